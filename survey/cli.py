@@ -1,0 +1,165 @@
+"""The `survey` command: one verb for each chore. Each verb's work lives in its own module; here is only the wording."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from survey import __version__
+from survey.problems import SurveyError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; return the exit code. A person sees what is wrong and what to do, never a traceback."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not hasattr(options, "run"):
+        parser.print_help()
+        return 2
+    try:
+        return int(options.run(options) or 0)
+    except SurveyError as problem:
+        for language in ("vi", "en"):
+            print(problem.message.get(language, ""), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="survey",
+        description="Khảo sát hộ, ước lượng và kết luận về mục tiêu số. "
+        "Household survey, estimates and verdicts on digital targets.",
+    )
+    parser.add_argument("--version", action="version", version=f"survey {__version__}")
+    verbs = parser.add_subparsers(title="việc · verbs", metavar="")
+
+    check = verbs.add_parser("check", help="kiểm tra thư mục khảo sát · check a survey folder, all mistakes at once")
+    check.add_argument("folder", type=Path)
+    check.set_defaults(run=_check)
+
+    schema = verbs.add_parser("schema", help="ghi JSON Schema cho trình soạn thảo · write JSON Schemas for editors")
+    schema.add_argument("--out", type=Path, default=Path("schema"))
+    schema.set_defaults(run=_schema)
+
+    sample = verbs.add_parser("sample", help="chọn mẫu hai giai đoạn · draw the two-stage sample")
+    sample.add_argument("folder", type=Path)
+    sample.add_argument("--frame", type=Path, required=True, help="CSV: one row for each enumeration area")
+    sample.add_argument("--listing", type=Path, required=True, help="CSV: one row for each listed household")
+    sample.add_argument("--seed", type=int, required=True)
+    sample.add_argument("--out", type=Path, required=True)
+    sample.set_defaults(run=_sample)
+
+    load = verbs.add_parser("load", help="nạp mẫu vào cơ sở dữ liệu · load a sample: cases, codes, officials")
+    load.add_argument("folder", type=Path)
+    load.add_argument("sample", type=Path)
+    load.add_argument("--database", default="sqlite:///survey.sqlite")
+    load.add_argument("--codes", type=Path, default=Path("codes.csv"), help="where the household codes are written")
+    load.set_defaults(run=_load)
+
+    account = verbs.add_parser("account", help="tạo tài khoản · create an account for an official or statistician")
+    account.add_argument("name")
+    account.add_argument("--role", choices=("official", "statistician"), required=True)
+    account.add_argument("--communes", nargs="*", default=(), help="assign the cases of these communes")
+    account.add_argument("--database", default="sqlite:///survey.sqlite")
+    account.set_defaults(run=_account)
+
+    serve = verbs.add_parser("serve", help="chạy ứng dụng web · run the web application")
+    serve.add_argument("folder", type=Path)
+    serve.add_argument("--database", default="sqlite:///survey.sqlite")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--results", type=Path, default=None, help="folder of a release whose site is shown")
+    serve.set_defaults(run=_serve)
+
+    freeze = verbs.add_parser("freeze", help="đóng băng số liệu ra Parquet · freeze the answers to Parquet")
+    freeze.add_argument("folder", type=Path)
+    freeze.add_argument("--database", default="sqlite:///survey.sqlite")
+    freeze.add_argument("--out", type=Path, required=True)
+    freeze.set_defaults(run=_freeze)
+
+    release = verbs.add_parser("release", help="gia quyền, ước lượng, kết luận · weight, estimate, decide, publish")
+    release.add_argument("folder", type=Path)
+    release.add_argument("frozen", type=Path)
+    release.add_argument("--out", type=Path, required=True)
+    release.set_defaults(run=_release)
+
+    demo = verbs.add_parser("demo", help="từ mẫu đến kết luận, dữ liệu mô phỏng · sample to verdict, synthetic data")
+    demo.add_argument("--seed", type=int, default=2025)
+    demo.add_argument("--out", type=Path, default=Path("out/demo"))
+    demo.add_argument("--no-serve", dest="serve", action="store_false")
+    demo.add_argument("--port", type=int, default=8000)
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+# Imports stand inside the verbs: `survey --help` must not load the statistics.
+
+
+def _check(options: argparse.Namespace) -> int:
+    from survey.folder import check
+
+    findings = check(options.folder)
+    for finding in findings:
+        print(finding.line("vi"))
+        print("    " + finding.line("en"))
+    errors = sum(finding.severity == "error" for finding in findings)
+    print(f"{options.folder}: {errors} lỗi, {len(findings) - errors} cảnh báo · "
+          f"{errors} errors, {len(findings) - errors} warnings")  # fmt: skip
+    return 1 if errors else 0
+
+
+def _schema(options: argparse.Namespace) -> None:
+    from survey.folder import write_schemas
+
+    for path in write_schemas(options.out):
+        print(path)
+
+
+def _sample(options: argparse.Namespace) -> None:
+    from survey.draw import sample, show
+    from survey.folder import Folder
+
+    show(sample(Folder.read(options.folder), options.frame, options.listing, options.out, options.seed))
+
+
+def _load(options: argparse.Namespace) -> None:
+    from survey.loading import load_sample
+
+    load_sample(options.folder, options.sample, options.database, options.codes)
+
+
+def _account(options: argparse.Namespace) -> None:
+    from survey.loading import create_account
+
+    create_account(options.database, options.name, options.role, options.communes)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from survey.app import serve
+
+    serve(options.folder, options.database, options.host, options.port, options.results)
+
+
+def _freeze(options: argparse.Namespace) -> None:
+    from survey.folder import Folder
+    from survey.freeze import freeze
+    from survey.storage.database import Database
+
+    freeze(Database.open(options.database), Folder.read(options.folder), options.out)
+
+
+def _release(options: argparse.Namespace) -> None:
+    from survey.folder import Folder
+    from survey.publish import release, show
+
+    show(release(Folder.read(options.folder), options.frozen, options.out))
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from survey.demo import run
+
+    run(seed=options.seed, out=options.out, serve=options.serve, port=options.port)

@@ -1,0 +1,97 @@
+"""Who is asked: the frozen value that `survey.yaml` is read into, for the one who runs the survey."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from survey.problems import Text
+
+
+class Territory(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where: the areas file lists every commune with the dates between which its code means that place."""
+
+    name: Text
+    country: str
+    province: str
+    as_of: str
+    areas: str = "areas.csv"
+
+
+class Frame(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Columns of the frame of enumeration areas and of the household listing, by what they mean."""
+
+    psu: str = "ea"
+    area: str = "commune"
+    urban_rural: str = "urban_rural"
+    size: str = "households"
+    order: tuple[str, ...] = ("commune", "ea")
+    listing_psu: str = "ea"
+    listing_household: str = "household"
+    source: Text = {}
+
+
+class Sampling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Two stages: areas by systematic PPS within strata, households by equal-probability systematic draw."""
+
+    strata: tuple[str, ...]
+    psus: int
+    take: int
+    allocation: Literal["proportional", "square_root", "equal"] = "proportional"
+    minimum_psus: int = 2
+    reserve: int = 0
+
+
+class Dates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """ISO dates. `reference` is the day the figures are about; answers can be corrected until `closes`."""
+
+    reference: str
+    web_opens: str
+    visits_open: str
+    closes: str
+
+
+class Legal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why these data may be processed, in words that follow the basis: consent, or a state agency's task by law."""
+
+    basis: Literal["consent", "state_19_1_c"]
+    decision: Text
+    citations: tuple[str, ...]
+    controller: Text
+    contact: Text
+    purposes: tuple[Purpose, ...]
+    minimum_age: int = 16
+    obligatory: bool = False
+
+
+class Purpose(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One purpose, agreed to by itself and never pre-ticked; `optional` ones do not end the interview when refused."""
+
+    id: str
+    text: Text
+    optional: bool = False
+
+
+class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Months after `closes` until identities are destroyed, and until answers are."""
+
+    identities_months: int
+    answers_months: int
+
+
+class SurveyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole plan of collection; frozen by hash with the questionnaire once the first answer arrives."""
+
+    id: str
+    title: Text
+    organiser: Text
+    languages: tuple[str, ...]
+    territory: Territory
+    frame: Frame
+    sampling: Sampling
+    modes: tuple[Literal["self", "visit", "proxy", "phone"], ...]
+    dates: Dates
+    legal: Legal
+    retention: Retention
+    helpline: Text = {}

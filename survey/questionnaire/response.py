@@ -1,0 +1,109 @@
+"""Answers, events, and the response that is their fold.
+
+Six states never collapse into one another or into "no": an answer is a value, or one of MISSING.
+The unit of saving, sending and auditing is the event; its id is made where the answer was given.
+Appending the same event twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+Missing = Literal["dont_know", "refused", "not_applicable", "not_asked", "lost"]
+Value = str | int | float | bool | list[str]
+
+
+class Answer(Struct, frozen=True, omit_defaults=True):
+    """A value (text, number, code, list of codes; a date is "YYYY-MM-DD") or the reason why there is none.
+
+    `remark` is what the person wrote when a soft check asked again.
+    """
+
+    value: Value | None = None
+    missing: Missing | None = None
+    remark: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.missing is None):
+            raise ValueError("an answer is a value or a reason for none, never both or neither")
+
+
+class Key(Struct, frozen=True, order=True):
+    """Which variable of which row: `question` or `question@row`; row is "" outside rosters."""
+
+    question: str
+    row: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.question}@{self.row}" if self.row else self.question
+
+    @classmethod
+    def parse(cls, text: str) -> Key:
+        question, _, row = text.partition("@")
+        return cls(question, row)
+
+
+EventKind = Literal[
+    "opened",  # consent or notice shown and accepted: language, questionnaire version, today
+    "answered",  # answers of one page or several
+    "row_added", "row_removed",  # a roster row, by stable id
+    "locked",  # a roster is locked before a draw
+    "drawn",  # the server's draw: roster row, number eligible
+    "page_done",  # a list page was declared complete
+    "submitted",  # the response is complete
+    "reopened",  # corrected before the cut-off
+]  # fmt: skip
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that happened to a response.
+
+    id: UUIDv7 made on the device that gave the answer (or by the server for a plain form post, derived from the
+    form's one-time id so that a double click is one event). `answers` maps str(Key) to Answer.
+    `at` is the device's clock in milliseconds since 1970 (UTC), never trusted for order; `sequence` orders the
+    events of one device; the server adds its own time when it appends.
+    """
+
+    id: str
+    response: str
+    kind: EventKind
+    at: int
+    author: str
+    mode: Literal["self", "visit", "proxy", "phone"] = "self"
+    sequence: int = 0
+    device: str = ""
+    page: str = ""
+    row: str = ""
+    roster: str = ""
+    draw: str = ""
+    eligible: int = 0
+    language: str = ""
+    version: str = ""
+    today: str = ""
+    answers: dict[str, Answer] = {}
+
+
+class Response(Struct, frozen=True, kw_only=True):
+    """The state after all events: every answer ever given last, on the path or not (routing decides which count)."""
+
+    id: str
+    answers: Mapping[Key, Answer] = {}
+    rows: Mapping[str, tuple[str, ...]] = {}  # roster → row ids in the order they were added, removed ones left out
+    locked: frozenset[str] = frozenset()
+    drawn: Mapping[str, str] = {}  # draw → row id
+    eligible: Mapping[str, int] = {}  # draw → number of eligible rows when drawn
+    done: frozenset[str] = frozenset()  # list and notice pages declared complete
+    submitted: bool = False
+    language: str = ""
+    version: str = ""
+    today: str = ""
+    mode: str = "self"
+    events: int = 0
+
+
+def fold(response_id: str, events: Iterable[Event]) -> Response:
+    """The response after these events, in the order the server appended them. Pure; a repeated id counts once."""
+    raise NotImplementedError
