@@ -1,20 +1,63 @@
-# One verb for each chore. `make help` lists them.
+# One verb for each chore; `make help` lists them.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONUTF8 := 1
+# Programs from Debian that some tests drive. As root on Debian they are installed here; elsewhere those tests are
+# skipped with the command that would install them (under CI=true a missing one fails).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench simulate soak lock clean
+.PHONY: help demo test check bench simulate soak lock system clean
 
 help: ## list what can be done here
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
 $(VENV)/.ready: requirements.lock pyproject.toml
-	@echo "Installing the pinned requirements into $(VENV) (first time: one to three minutes) ..."
+	@echo "Installing the pinned requirements into $(VENV) (the first time takes one to three minutes) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 	@echo "Installed."
+
+demo: $(VENV)/.ready ## from sample to verdict on a synthetic province, then serve it
+	@$(BIN)/survey demo --out out/demo
+
+test: $(VENV)/.ready system ## every test
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+system:
+	@missing=""; \
+	command -v chromium >/dev/null || missing="$$missing chromium fonts-noto-core"; \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	command -v node >/dev/null || missing="$$missing nodejs"; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Debian packages for the tests:$$missing ..."; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } >/dev/null 2>&1 \
+	      || echo "Could not install$$missing; the tests that need them will say so."; \
+	  else echo "Some tests will be skipped; to run them: sudo apt-get install$$missing"; fi; fi
+
+check: $(VENV)/.ready ## linters: ruff, mypy, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/.ready ## speed and memory beside the peers and the limits, in one run
+	@for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+simulate: $(VENV)/.ready ## does a 95 % interval cover 95 %? (minutes)
+	@$(BIN)/python tests/simulation/coverage.py
+
+soak: $(VENV)/.ready ## long runs: kill, cut, replay (an hour)
+	@$(BIN)/python tests/faults/run.py --rounds 500
+
+lock: ## pin the requirements again (needs uv)
+	@uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header --extra engines --extra build --extra test \
+	  pyproject.toml -o requirements.lock
+
+clean: ## remove what was made here
+	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis
