@@ -1,0 +1,171 @@
+"""A release as one frozen value: every figure with its error, every verdict, how the weights came about.
+
+`survey.publish` computes it, `survey.site` shows it, files are written from it and nothing else. A figure that is
+held back carries no number at all: it is absent from the value, so no file and no page can leak it.
+
+Shares are fractions (0.512), not percentages. Totals are people or households of the population.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from analysis.indicators import AnalysisPlan, Domain, Indicator, Target
+from survey.problems import Text
+
+Verdict = Literal["met", "not_met", "not_determined"]
+
+
+class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One share of one indicator in one category of one domain; domain and category are "" for the whole territory.
+
+    lower, upper: the interval of the release rules (logit unless they say otherwise); kg_lower, kg_upper: the
+    Korn-Graubard interval that the presentation standard looks at. `unknown` is the weighted share of the
+    universe whose answers cannot decide the numerator. `having` and `total` are estimated people or households.
+    All numbers are None when status is not "show".
+    """
+
+    indicator: str
+    domain: str = ""
+    category: str = ""
+    status: Literal["show", "F", "x"] = "show"
+    reasons: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    value: float | None = None
+    se: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    kg_lower: float | None = None
+    kg_upper: float | None = None
+    n: int | None = None
+    effective_n: float | None = None
+    df: float | None = None
+    deff: float | None = None
+    unknown: float | None = None
+    having: float | None = None
+    total: float | None = None
+
+
+class Contrast(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one would have said without weights, or from one mode alone. NOT an estimate of the population.
+
+    `mode` is "" for all respondents unweighted, else the mode they answered in.
+    """
+
+    indicator: str
+    mode: str = ""
+    status: Literal["show", "F", "x"] = "show"
+    reasons: tuple[str, ...] = ()
+    value: float | None = None
+    n: int | None = None
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """The verdict on one target: one-sided at its declared alpha, with the figures it rests on.
+
+    `bound_low` and `bound_high` are the one-sided limits at 1 - alpha: met when the lower lies above the threshold,
+    not met when the upper lies below, else not determined. `p_value` is that of "the share does not exceed it".
+    """
+
+    target: str
+    indicator: str
+    verdict: Verdict
+    threshold: float
+    comparison: Literal[">", ">="]
+    alpha: float
+    value: float
+    bound_low: float
+    bound_high: float
+    statistic: float
+    p_value: float
+    df: float
+
+
+class StepReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The weights after one step: their sum, spread and extremes, and what had to be merged.
+
+    `kish` is 1 + cv²: the loss of precision by unequal weights alone (Kish 1965).
+    """
+
+    step: str
+    unit: Literal["person", "household"]
+    n: int
+    sum: float
+    cv: float
+    kish: float
+    smallest: float
+    largest: float
+    cells: int = 0
+    merged: tuple[str, ...] = ()
+    iterations: int = 0
+    worst_gap: float = 0.0
+
+
+class Outcomes(Struct, frozen=True, kw_only=True):
+    """Final outcomes of the sampled households and AAPOR rates, unweighted and weighted by the base weights."""
+
+    complete: int
+    counts: dict[str, int]  # disposition code → households
+    by_mode: dict[str, int]
+    rates: dict[str, float]
+    weighted_rates: dict[str, float]
+    persons: int  # people whose answers the person figures rest on
+
+
+class Release(Struct, frozen=True, kw_only=True):
+    """Everything that is published about one round, and nothing that is not."""
+
+    survey: str
+    title: Text
+    organiser: Text
+    territory: Text
+    reference: str  # the day the figures are about, ISO
+    fieldwork: tuple[str, str]
+    synthetic: bool
+    frozen: dict[str, str]  # name of each frozen file → its SHA-256
+    questionnaire_version: str
+    software: str
+    plan: AnalysisPlan
+    design: dict[str, int]  # strata, psus, households, communes of the sample
+    names: dict[str, dict[str, Text]]  # domain → category → what to print, in order of print
+    cells: tuple[Cell, ...]
+    contrasts: tuple[Contrast, ...]
+    decisions: tuple[Decision, ...]
+    weighting: tuple[StepReport, ...]
+    outcomes: Outcomes
+    truth: dict[
+        str, dict[str, float]
+    ] = {}  # synthetic rounds: indicator → "" or "domain=category" → true share
+
+    def indicator(self, id: str) -> Indicator:
+        return next(one for one in self.plan.indicators if one.id == id)
+
+    def target(self, id: str) -> Target:
+        return next(one for one in self.plan.targets if one.id == id)
+
+    def domain(self, id: str) -> Domain:
+        return next(one for one in self.plan.domains if one.id == id)
+
+    def cell(self, indicator: str, domain: str = "", category: str = "") -> Cell:
+        """The figure at this place; raises KeyError when the release has no such place."""
+        for one in self.cells:
+            if (one.indicator, one.domain, one.category) == (indicator, domain, category):
+                return one
+        raise KeyError((indicator, domain, category))
+
+    def table(self, indicator: str, domain: str) -> tuple[Cell, ...]:
+        """The figures of one indicator by one domain, in the order its categories are printed."""
+        return tuple(one for one in self.cells if one.indicator == indicator and one.domain == domain)
+
+    def true_share(self, indicator: str, domain: str = "", category: str = "") -> float | None:
+        """What the synthetic population holds at this place, when it was given."""
+        key = f"{domain}={category}" if domain else ""
+        shares: Mapping[str, float] = self.truth.get(indicator, {})
+        return shares.get(key)
+
+    def decision(self, indicator: str) -> Decision | None:
+        """The verdict that rests on this indicator, if a target does."""
+        return next((one for one in self.decisions if one.indicator == indicator), None)

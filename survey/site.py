@@ -1,0 +1,659 @@
+"""The results site: a release as plain pages that open from a web server or from a USB stick.
+
+Static HTML with relative links, one small style sheet, no script and no request to anybody else. Vietnamese at
+the top of the folder, English under `en/`. Charts are SVG inside HTML, so they follow the reader's text size,
+colour scheme and printer; each has an alternative text, a table and a CSV beside it.
+
+Everything is a function of the release: the same release gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from babel.dates import format_date
+from babel.numbers import format_decimal
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from analysis.indicators import Indicator, Target
+from survey.fieldwork.dispositions import DISPOSITIONS
+from survey.problems import Text
+from survey.results import Cell, Contrast, Decision, Release
+
+HERE: Final = Path(__file__).parent
+LANGUAGES: Final = ("vi", "en")
+MANY: Final = 12
+"""A domain with more categories than this (communes) gets a page of its own instead of a chart on every page."""
+
+
+# ── words and numbers ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@cache
+def _words() -> Any:
+    return yaml.safe_load((HERE / "locale" / "results.yaml").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Voice:
+    """Words, numbers and dates as one language writes them."""
+
+    language: str
+
+    def word(self, key: str, /, **values: object) -> str:
+        """The sentence under a dotted key, filled in. KeyError when there is none: a missing word is a bug."""
+        found = _words()
+        for part in key.split("."):
+            found = found[part]
+        return str(found[self.language]).format(**values)
+
+    def text(self, text: Text) -> str:
+        """A text of the survey folder in this language, or in the first it has."""
+        return text.get(self.language) or next(iter(text.values()), "")
+
+    def number(self, value: float, digits: int = 0) -> str:
+        """1.234,5 in Vietnamese, 1,234.5 in English."""
+        pattern = "#,##0" + ("." + "0" * digits if digits else "")
+        return format_decimal(value, format=pattern, locale=self.language)
+
+    def percent(self, share: float, digits: int = 1) -> str:
+        """51,2% from 0.512."""
+        return self.number(100 * share, digits) + "%"
+
+    def threshold(self, share: float) -> str:
+        """50% rather than 50,0%: a target is written as in its resolution."""
+        return self.percent(share, 0 if abs(100 * share - round(100 * share)) < 1e-9 else 1)
+
+    def points(self, difference: float) -> str:
+        """+20,1 from 0.201, with a real minus sign."""
+        sign = "+" if difference >= 0 else "\u2212"
+        return sign + self.number(abs(100 * difference), 1)
+
+    def date(self, iso: str) -> str:
+        """22/11/2026 or 22 November 2026; other text is left as it is written."""
+        from datetime import date
+
+        try:
+            day = date.fromisoformat(iso)
+        except ValueError:
+            return iso
+        return format_date(
+            day, "dd/MM/yyyy" if self.language == "vi" else "d MMMM yyyy", locale=self.language
+        )
+
+    def inside(self, name: str) -> str:
+        """A name inside a sentence: its first letter small, unless it begins an acronym."""
+        return name if name[:2].isupper() else name[:1].lower() + name[1:]
+
+    def range(self, lower: float, upper: float) -> str:
+        return self.word("chart.range", lower=self.percent(lower), upper=self.percent(upper))
+
+    def held(self, cell: Cell | Contrast) -> str:
+        """Why a figure is not published, in words."""
+        reasons = "; ".join(self.word(f"held.{reason}") for reason in cell.reasons)
+        return f"{cell.status} · {reasons}" if reasons else self.word(f"held.{cell.status}")
+
+
+# ── what the templates receive ───────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """One row of a chart: a label and a figure, or a label and why there is none. Positions are percent of the axis.
+
+    kind "estimate" is a dot on its interval; "contrast" an empty square without one (it estimates nothing).
+    `strong` is the row the others are compared with.
+    """
+
+    label: str
+    kind: str = "estimate"
+    value: str = ""
+    range: str = ""
+    held: str = ""
+    at: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    truth: float | None = None
+    truth_text: str = ""
+    strong: bool = False
+    cell: Cell | None = None
+    contrast: Contrast | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A chart with all that belongs to it: marks, target line, alternative text, table columns and its CSV file."""
+
+    id: str
+    title: str
+    marks: tuple[Mark, ...]
+    alt: str
+    csv: str
+    target: float | None = None
+    target_text: str = ""
+    band: tuple[float, float] | None = None
+    truths: bool = False
+    contrasts: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One target answered: the sentence, the reasons in words, the figure as a chart of one row."""
+
+    target: Target
+    indicator: Indicator
+    verdict: str
+    sentence: str
+    why: str
+    best: str
+    between: str
+    truth: str
+    decision: Decision | None
+    chart: Chart
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A target as it is written, with every way of measuring it: first the one that the text calls for."""
+
+    text: str
+    instrument: str
+    due: str
+    answers: tuple[Answer, ...]
+
+    @property
+    def main(self) -> Answer:
+        return self.answers[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """One indicator: its definition and a chart for each short domain; long domains by how many can be shown."""
+
+    indicator: Indicator
+    whole: Mark
+    target: float | None
+    verdict: str
+    charts: tuple[Chart, ...]
+    modes: Chart | None
+    unknown: str
+    counted: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AreaPage:
+    """A long domain (communes) for the indicators of the targets: what can be published directly, and what not."""
+
+    id: str
+    name: str
+    shown: int
+    all: int
+    charts: tuple[Chart, ...]
+    held: tuple[tuple[str, str], ...]
+
+
+# ── from the release to the views ────────────────────────────────────────────────────────────────────────────
+
+
+class _View:
+    """One release in one language: builds what the templates receive, and collects the CSV files on the way."""
+
+    def __init__(self, release: Release, language: str) -> None:
+        self.release = release
+        self.voice = Voice(language)
+        self.tables: dict[str, bytes] = {}
+
+    def questions(self) -> tuple[Question, ...]:
+        """Targets grouped by the sentence they make testable, in the order of the plan."""
+        groups: dict[str, list[Target]] = {}
+        for target in self.release.plan.targets:
+            groups.setdefault(next(iter(target.text.values())), []).append(target)
+        found = []
+        for targets in groups.values():
+            ordered = sorted(targets, key=lambda target: not target.means)
+            first = ordered[0]
+            found.append(
+                Question(
+                    text=self.voice.text(first.text),
+                    instrument=first.instrument,
+                    due=self.voice.date(first.due),
+                    answers=tuple(self.answer(target) for target in ordered),
+                )
+            )
+        return tuple(found)
+
+    def answer(self, target: Target) -> Answer:
+        voice, release = self.voice, self.release
+        indicator = release.indicator(target.indicator)
+        cell = release.cell(target.indicator)
+        decision = next((one for one in release.decisions if one.target == target.id), None)
+        name = voice.inside(voice.text(indicator.name))
+        threshold = voice.threshold(target.threshold)
+        chart = self.chart(
+            f"target-{target.id}",
+            voice.text(indicator.name),
+            [self.mark(cell, strong=True)],
+            target.threshold,
+        )
+        if decision is None or cell.value is None or cell.lower is None or cell.upper is None:
+            sentence, why, best, between, verdict = voice.word("verdict.held_back"), "", "", "", "held"
+        else:
+            verdict = decision.verdict
+            sentence = voice.word(
+                f"verdict.sentence.{verdict}.{decision.comparison}", name=name, threshold=threshold
+            )
+            why = voice.word(
+                f"verdict.why.{verdict}",
+                confidence=voice.threshold(1 - decision.alpha),
+                threshold=threshold,
+                low=voice.percent(decision.bound_low),
+                high=voice.percent(decision.bound_high),
+            )
+            best = voice.word("front.best", value=voice.percent(cell.value))
+            between = voice.word(
+                "front.between", lower=voice.percent(cell.lower), upper=voice.percent(cell.upper)
+            )
+        truth = release.true_share(target.indicator)
+        told = ""
+        if truth is not None and cell.lower is not None and cell.upper is not None:
+            holds = voice.word("front.holds" if cell.lower <= truth <= cell.upper else "front.misses")
+            told = voice.word("front.truth", truth=voice.percent(truth), holds=holds)
+        return Answer(
+            target=target,
+            indicator=indicator,
+            verdict=verdict,
+            sentence=sentence,
+            why=why,
+            best=best,
+            between=between,
+            truth=told,
+            decision=decision,
+            chart=chart,
+        )
+
+    def topics(self) -> tuple[Topic, ...]:
+        return tuple(self.topic(indicator) for indicator in self.release.plan.indicators)
+
+    def topic(self, indicator: Indicator) -> Topic:
+        voice, release = self.voice, self.release
+        whole = release.cell(indicator.id)
+        decision = release.decision(indicator.id)
+        threshold = self.threshold(indicator.id)
+        charts = [
+            self.chart(
+                f"{indicator.id}-{domain}",
+                voice.word("chart.by", name=voice.text(indicator.name), domain=self.domain_name(domain)),
+                [self.mark(whole, strong=True)]
+                + [self.mark(cell) for cell in release.table(indicator.id, domain)],
+                threshold,
+            )
+            for domain in self.domains(indicator, long=False)
+        ]
+        unknown = ""
+        if whole.unknown is not None:
+            unknown = voice.word(
+                f"indicator.unknown_{indicator.unknown}", share=voice.percent(whole.unknown, 1)
+            )
+        counted = ""
+        if whole.having is not None:
+            plural = "people" if indicator.unit == "person" else "households"
+            # Rounded to the thousand: the last digits of an estimate are noise and look like knowledge.
+            counted = voice.word(f"indicator.{plural}", count=voice.number(round(whole.having, -3)))
+        return Topic(
+            indicator=indicator,
+            whole=self.mark(whole, strong=True),
+            target=threshold,
+            verdict=decision.verdict if decision else "",
+            charts=tuple(charts),
+            modes=self.mode_chart(indicator),
+            unknown=unknown,
+            counted=counted,
+        )
+
+    def mode_chart(self, indicator: Indicator) -> Chart | None:
+        voice, release = self.voice, self.release
+        contrasts = [one for one in release.contrasts if one.indicator == indicator.id]
+        if not contrasts:
+            return None
+        cell = release.cell(indicator.id)
+        marks = [self.mark(cell, label=voice.word("modes.weighted"), strong=True)]
+        for one in contrasts:
+            label = voice.word(f"modes.{one.mode or 'unweighted'}")
+            if one.value is None:
+                marks.append(Mark(label=label, kind="contrast", held=voice.held(one), contrast=one))
+            else:
+                gap = f"{voice.points(one.value - cell.value)}" if cell.value is not None else ""
+                marks.append(
+                    Mark(
+                        label=label,
+                        kind="contrast",
+                        value=voice.percent(one.value),
+                        range=gap,
+                        at=100 * one.value,
+                        contrast=one,
+                    )
+                )
+        band = (
+            (100 * cell.lower, 100 * cell.upper)
+            if cell.lower is not None and cell.upper is not None
+            else None
+        )
+        return self.chart(
+            f"{indicator.id}-modes",
+            voice.text(indicator.name),
+            marks,
+            self.threshold(indicator.id),
+            band=band,
+        )
+
+    def areas(self) -> tuple[AreaPage, ...]:
+        voice, release = self.voice, self.release
+        pages = []
+        main = [question.main.indicator for question in self.questions()] or list(release.plan.indicators[:1])
+        for domain in release.names:
+            if len(release.names[domain]) <= MANY:
+                continue
+            charts = []
+            held: tuple[tuple[str, str], ...] = ()
+            shown = total = 0
+            for indicator in dict.fromkeys(one.id for one in main):
+                cells = release.table(indicator, domain)
+                if not cells:
+                    continue
+                open_cells = [cell for cell in cells if cell.status == "show"]
+                name = voice.text(release.indicator(indicator).name)
+                if total == 0:
+                    shown, total = len(open_cells), len(cells)
+                    held = tuple(
+                        (self.category_name(domain, cell.category), voice.held(cell))
+                        for cell in cells
+                        if cell.status != "show"
+                    )
+                if open_cells:
+                    charts.append(
+                        self.chart(
+                            f"{indicator}-{domain}",
+                            voice.word("chart.by", name=name, domain=self.domain_name(domain)),
+                            [self.mark(release.cell(indicator), strong=True), *map(self.mark, open_cells)],
+                            self.threshold(indicator),
+                        )
+                    )
+            if total:
+                pages.append(
+                    AreaPage(
+                        id=domain,
+                        name=self.domain_name(domain),
+                        shown=shown,
+                        all=total,
+                        charts=tuple(charts),
+                        held=held,
+                    )
+                )
+        return tuple(pages)
+
+    def web_only(self, indicator: str) -> str:
+        """The sentence that says what asking online only would have said, or "" when it cannot be said."""
+        cell = self.release.cell(indicator)
+        for one in self.release.contrasts:
+            if (
+                one.indicator == indicator
+                and one.mode == "self"
+                and one.value is not None
+                and cell.value is not None
+            ):
+                return self.voice.word(
+                    "modes.would_say",
+                    web=self.voice.percent(one.value),
+                    value=self.voice.percent(cell.value),
+                    gap=self.voice.points(one.value - cell.value),
+                )
+        return ""
+
+    def outcomes(self) -> tuple[tuple[str, int], ...]:
+        """Outcomes of the sampled households in words, in the order of the AAPOR codes."""
+        return tuple(
+            (f"{code} {self.voice.text(DISPOSITIONS[code].label)}" if code in DISPOSITIONS else code, count)
+            for code, count in sorted(self.release.outcomes.counts.items())
+        )
+
+    # ── parts ──
+
+    def domains(self, indicator: Indicator, *, long: bool) -> list[str]:
+        release = self.release
+        return [
+            domain
+            for domain in release.names
+            if (len(release.names[domain]) > MANY) == long and release.table(indicator.id, domain)
+        ]
+
+    def threshold(self, indicator: str) -> float | None:
+        return next((one.threshold for one in self.release.plan.targets if one.indicator == indicator), None)
+
+    def domain_name(self, domain: str) -> str:
+        return self.voice.inside(self.voice.text(self.release.domain(domain).name))
+
+    def category_name(self, domain: str, category: str) -> str:
+        return self.voice.text(self.release.names[domain].get(category, {"": category}))
+
+    def mark(self, cell: Cell, *, label: str = "", strong: bool = False) -> Mark:
+        voice = self.voice
+        if not label:
+            label = (
+                self.category_name(cell.domain, cell.category) if cell.domain else voice.word("chart.whole")
+            )
+        truth = self.release.true_share(cell.indicator, cell.domain, cell.category)
+        if cell.value is None or cell.lower is None or cell.upper is None:
+            return Mark(label=label, held=voice.held(cell), strong=strong, cell=cell)
+        return Mark(
+            label=label,
+            value=voice.percent(cell.value),
+            range=voice.range(cell.lower, cell.upper),
+            at=100 * cell.value,
+            lower=100 * cell.lower,
+            upper=100 * cell.upper,
+            truth=None if truth is None else 100 * truth,
+            truth_text="" if truth is None else voice.percent(truth),
+            strong=strong,
+            cell=cell,
+            notes=tuple(voice.word(f"held.{flag}") for flag in cell.flags),
+        )
+
+    def chart(
+        self,
+        id: str,
+        title: str,
+        marks: Sequence[Mark],
+        threshold: float | None,
+        band: tuple[float, float] | None = None,
+    ) -> Chart:
+        voice = self.voice
+        name = f"{id}.csv"
+        self.tables[name] = _chart_csv(marks, voice, self.release.synthetic)
+        return Chart(
+            id=id,
+            title=title,
+            marks=tuple(marks),
+            alt=voice.word("chart.alt", title=title, rows="; ".join(self.said(mark) for mark in marks)),
+            csv=name,
+            target=None if threshold is None else 100 * threshold,
+            target_text="" if threshold is None else voice.threshold(threshold),
+            band=band,
+            truths=any(mark.truth is not None for mark in marks),
+            contrasts=any(mark.kind == "contrast" for mark in marks),
+        )
+
+    def said(self, mark: Mark) -> str:
+        voice = self.voice
+        if mark.held:
+            return voice.word("chart.alt_held", label=mark.label)
+        if mark.cell is None or mark.cell.lower is None or mark.cell.upper is None:
+            return voice.word("chart.alt_point", label=mark.label, value=mark.value)
+        return voice.word(
+            "chart.alt_row",
+            label=mark.label,
+            value=mark.value,
+            lower=voice.percent(mark.cell.lower),
+            upper=voice.percent(mark.cell.upper),
+        )
+
+
+# ── files ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def safe(value: object) -> object:
+    """A CSV cell that a spreadsheet reads as text: a leading = + - @ tab or return would run as a formula (CWE-1236)."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + value
+    return value
+
+
+def csv_bytes(header: Sequence[str], rows: Sequence[Sequence[object]], *, mark: bool = False) -> bytes:
+    """RFC 4180 in UTF-8, safe against formulas; `mark` adds the byte order mark that Excel needs for Vietnamese."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow(["" if value is None else safe(value) for value in row])
+    return text.getvalue().encode("utf-8-sig" if mark else "utf-8")
+
+
+def _chart_csv(marks: Sequence[Mark], voice: Voice, synthetic: bool) -> bytes:
+    """What one chart shows, for a reader's spreadsheet: shares in percent, column names in words."""
+    header = [
+        "category",
+        "kind",
+        "percent",
+        "lower",
+        "upper",
+        "standard_error",
+        "n",
+        "df",
+        "deff",
+        "status",
+        "note",
+    ]
+    rows: list[list[object]] = []
+    for mark in marks:
+        kind = "estimate" if mark.kind == "estimate" else voice.word("chart.not_estimate")
+        cell, contrast = mark.cell, mark.contrast
+        if cell is not None:
+            numbers = [cell.value, cell.lower, cell.upper, cell.se]
+            row = [
+                mark.label,
+                kind,
+                *(None if one is None else round(100 * one, 4) for one in numbers),
+                cell.n,
+            ]
+            row += [cell.df, None if cell.deff is None else round(cell.deff, 3), cell.status, mark.held]
+        elif contrast is not None:
+            share = None if contrast.value is None else round(100 * contrast.value, 4)
+            row = [
+                mark.label,
+                kind,
+                share,
+                None,
+                None,
+                None,
+                contrast.n,
+                None,
+                None,
+                contrast.status,
+                mark.held,
+            ]
+        else:
+            continue
+        rows.append(row)
+    if synthetic:
+        header.append("synthetic")
+        rows = [[*row, voice.word("site.synthetic")] for row in rows]
+    return csv_bytes(header, rows, mark=True)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates" / "results"),
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # Percent positions: short, and the same on every machine.
+    environment.filters["at"] = lambda value: f"{value:.2f}".rstrip("0").rstrip(".") + "%"
+    return environment
+
+
+def build(release: Release, out: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+    """Write the site of this release into `out`; `files` (name → content) are offered for download beside it.
+
+    Returns every path written. Existing pages of an older release are replaced, other files are left alone.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+
+    def write(name: str, content: bytes) -> None:
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        written.append(path)
+
+    write("style.css", (HERE / "templates" / "results" / "style.css").read_bytes())
+    for name, content in files.items():
+        write(f"data/{name}", content)
+    for language in LANGUAGES:
+        view = _View(release, language)
+        for name, text in _pages(view, files).items():
+            write(name if language == LANGUAGES[0] else f"{language}/{name}", text.encode())
+        for name, content in view.tables.items():
+            write(f"data/{language}/{name}", content)
+    return tuple(written)
+
+
+def _pages(view: _View, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Every page in one language: file name → HTML."""
+    release, voice = view.release, view.voice
+    first = voice.language == LANGUAGES[0]
+    questions, topics, areas = view.questions(), view.topics(), view.areas()
+    menu = [("index.html", voice.word("site.results"))]
+    menu += [(f"area-{page.id}.html", page.name[:1].upper() + page.name[1:]) for page in areas]
+    menu += [("modes.html", voice.word("site.modes")), ("methods.html", voice.word("site.methods"))]
+    menu += [("files.html", voice.word("site.files"))]
+    shared: dict[str, Any] = {
+        "release": release,
+        "say": voice,
+        "word": voice.word,
+        "text": voice.text,
+        "language": voice.language,
+        "menu": menu,
+        "root": "" if first else "../",
+        "level": voice.threshold(release.plan.release.level),
+        "questions": questions,
+        "topics": topics,
+        "areas": areas,
+        "view": view,
+    }
+
+    def page(name: str, template: str, **values: Any) -> None:
+        other = f"en/{name}" if first else f"../{name}"
+        pages[name] = _environment().get_template(template).render(**shared, page=name, other=other, **values)
+
+    pages: dict[str, str] = {}
+    page("index.html", "index.html")
+    for topic in topics:
+        page(f"indicator-{topic.indicator.id}.html", "indicator.html", topic=topic)
+    for area in areas:
+        page(f"area-{area.id}.html", "area.html", area=area)
+    page("modes.html", "modes.html")
+    page("methods.html", "methods.html")
+    sizes = [(name, voice.number(max(1, round(len(content) / 1024)))) for name, content in files.items()]
+    charts = [chart for topic in topics for chart in topic.charts]
+    page("files.html", "files.html", sizes=sizes, charts=charts)
+    return pages
