@@ -310,7 +310,7 @@ class _View:
         return Topic(
             indicator=indicator,
             whole=self.mark(whole, strong=True),
-            target=threshold,
+            target=None if threshold is None else 100 * threshold,
             verdict=decision.verdict if decision else "",
             charts=tuple(charts),
             modes=self.mode_chart(indicator),
@@ -341,11 +341,6 @@ class _View:
                         contrast=one,
                     )
                 )
-        band = (
-            (100 * cell.lower, 100 * cell.upper)
-            if cell.lower is not None and cell.upper is not None
-            else None
-        )
         return self.chart(
             f"{indicator.id}-modes",
             voice.text(indicator.name),
@@ -378,12 +373,15 @@ class _View:
                         if cell.status != "show"
                     )
                 if open_cells:
+                    whole = release.cell(indicator)
                     charts.append(
+                        # No target line here: a place is compared with the territory, never with the target.
                         self.chart(
                             f"{indicator}-{domain}",
                             voice.word("chart.by", name=name, domain=self.domain_name(domain)),
-                            [self.mark(release.cell(indicator), strong=True), *map(self.mark, open_cells)],
-                            self.threshold(indicator),
+                            [self.mark(whole, strong=True), *map(self.mark, open_cells)],
+                            None,
+                            band=_band(whole),
                         )
                     )
             if total:
@@ -503,6 +501,13 @@ class _View:
             lower=voice.percent(mark.cell.lower),
             upper=voice.percent(mark.cell.upper),
         )
+
+
+def _band(cell: Cell) -> tuple[float, float] | None:
+    """The interval of a figure on the axis of a chart."""
+    if cell.lower is None or cell.upper is None:
+        return None
+    return 100 * cell.lower, 100 * cell.upper
 
 
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────
