@@ -346,7 +346,7 @@ class _View:
             voice.text(indicator.name),
             marks,
             self.threshold(indicator.id),
-            band=band,
+            band=_band(cell),
         )
 
     def areas(self) -> tuple[AreaPage, ...]:
