@@ -1,0 +1,508 @@
+"""One verb, `estimate`, and what it returns: values that never travel without their error.
+
+shares = estimate(design, Proportion("account"), by=["sex"], where="adult")
+for share in shares:
+    print(share.domain, share.value, share.interval("logit"))
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, overload
+
+import numpy as np
+
+from analysis.columns import BoolArray, FloatArray, IntArray, Label, cross
+from analysis.design import Design
+from analysis.errors import EmptyDomain, MissingValues, NotPossible, rows
+from analysis.estimators import Statistic, gradient
+from analysis.intervals import Interval, IntervalKind, interval
+from analysis.totals import Cells, UnitTotals, fold_rows
+from analysis.variance import adjusted, covariance, of_weighted, variances
+
+Missing = Literal["error", "domain"]
+DegreesOfFreedom = Literal["domain", "design"] | float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """One figure with its error.
+
+    value, se: estimate and standard error. df: degrees of freedom that intervals and tests use. n: rows with a
+    positive weight behind it. deff: variance over that of a simple random sample without replacement of n
+    (`deff_replace`: with replacement); NaN where a simple random sample would have no variance. domain: the
+    category of each `by` column. missing: how missing values were treated; `n_missing` weighted rows had one.
+    """
+
+    statistic: str
+    kind: str
+    value: float
+    se: float
+    df: float
+    n: int
+    domain: Mapping[str, Label] = field(default_factory=dict)
+    population: float = math.nan
+    deff: float = math.nan
+    deff_replace: float = math.nan
+    missing: Missing = "error"
+    n_missing: int = 0
+
+    @property
+    def variance(self) -> float:
+        return self.se * self.se
+
+    @property
+    def cv(self) -> float:
+        """Standard error over value. For a share look at the interval instead."""
+        return self.se / abs(self.value) if self.value else math.nan
+
+    @property
+    def effective_n(self) -> float:
+        """The simple random sample that would be as precise (shares: p (1 - p) / V; otherwise n / deff)."""
+        if self.kind == "proportion":
+            return self.value * (1.0 - self.value) / self.variance if self.se else math.nan
+        return self.n / self.deff_replace if self.deff_replace else math.nan
+
+    def interval(
+        self, kind: IntervalKind | None = None, level: float = 0.95, *, df: float | None = None
+    ) -> Interval:
+        """A confidence interval; by default "logit" for a share and "t" for anything else."""
+        chosen: IntervalKind = kind or ("logit" if self.kind == "proportion" else "t")
+        used = self.df if df is None else df
+        return interval(chosen, self.value, self.se, used, self.n, level=level)
+
+    def to_dict(self, kind: IntervalKind | None = None, level: float = 0.95) -> dict[str, Any]:
+        """Everything as plain values, with one interval."""
+        limits = self.interval(kind, level)
+        return {
+            "statistic": self.statistic,
+            **{str(name): label for name, label in self.domain.items()},
+            "estimate": self.value,
+            "se": self.se,
+            "lower": limits.lower,
+            "upper": limits.upper,
+            "level": limits.level,
+            "interval": limits.kind,
+            "df": self.df,
+            "n": self.n,
+            "population": self.population,
+            "deff": self.deff,
+            "missing": self.missing,
+            "n_missing": self.n_missing,
+        }
+
+    def __str__(self) -> str:
+        where = ", ".join(f"{name} = {label}" for name, label in self.domain.items())
+        limits = self.interval()
+        return (
+            f"{self.statistic}{f' ({where})' if where else ''}: {self.value:.6g}, se {self.se:.4g}, "
+            f"{100 * limits.level:g} % {limits.lower:.6g} to {limits.upper:.6g} ({limits.kind}, df {self.df:g}, "
+            f"n {self.n})"
+        )
+
+
+class Estimates(Sequence[Estimate]):
+    """Several estimates of one call: statistic by statistic, within each domain by domain; with their covariance."""
+
+    def __init__(self, items: Sequence[Estimate], covariances: Callable[[], FloatArray]) -> None:
+        self._items = tuple(items)
+        self._covariances = covariances
+        self._matrix: FloatArray | None = None
+
+    @overload
+    def __getitem__(self, index: int) -> Estimate: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Estimate]: ...
+    def __getitem__(self, index: int | slice) -> Estimate | Sequence[Estimate]:
+        return self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Estimate]:
+        return iter(self._items)
+
+    def of(self, statistic: str | None = None, **domain: Label) -> Estimate:
+        """The one estimate of that statistic (by its label) and domain."""
+        found = [
+            one
+            for one in self._items
+            if (statistic is None or one.statistic == statistic)
+            and all(one.domain.get(name) == label for name, label in domain.items())
+        ]
+        if len(found) != 1:
+            raise KeyError(f"{len(found)} estimates are for {statistic or 'any statistic'} in {domain}")
+        return found[0]
+
+    @property
+    def values(self) -> FloatArray:
+        return np.array([one.value for one in self._items])
+
+    @property
+    def standard_errors(self) -> FloatArray:
+        return np.array([one.se for one in self._items])
+
+    @property
+    def vcov(self) -> FloatArray:
+        """The covariance matrix of all estimates, between statistics and between domains."""
+        if self._matrix is None:
+            self._matrix = self._covariances()
+        return self._matrix
+
+    def contrast(
+        self,
+        function: Callable[..., Any] | Sequence[float] | FloatArray,
+        label: str = "contrast",
+        df: float | None = None,
+    ) -> Estimate:
+        """A linear combination (one coefficient an estimate) or a smooth function of the estimates.
+
+        A function takes one argument for each estimate and must be analytic (see `Smooth`). The standard error
+        takes the covariances into account, so a difference between overlapping domains or rounds is right.
+        """
+        values = self.values
+        if callable(function):
+            arguments = [np.asarray(value) for value in values]
+            weights = np.array([float(one) for one in gradient(function, arguments)])
+            value = float(function(*values))
+        else:
+            weights = np.asarray(function, dtype=np.float64)
+            if weights.shape != values.shape:
+                raise NotPossible(f"{weights.size} coefficients for {values.size} estimates")
+            value = float(weights @ values)
+        variance = float(weights @ self.vcov @ weights)
+        return Estimate(
+            statistic=label,
+            kind="function",
+            value=value,
+            se=math.sqrt(max(variance, 0.0)),
+            df=min(one.df for one in self._items) if df is None else df,
+            n=sum({tuple(one.domain.items()): one.n for one in self._items}.values()),
+            missing=self._items[0].missing,
+        )
+
+    def to_dicts(self, kind: IntervalKind | None = None, level: float = 0.95) -> list[dict[str, Any]]:
+        return [one.to_dict(kind, level) for one in self._items]
+
+    def to_arrow(self, kind: IntervalKind | None = None, level: float = 0.95) -> Any:
+        """A PyArrow table; `.to_pandas()` and `polars.from_arrow` take it on."""
+        import pyarrow as pa
+
+        return pa.Table.from_pylist(self.to_dicts(kind, level))
+
+    def __str__(self) -> str:
+        return "\n".join(str(one) for one in self._items)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        listed = self.to_dicts()
+        if not listed:
+            return "<p>no estimates</p>"
+        head = "".join(f"<th>{escape(str(name))}</th>" for name in listed[0])
+        body = "".join(
+            "<tr>"
+            + "".join(
+                f"<td>{escape(f'{value:.6g}' if isinstance(value, float) else str(value))}</td>"
+                for value in one.values()
+            )
+            + "</tr>"
+            for one in listed
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def estimate(
+    design: Design,
+    statistics: Statistic | Sequence[Statistic],
+    *,
+    by: str | Sequence[str] | None = None,
+    where: str | BoolArray | None = None,
+    missing: Missing = "error",
+    df: DegreesOfFreedom = "domain",
+    deff: bool = True,
+) -> Estimates:
+    """Statistics of a population or of its domains, with design-based standard errors.
+
+    by: columns whose categories (all combinations that occur, the first column slowest) are the domains. Rows in
+        which one is missing are in no domain.
+    where: a column of truth values or a mask: the domain to which everything is restricted. Never delete the other
+        rows instead.
+    missing: what to do about units with a weight and a missing value. "error" stops. "domain" estimates for the
+        units with a value, as a domain; it is right if those missing are like those present, and the number of
+        them is part of the result.
+    df: degrees of freedom for intervals: counted from the PSUs and strata that hold the "domain" (the cautious
+        choice, as NCHS asks), of the whole "design" (as R's svyby), or a number (`math.inf` for the normal).
+    deff: also give design effects.
+    """
+    asked = (statistics,) if isinstance(statistics, Statistic) else tuple(statistics)
+    if not asked:
+        raise NotPossible("no statistic was asked for")
+    names = (by,) if isinstance(by, str) else tuple(by or ())
+    domain, labels = _domains(design, names, where)
+    items: list[Estimate] = []
+    spreads: list[_Spread] = []
+    shared: Cells | None = None
+    for one in asked:
+        parts = one.parts(design.columns)
+        own, n_missing = _without_missing(design, one, parts, domain, len(labels), missing)
+        cells = shared
+        if own is not domain or cells is None:
+            cells = Cells.of(_fold_unit(design), own, len(labels))
+            if own is domain:
+                shared = cells
+        spread = _Spread.of(design, one, parts, cells)
+        spreads.append(spread)
+        items += _estimates(design, one, spread, cells, names, labels, missing, n_missing, df, deff)
+    return Estimates(items, lambda: _joint_covariance(design, spreads))
+
+
+def _fold_unit(design: Design) -> IntArray:
+    """The sampling unit by which rows are added up: of the last stage, or of the replicates."""
+    if design.replicates is not None:
+        return design.replicates.unit
+    return design.stages[-1].unit
+
+
+def _domains(
+    design: Design, names: tuple[str, ...], where: str | BoolArray | None
+) -> tuple[IntArray | None, tuple[tuple[Label, ...], ...]]:
+    """The domain of each row (-1: none; None: all rows are one domain) and the labels of the domains."""
+    if not names and where is None:
+        return None, ((),)
+    codes, labels = cross(design.columns, names)
+    if where is not None:
+        codes = np.where(design.domain(where), codes, -1)
+    counts = np.bincount(codes[(codes >= 0) & (design.weight > 0)], minlength=len(labels))
+    if not counts.any():
+        raise EmptyDomain("nobody of the sample is in the domain: check `where` and `by`")
+    if not counts.all():
+        kept = np.flatnonzero(counts)
+        rank = np.full(len(labels) + 1, -1, dtype=np.int64)
+        rank[kept] = np.arange(kept.size)
+        codes = rank[codes]
+        labels = tuple(labels[index] for index in kept.tolist())
+    return codes, labels
+
+
+def _without_missing(
+    design: Design,
+    statistic: Statistic,
+    parts: tuple[FloatArray, ...],
+    domain: IntArray | None,
+    domains: int,
+    missing: Missing,
+) -> tuple[IntArray | None, IntArray]:
+    """The domain codes without rows that have a missing part, and how many weighted rows each domain loses."""
+    none = np.zeros(domains, dtype=np.int64)
+    # A sum is NaN as soon as one value is: one fast pass when nothing is missing.
+    if all(math.isfinite(float(part.sum())) for part in parts):
+        return domain, none
+    lost = np.zeros(design.rows, dtype=bool)
+    for part in parts:
+        infinite = np.flatnonzero(np.isinf(part))
+        if infinite.size:
+            raise MissingValues(f"{statistic.label}: infinite values ({rows(infinite)})")
+        lost |= np.isnan(part)
+    inside = np.zeros(design.rows, dtype=np.int64) if domain is None else domain
+    weighted = lost & (inside >= 0) & (design.weight > 0)
+    if weighted.any() and missing == "error":
+        found = np.flatnonzero(weighted)
+        raise MissingValues(
+            f"{statistic.label}: {found.size} of the units asked about have no value ({rows(found)}). Say how to treat "
+            'them: missing="domain" estimates for the units that have one'
+        )
+    if not (lost & (inside >= 0)).any():
+        return domain, none
+    own = np.where(lost, -1, inside)
+    if not ((own >= 0) & (design.weight > 0)).any():
+        raise EmptyDomain(f"{statistic.label}: nobody in the domain has a value")
+    return own, np.bincount(inside[weighted], minlength=domains)
+
+
+class _Spread:
+    """One statistic over the domains: values, and what their variances and covariances are made of."""
+
+    def __init__(self, design: Design, values: FloatArray, size: FloatArray, parts: Any, slopes: FloatArray):
+        self.design, self.values, self.size, self.parts, self.slopes = (
+            design,
+            values,
+            size,
+            parts,
+            slopes,
+        )
+        self.totals: UnitTotals | None = None  # linearised, by sampling unit and domain
+        self.weighted: FloatArray | None = None  # linearised, by row and domain
+        self.replicated: FloatArray | None = None  # domains x replicates
+
+    @classmethod
+    def of(cls, design: Design, statistic: Statistic, parts: tuple[FloatArray, ...], cells: Cells) -> _Spread:
+        weight = design.weight
+        products = [weight, *(weight * part for part in parts)]
+        if design.replicates is not None:
+            return cls._replicated(design, statistic, parts, cells)
+        by_row = bool(design.adjustments) or design.phase is not None
+        by_row = by_row or (design.unequal is not None and not isinstance(design.unequal, str))
+        if by_row:
+            totals = [cells.by_domain(product) for product in products]
+        else:
+            sums = [cells.sums(product) for product in products]
+            totals = [cells.domain_totals(one) for one in sums]
+        value, slopes = _evaluate(statistic, totals)
+        spread = cls(design, value, totals[0], parts, slopes)
+        if by_row:
+            spread.weighted = _weighted_rows(slopes, products, cells, design.rows)
+        else:
+            linear = sum(slopes[index][cells.domain] * one for index, one in enumerate(sums))
+            spread.totals = UnitTotals(cells.unit, cells.domain, np.asarray(linear), cells.domains)
+        return spread
+
+    @classmethod
+    def _replicated(
+        cls, design: Design, statistic: Statistic, parts: tuple[FloatArray, ...], cells: Cells
+    ) -> _Spread:
+        assert design.replicates is not None
+        totals = [
+            cells.by_domain(design.weight),
+            *(cells.by_domain(design.weight * part) for part in parts),
+        ]
+        value, slopes = _evaluate(statistic, totals)
+        spread = cls(design, value, totals[0], parts, slopes)
+        replicated = design.replicates.totals(design, parts, cells)
+        spread.replicated, _ = _evaluate(statistic, replicated)
+        return spread
+
+    def variances(self) -> FloatArray:
+        if self.replicated is not None:
+            assert self.design.replicates is not None
+            return np.asarray(np.diag(self.design.replicates.covariance(self.replicated, self.values)))
+        if self.totals is not None:
+            return variances(self.design, self.totals)
+        assert self.weighted is not None
+        if self.design.phase is None and (
+            self.design.unequal is None or isinstance(self.design.unequal, str)
+        ):
+            return variances(self.design, self._residual_totals())
+        return np.diag(of_weighted(self.design, self.weighted))
+
+    def _residual_totals(self) -> UnitTotals:
+        assert self.weighted is not None
+        last = self.design.stages[-1]
+        return UnitTotals.dense(fold_rows(last.unit, last.units, adjusted(self.design, self.weighted)))
+
+
+def _evaluate(statistic: Statistic, totals: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return statistic.evaluate(totals[0], tuple(totals[1:]))
+
+
+def _weighted_rows(
+    slopes: FloatArray, products: Sequence[FloatArray], cells: Cells, count: int
+) -> FloatArray:
+    """Weighted linearised values, rows x domains; 0 outside the domain."""
+    linear = sum(
+        slopes[index][cells.row_domain] * cells.take(product) for index, product in enumerate(products)
+    )
+    table = np.zeros((count, cells.domains))
+    members = np.arange(count) if cells.members is None else cells.members
+    table[members, cells.row_domain] = linear
+    return table
+
+
+def _joint_covariance(design: Design, spreads: Sequence[_Spread]) -> FloatArray:
+    if design.replicates is not None:
+        replicated = np.concatenate([one.replicated for one in spreads if one.replicated is not None])
+        values = np.concatenate([one.values for one in spreads])
+        return design.replicates.covariance(replicated, values)
+    totals = [one.totals for one in spreads if one.totals is not None]
+    if totals:
+        return covariance(design, UnitTotals.joined(totals))
+    return of_weighted(
+        design, np.concatenate([one.weighted for one in spreads if one.weighted is not None], axis=1)
+    )
+
+
+def _estimates(
+    design: Design,
+    statistic: Statistic,
+    spread: _Spread,
+    cells: Cells,
+    names: tuple[str, ...],
+    labels: tuple[tuple[Label, ...], ...],
+    missing: Missing,
+    n_missing: IntArray,
+    df: DegreesOfFreedom,
+    deff: bool,
+) -> list[Estimate]:
+    errors = np.sqrt(np.maximum(spread.variances(), 0.0))
+    positive = (design.weight > 0).astype(np.float64)
+    n = cells.by_domain(positive)
+    freedom = _degrees_of_freedom(design, cells, df)
+    simple = _simple_variance(design, spread, cells, n) if deff else np.full(n.size, np.nan)
+    items = []
+    for index, label in enumerate(labels):
+        if n[index] == 0:
+            continue
+        size = float(spread.size[index])
+        variance = float(errors[index]) ** 2
+        fpc = 1.0 - n[index] / size if size > n[index] else math.nan
+        items.append(
+            Estimate(
+                statistic=statistic.label,
+                kind=statistic.kind,
+                value=float(spread.values[index]),
+                se=float(errors[index]),
+                df=float(freedom[index]),
+                n=int(n[index]),
+                domain=dict(zip(names, label, strict=True)),
+                population=size,
+                deff=variance / (simple[index] * fpc) if simple[index] * fpc > 0 else math.nan,
+                deff_replace=variance / float(simple[index]) if simple[index] > 0 else math.nan,
+                missing=missing,
+                n_missing=int(n_missing[index]),
+            )
+        )
+    return items
+
+
+def _degrees_of_freedom(design: Design, cells: Cells, df: DegreesOfFreedom) -> FloatArray:
+    if df == "design":
+        return np.full(cells.domains, design.df)
+    if not isinstance(df, str):
+        return np.full(cells.domains, float(df))
+    if design.replicates is not None:
+        return design.replicates.domain_degrees_of_freedom(design, cells)
+    # Each PSU and each stratum once a domain in which it has a weighted member.
+    held = cells.sums(design.weight) > 0
+    unit, domain = cells.unit[held], cells.domain[held]
+    for stage in design.stages[:0:-1]:
+        unit = stage.unit_parent[unit]
+    first = design.stages[0]
+    pairs = np.unique(unit * cells.domains + domain)
+    psus = np.bincount(pairs % cells.domains, minlength=cells.domains)
+    strata = np.unique(first.unit_stratum[pairs // cells.domains] * cells.domains + pairs % cells.domains)
+    return (psus - np.bincount(strata % cells.domains, minlength=cells.domains)).astype(np.float64)
+
+
+def _simple_variance(design: Design, spread: _Spread, cells: Cells, n: FloatArray) -> FloatArray:
+    """The variance under simple random sampling with replacement of n from each domain: N^2 S^2 / n."""
+    parts = spread.parts
+    weight = cells.take(design.weight)
+    linear = spread.slopes[0][cells.row_domain]
+    for index, part in enumerate(parts):
+        linear = linear + spread.slopes[index + 1][cells.row_domain] * cells.take(part)
+    size = spread.size
+    mean = np.bincount(cells.row_domain, weights=weight * linear, minlength=cells.domains) / np.maximum(
+        size, 1e-300
+    )
+    deviation = linear - mean[cells.row_domain]
+    square = np.bincount(cells.row_domain, weights=weight * deviation * deviation, minlength=cells.domains)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(n > 1, size * square / (n - 1.0), np.nan)
+
+
+__all__ = ["Estimate", "Estimates", "estimate", "replace"]

@@ -1,0 +1,119 @@
+"""The fold: records are read once and become one table of weighted totals by sampling unit and domain.
+
+Everything smooth is algebra on this table: point estimates, Taylor variances, replicates, covariances between
+domains and between statistics. Its rows are the pairs (sampling unit, domain) that occur, so its size follows the
+sample and not the product of units and domains. Tables of two samples can be added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.columns import BoolArray, FloatArray, IntArray, pair
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Which (unit, domain) each row falls in. `members` are the rows in any domain, None when all are."""
+
+    unit: IntArray  # by cell
+    domain: IntArray  # by cell
+    code: IntArray  # cell of each member row
+    row_domain: IntArray  # domain of each member row
+    members: IntArray | None
+    domains: int
+
+    @classmethod
+    def of(cls, unit: IntArray, domain: IntArray | None, domains: int) -> Cells:
+        """Cells of rows by sampling unit and domain; a domain of -1 leaves the row out, None is one domain."""
+        if domain is None:
+            everyone = np.zeros(unit.size, dtype=np.int64)
+            return cls(*_as_single(unit), everyone, None, 1)
+        members: IntArray | None = None
+        if domain.size and domain.min() < 0:
+            members = np.flatnonzero(domain >= 0)
+            unit, domain = unit[members], domain[members]
+        code, cell_unit, cell_domain = pair(unit, domain, domains)
+        return cls(cell_unit, cell_domain, code, domain, members, domains)
+
+    def sums(self, values: FloatArray) -> FloatArray:
+        """The sum of a row-level value in each cell; the values may be those of all rows or of the members."""
+        return np.bincount(self.code, weights=self.take(values), minlength=self.unit.size)
+
+    def by_domain(self, values: FloatArray) -> FloatArray:
+        """The sum of a row-level value in each domain."""
+        return np.bincount(self.row_domain, weights=self.take(values), minlength=self.domains)
+
+    def take(self, values: FloatArray) -> FloatArray:
+        return values if self.members is None else values[self.members]
+
+    def domain_totals(self, sums: FloatArray) -> FloatArray:
+        """Cell sums added up to the domains."""
+        return np.bincount(self.domain, weights=sums, minlength=self.domains)
+
+
+def _as_single(unit: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    count = int(unit.max(initial=-1)) + 1
+    return np.arange(count), np.zeros(count, dtype=np.int64), unit
+
+
+@dataclass(frozen=True, eq=False)
+class UnitTotals:
+    """Totals of linearised values by sampling unit: what every variance is made of.
+
+    A row for each (unit, column) that occurs; a column is one statistic in one domain. Pairs that do not occur are
+    zeros: the unit was sampled and holds nobody of the domain.
+    """
+
+    unit: IntArray
+    column: IntArray
+    values: FloatArray
+    columns: int
+
+    @classmethod
+    def dense(cls, table: FloatArray) -> UnitTotals:
+        """From a whole table of units x columns."""
+        units, columns = table.shape
+        return cls(
+            np.repeat(np.arange(units), columns),
+            np.tile(np.arange(columns), units),
+            np.ascontiguousarray(table).ravel(),
+            columns,
+        )
+
+    @classmethod
+    def joined(cls, parts: list[UnitTotals]) -> UnitTotals:
+        """Several side by side: their columns are numbered on."""
+        if len(parts) == 1:
+            return parts[0]
+        start, columns = 0, []
+        for part in parts:
+            columns.append(part.column + start)
+            start += part.columns
+        return cls(
+            np.concatenate([part.unit for part in parts]),
+            np.concatenate(columns),
+            np.concatenate([part.values for part in parts]),
+            start,
+        )
+
+    def raised(self, parent: IntArray) -> UnitTotals:
+        """Added up to the units of the stage before; `parent` gives each unit's."""
+        code, unit, column = pair(parent[self.unit], self.column, self.columns)
+        values = np.bincount(code, weights=self.values, minlength=unit.size)
+        return UnitTotals(unit, column, values, self.columns)
+
+
+def fold_rows(unit: IntArray, units: int, table: FloatArray) -> FloatArray:
+    """Row-level values (rows x columns) added up by sampling unit."""
+    out = np.empty((units, table.shape[1]))
+    for column in range(table.shape[1]):
+        out[:, column] = np.bincount(unit, weights=table[:, column], minlength=units)
+    return out
+
+
+def occupied(size: FloatArray) -> BoolArray:
+    """Cells in which somebody has a positive weight."""
+    return size > 0.0

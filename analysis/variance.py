@@ -1,0 +1,242 @@
+"""The variance of a total of linearised values under the design: once, for every statistic.
+
+Multistage sampling without replacement, by the recursion of Särndal, Swensson and Wretman (1992), result 4.3.1:
+
+    V = sum_h (1 - f_h) n_h / (n_h - 1) sum_i (u_hi - mean_h)^2  +  sum_hi f_h V_hi
+
+u_hi is the total of the weighted linearised values in unit i of stratum h; V_hi is the same expression within the
+unit, one stage down. Units where the domain is absent count as zeros: n_h is always that of the design. Sums of
+squares are taken around the mean, in a second pass; the textbook shortcut loses all digits for totals.
+
+With unequal probabilities and Brewer's approximation (Brewer 2002, ch. 9) f is the unit's own probability.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.columns import BoolArray, FloatArray, IntArray, pair
+from analysis.design import CERTAIN, Design, Stage
+from analysis.errors import LonelyPSU, some
+from analysis.totals import UnitTotals, fold_rows
+
+
+def variances(design: Design, totals: UnitTotals) -> FloatArray:
+    """The variance of each column of unit totals (of the last stage that the design uses)."""
+    result = np.zeros(totals.columns)
+    for level in range(len(design.stages) - 1, -1, -1):
+        stage = design.stages[level]
+        result += _Centred.of(design, stage, level, totals).variances()
+        if level:
+            totals = totals.raised(stage.unit_parent)
+    return result
+
+
+def covariance(design: Design, totals: UnitTotals) -> FloatArray:
+    """The covariance matrix of the columns of unit totals."""
+    result = np.zeros((totals.columns, totals.columns))
+    for level in range(len(design.stages) - 1, -1, -1):
+        stage = design.stages[level]
+        result += _Centred.of(design, stage, level, totals).covariance()
+        if level:
+            totals = totals.raised(stage.unit_parent)
+    return result
+
+
+def of_influence(design: Design, influence: FloatArray) -> FloatArray:
+    """The covariance matrix of statistics given by their linearised values (rows x statistics), unweighted.
+
+    Rows outside the domain are zeros. This is the door for statistics that are not smooth functions of a few
+    totals: regression coefficients, ranks, quantiles. Calibration steps are taken into account. Designs with
+    replicates have no linearised variance: use `analysis.replicates`.
+    """
+    return of_weighted(design, influence * design.weight[:, np.newaxis])
+
+
+def of_weighted(design: Design, weighted: FloatArray) -> FloatArray:
+    """As `of_influence`, of values already multiplied by the weights."""
+    if design.phase is not None:
+        return design.phase.covariance(design, weighted)
+    residuals = adjusted(design, weighted)
+    if design.unequal is not None and not isinstance(design.unequal, str):
+        return design.unequal.covariance(design, residuals)
+    last = design.stages[-1]
+    return covariance(design, UnitTotals.dense(fold_rows(last.unit, last.units, residuals)))
+
+
+def adjusted(design: Design, weighted: FloatArray) -> FloatArray:
+    """Weighted linearised values less what the weighting steps account for, in the order of the steps."""
+    for step in design.adjustments:
+        weighted = step.residuals(weighted)
+    return weighted
+
+
+class _Centred:
+    """Unit totals of one stage around their stratum means, with the factor each deviation carries.
+
+    `present` are deviations of units that hold somebody; `absent` sums the factors of those that do not, whose
+    deviation is minus the centre of their stratum.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        totals: UnitTotals,
+        cell: IntArray,
+        cell_stratum: IntArray,
+        cell_column: IntArray,
+        centre: FloatArray,
+        factor: FloatArray,
+        stratum_factor: FloatArray,
+        inflation: FloatArray | None,
+        covered: BoolArray | None,
+    ) -> None:
+        self.stage, self.totals = stage, totals
+        self.cell, self.cell_stratum, self.cell_column = cell, cell_stratum, cell_column
+        self.centre, self.factor, self.stratum_factor = centre, factor, stratum_factor
+        self.inflation, self.covered = inflation, covered
+
+    @classmethod
+    def of(cls, design: Design, stage: Stage, level: int, totals: UnitTotals) -> _Centred:
+        stratum = stage.unit_stratum[totals.unit]
+        cell, cell_stratum, cell_column = pair(stratum, totals.column, totals.columns)
+        sums = np.bincount(cell, weights=totals.values, minlength=cell_stratum.size)
+        present = np.bincount(cell, minlength=cell_stratum.size).astype(np.float64)
+        sampled = stage.sampled[cell_stratum]
+        centre = sums / sampled
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bessel = np.where(stage.sampled > 1, stage.sampled / (stage.sampled - 1.0), 1.0)
+        unit_factor = (1.0 - stage.fraction) * (bessel * stage.multiplier)[stage.unit_stratum]
+        census = stage.stratum_fraction >= 1.0 - CERTAIN
+        unit_factor = np.where(census[stage.unit_stratum], 0.0, unit_factor)
+        stratum_factor = np.bincount(stage.unit_stratum, weights=unit_factor, minlength=stage.strata)
+
+        lonely = (stage.sampled == 1) & ~census
+        flagged = lonely[cell_stratum]
+        if flagged.any() and design.lonely_psu == "fail":
+            names = [str(stage.stratum_labels[index]) for index in np.unique(cell_stratum[flagged]).tolist()]
+            where = "stratum" if len(names) == 1 else "strata"
+            raise LonelyPSU(
+                f"{where} {some(names)} {'has' if len(names) == 1 else 'have'} only one PSU at stage {level + 1}, so the "
+                "variance there cannot be estimated: merge it with a similar stratum, or choose a policy "
+                "(lonely_psu: adjust, average, certainty or remove)"
+            )
+        if design.adjust_domain_lonely and design.lonely_psu in ("adjust", "average"):
+            flagged = flagged | ((present == 1) & (sampled > 1) & ~census[cell_stratum])
+        inflation, covered = None, None
+        if flagged.any():
+            if design.lonely_psu == "adjust":
+                centre = np.where(
+                    flagged, _grand_mean(design, stage, totals, cell_stratum, cell_column), centre
+                )
+            elif design.lonely_psu == "average":
+                covered = ~flagged
+                inflation = _inflation(stage, cell_stratum, cell_column, covered, totals.columns)
+            # "certainty" and "remove": the single unit is its own centre and adds nothing.
+        return cls(
+            stage,
+            totals,
+            cell,
+            cell_stratum,
+            cell_column,
+            centre,
+            unit_factor[totals.unit],
+            stratum_factor,
+            inflation,
+            covered,
+        )
+
+    def variances(self) -> FloatArray:
+        deviation = self.totals.values - self.centre[self.cell]
+        terms = np.bincount(
+            self.cell, weights=self.factor * deviation * deviation, minlength=self.centre.size
+        )
+        held = np.bincount(self.cell, weights=self.factor, minlength=self.centre.size)
+        absent = np.maximum(self.stratum_factor[self.cell_stratum] - held, 0.0)
+        # What is left of subtracting equal factors is rounding, not a unit.
+        absent[absent < 1e-9 * self.stratum_factor[self.cell_stratum]] = 0.0
+        terms += absent * self.centre * self.centre
+        if self.covered is not None and self.inflation is not None:
+            terms = np.where(self.covered, terms * self.inflation, 0.0)
+        return np.bincount(self.cell_column, weights=terms, minlength=self.totals.columns)
+
+    def covariance(self) -> FloatArray:
+        """By blocks of strata, each block a dense table of deviations."""
+        columns = self.totals.columns
+        result = np.zeros((columns, columns))
+        stage = self.stage
+        order = np.argsort(stage.unit_stratum, kind="stable")
+        position = np.empty(stage.units, dtype=np.int64)
+        position[order] = np.arange(stage.units)
+        bounds = np.concatenate([[0], np.cumsum(np.bincount(stage.unit_stratum, minlength=stage.strata))])
+        per_unit = np.zeros(stage.units)
+        per_unit[self.totals.unit] = self.factor
+        missing = np.ones(stage.units, dtype=bool)
+        missing[self.totals.unit] = False
+        if missing.any():
+            sizes = np.bincount(stage.unit_stratum, minlength=stage.strata)
+            known = np.bincount(stage.unit_stratum[~missing], minlength=stage.strata)
+            spread = np.bincount(stage.unit_stratum, weights=per_unit, minlength=stage.strata)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                each = np.where(sizes > known, (self.stratum_factor - spread) / (sizes - known), 0.0)
+            per_unit[missing] = np.maximum(each, 0.0)[stage.unit_stratum[missing]]
+        budget = max(int(4_000_000 // max(columns, 1)), 1)
+        by_row = np.argsort(position[self.totals.unit], kind="stable")
+        sorted_position = position[self.totals.unit][by_row]
+        cell_order = np.argsort(self.cell_stratum, kind="stable")
+        sorted_stratum = self.cell_stratum[cell_order]
+        start = 0
+        while start < stage.strata:
+            stop = int(np.searchsorted(bounds, bounds[start] + budget, side="right")) - 1
+            stop = min(max(stop, start + 1), stage.strata)
+            low, high = int(bounds[start]), int(bounds[stop])
+            table = np.zeros((high - low, columns))
+            rows = by_row[np.searchsorted(sorted_position, low) : np.searchsorted(sorted_position, high)]
+            table[position[self.totals.unit[rows]] - low, self.totals.column[rows]] = self.totals.values[rows]
+            cells = cell_order[np.searchsorted(sorted_stratum, start) : np.searchsorted(sorted_stratum, stop)]
+            centres = np.zeros((stop - start, columns))
+            centres[self.cell_stratum[cells] - start, self.cell_column[cells]] = self.centre[cells]
+            scale = np.ones((stop - start, columns))
+            if self.covered is not None and self.inflation is not None:
+                scale[self.cell_stratum[cells] - start, self.cell_column[cells]] = np.where(
+                    self.covered[cells], np.sqrt(self.inflation[cells]), 0.0
+                )
+            local = stage.unit_stratum[order[low:high]] - start
+            deviation = (table - centres[local]) * scale[local]
+            deviation *= np.sqrt(per_unit[order[low:high]])[:, np.newaxis]
+            result += deviation.T @ deviation
+            start = stop
+        return result
+
+
+def _grand_mean(
+    design: Design, stage: Stage, totals: UnitTotals, cell_stratum: IntArray, cell_column: IntArray
+) -> FloatArray:
+    """The mean of all unit totals (at later stages: within the unit of the stage before), for "adjust".
+
+    `compat=("R.lonely",)` takes 0 instead, as R survey did up to 4.2.
+    """
+    if "R.lonely" in design.compat:
+        return np.zeros(cell_stratum.size)
+    parent = stage.stratum_parent
+    units = np.bincount(parent[stage.unit_stratum], minlength=int(parent.max()) + 1).astype(np.float64)
+    code, group, column = pair(parent[stage.unit_stratum[totals.unit]], totals.column, totals.columns)
+    mean = np.bincount(code, weights=totals.values, minlength=group.size) / units[group]
+    key = group * totals.columns + column
+    order = np.argsort(key)
+    wanted = parent[cell_stratum] * totals.columns + cell_column
+    return mean[order[np.searchsorted(key[order], wanted)]]
+
+
+def _inflation(
+    stage: Stage, cell_stratum: IntArray, cell_column: IntArray, covered: BoolArray, columns: int
+) -> FloatArray:
+    """For "average": strata in the domain over those of them whose variance is known."""
+    code, _, _ = pair(stage.stratum_parent[cell_stratum], cell_column, columns)
+    strata = np.bincount(code)
+    known = np.bincount(code, weights=covered.astype(np.float64))
+    if (known == 0).any():
+        raise LonelyPSU(
+            "every stratum of a domain has only one PSU: there is no variance to average; merge strata"
+        )
+    return np.asarray((strata / known)[code], dtype=np.float64)
