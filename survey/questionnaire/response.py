@@ -105,5 +105,67 @@ class Response(Struct, frozen=True, kw_only=True):
 
 
 def fold(response_id: str, events: Iterable[Event]) -> Response:
-    """The response after these events, in the order the server appended them. Pure; a repeated id counts once."""
-    raise NotImplementedError
+    """The response after these events, in the order the server appended them. Pure; a repeated id counts once.
+
+    Removing a row keeps its answers (they come back if the row does); `row_added` of a known row changes nothing.
+    Correcting after submission begins with "reopened" and ends with another "submitted".
+    """
+    seen: set[str] = set()
+    answers: dict[Key, Answer] = {}
+    rows: dict[str, tuple[str, ...]] = {}
+    locked: set[str] = set()
+    drawn: dict[str, str] = {}
+    eligible: dict[str, int] = {}
+    done: set[str] = set()
+    submitted = False
+    language = version = today = ""
+    mode = "self"
+    for event in events:
+        if event.id in seen:
+            continue
+        seen.add(event.id)
+        mode = event.mode
+        language = event.language or language
+        version = event.version or version
+        today = event.today or today
+        for name, answer in event.answers.items():
+            answers[Key.parse(name)] = answer
+        if event.kind == "answered" and event.page:
+            done.add(place(event.page, event.row))
+        present = rows.get(event.roster, ())
+        match event.kind:
+            case "row_added" if event.row not in present:
+                rows[event.roster] = (*present, event.row)
+            case "row_removed":
+                rows[event.roster] = tuple(row for row in present if row != event.row)
+            case "locked":
+                locked.add(event.roster)
+            case "drawn" if event.draw not in drawn:
+                drawn[event.draw] = event.row
+                eligible[event.draw] = event.eligible
+            case "page_done":
+                done.add(place(event.page, event.row))
+            case "submitted":
+                submitted = True
+            case "reopened":
+                submitted = False
+    return Response(
+        id=response_id,
+        answers=answers,
+        rows=rows,
+        locked=frozenset(locked),
+        drawn=drawn,
+        eligible=eligible,
+        done=frozenset(done),
+        submitted=submitted,
+        language=language,
+        version=version,
+        today=today,
+        mode=mode,
+        events=len(seen),
+    )
+
+
+def place(page: str, row: str = "") -> str:
+    """The name under which a page, or a page of one row, is remembered as done."""
+    return f"{page}@{row}" if row else page

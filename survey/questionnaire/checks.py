@@ -1,0 +1,250 @@
+"""From what a form sent to answers, with everything that is wrong said at once, in words for the person.
+
+Form fields: `<question>` holds the value or values; `-dk` and `-rf` there, or in `<question>.missing`, mean "don't
+know" and "prefer not to say"; a date may come in three parts (`.day`, `.month`, `.year`); `<question>.<code>` is the
+text of a "please specify" option; `<question>.remark` explains an answer that a soft check asked about.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from survey.problems import Finding, Text
+from survey.questionnaire.conditions import holds
+from survey.questionnaire.index import condition, index, specify_variable
+from survey.questionnaire.model import Question, Questionnaire
+from survey.questionnaire.response import Answer, Key, Missing, Response, Value
+from survey.questionnaire.routing import Step, needs_answer, scalar, visible, walk
+
+DONT_KNOW, REFUSED = "-dk", "-rf"
+_MISSING: dict[str, Missing] = {DONT_KNOW: "dont_know", REFUSED: "refused"}
+Form = Mapping[str, Sequence[str]]
+
+SAID: dict[str, Text] = {
+    "required": {
+        "vi": "Xin trả lời câu này, hoặc chọn “Không biết” hay “Không muốn trả lời”.",
+        "en": "Answer this question, or choose “Don’t know” or “Prefer not to say”.",
+    },
+    "required_plain": {"vi": "Xin trả lời câu này.", "en": "Answer this question."},
+    "not_whole": {"vi": "Xin nhập một số nguyên, ví dụ 3.", "en": "Enter a whole number, for example 3."},
+    "not_number": {"vi": "Xin nhập một số, ví dụ 2,5.", "en": "Enter a number, for example 2.5."},
+    "not_year": {
+        "vi": "Xin nhập năm gồm 4 chữ số, ví dụ 1975.",
+        "en": "Enter a year of 4 digits, for example 1975.",
+    },
+    "not_date": {
+        "vi": "Xin nhập ngày có thật, ví dụ ngày 27 tháng 3 năm 2026.",
+        "en": "Enter a real date, for example 27 March 2026.",
+    },
+    "too_small": {"vi": "Xin nhập số từ {limit} trở lên.", "en": "Enter {limit} or more."},
+    "too_large": {"vi": "Xin nhập số từ {limit} trở xuống.", "en": "Enter {limit} or less."},
+    "too_long": {
+        "vi": "Xin viết ngắn hơn: nhiều nhất {limit} ký tự.",
+        "en": "Shorten this to {limit} characters or fewer.",
+    },
+    "unknown_choice": {"vi": "Xin chọn một trong các câu trả lời có sẵn.", "en": "Choose one of the answers."},
+    "exclusive": {
+        "vi": "“{label}” không đi cùng câu trả lời khác. Xin bỏ bớt.",
+        "en": "“{label}” cannot be combined with other answers.",
+    },
+    "acknowledge": {"vi": "Xin đánh dấu vào ô này để tiếp tục.", "en": "Tick the box to continue."},
+}
+
+
+class Submitted(Struct, frozen=True):
+    """What a form said: answers that can be kept, and findings (where = question id).
+
+    Hard findings (severity "error") stop the page; soft ones (severity "warning") ask once more, and are satisfied by
+    a remark or by sending the same answer again with `<question>.confirmed`.
+    """
+
+    answers: dict[Key, Answer]
+    findings: tuple[Finding, ...]
+
+    @property
+    def accepted(self) -> bool:
+        return not self.findings
+
+
+class _Wrong(Exception):
+    def __init__(self, code: str, **details: object) -> None:
+        self.code, self.details = code, details
+
+
+def read_form(questionnaire: Questionnaire, response: Response, step: Step, form: Form) -> Submitted:
+    """The answers of one page as the form sent it, checked against the response they would join.
+
+    Pure: nothing is kept. A question that the new answers of the same page hide is left out. Fields that no shown
+    question owns are ignored.
+    """
+    answers: dict[Key, Answer] = {}
+    findings: list[Finding] = []
+    known = index(questionnaire)
+    for question in step.page.questions:
+        trial = _joined(response, answers)
+        if question.kind in ("note", "calculate") or question not in visible(questionnaire, trial, step):
+            continue
+        key = Key(question.id, step.row)
+        try:
+            answer = _read(question, questionnaire, trial, step, form)
+        except _Wrong as wrong:
+            findings.append(_finding(question, wrong))
+            continue
+        if answer is None:
+            if needs_answer(question):
+                offered = question.dont_know or question.refused
+                findings.append(_finding(question, _Wrong("required" if offered else "required_plain")))
+            continue
+        answers[key] = answer
+        for choice in known.choices(question):
+            said = _first(form, specify_variable(question.id, choice.code))
+            if choice.specify and said and choice.code in _codes(answer.value):
+                answers[Key(specify_variable(question.id, choice.code), step.row)] = Answer(said[:500])
+        findings += _check(question, questionnaire, _joined(response, answers), step, form, answer)
+    return Submitted(answers, tuple(findings))
+
+
+def _joined(response: Response, answers: Mapping[Key, Answer]) -> Response:
+    return msgspec.structs.replace(response, answers={**response.answers, **answers})
+
+
+def _finding(question: Question, wrong: _Wrong) -> Finding:
+    message = {language: said.format(**wrong.details) for language, said in SAID[wrong.code].items()}
+    label = wrong.details.get("labels")
+    if isinstance(label, dict):
+        message = {language: said.format(label=label[language]) for language, said in SAID[wrong.code].items()}
+    return Finding(code=wrong.code, where=question.id, message=message)
+
+
+def _read(
+    question: Question, questionnaire: Questionnaire, trial: Response, step: Step, form: Form
+) -> Answer | None:
+    missing = _missing(question, form)
+    if missing is not None:
+        return Answer(missing=missing, remark=_first(form, f"{question.id}.remark"))
+    value = _value(question, questionnaire, trial, step, form)
+    return None if value is None else Answer(value, remark=_first(form, f"{question.id}.remark"))
+
+
+def _missing(question: Question, form: Form) -> Missing | None:
+    """Don't know or refused, where the question offers it. Something written beside it wins over neither: it is kept
+    as the answer only when no reason for a missing one was chosen."""
+    offered = {DONT_KNOW: question.dont_know, REFUSED: question.refused}
+    for field in (f"{question.id}.missing", question.id):
+        for sent in form.get(field, ()):
+            if offered.get(sent):
+                return _MISSING[sent]
+    return None
+
+
+def _value(
+    question: Question, questionnaire: Questionnaire, trial: Response, step: Step, form: Form
+) -> Value | None:
+    sent = _first(form, question.id)
+    match question.kind:
+        case "select_one" | "select_many" | "rank":
+            return _choice(question, questionnaire, trial, step, form)
+        case "acknowledge":
+            if not sent and question.required:
+                raise _Wrong("acknowledge")
+            return True if sent else None
+        case "date":
+            return _date(question, form)
+        case _ if not sent:
+            return None
+        case "integer" | "decimal" | "year":
+            return _number(question, sent)
+        case _:
+            if len(sent) > question.max_length:
+                raise _Wrong("too_long", limit=question.max_length)
+            return sent
+
+
+def _choice(
+    question: Question, questionnaire: Questionnaire, trial: Response, step: Step, form: Form
+) -> Value | None:
+    offered = {choice.code: choice for choice in walk(questionnaire, trial).choices(question, step.row)}
+    sent = list(dict.fromkeys(code for code in form.get(question.id, ()) if code))
+    if not sent:
+        return None
+    if any(code not in offered for code in sent) or (question.kind == "select_one" and len(sent) > 1):
+        raise _Wrong("unknown_choice")
+    if question.kind == "select_one":
+        return sent[0]
+    alone = next((offered[code] for code in sent if offered[code].exclusive), None)
+    if alone is not None and len(sent) > 1:
+        raise _Wrong("exclusive", label="", labels=alone.label)
+    if question.kind == "rank":
+        return sent
+    return [code for code in offered if code in sent]
+
+
+def _number(question: Question, sent: str) -> int | float:
+    plain = sent.replace(" ", "").replace(" ", "")
+    whole = question.kind != "decimal"
+    if re.fullmatch(r"-?\d{1,3}(\.\d{3})+", plain):  # 1.250.000: Vietnamese thousands
+        plain = plain.replace(".", "")
+    if re.fullmatch(r"-?\d+,\d+", plain):  # 2,5: Vietnamese decimals
+        plain = plain.replace(",", ".")
+    pattern = r"\d{4}" if question.kind == "year" else r"-?\d{1,15}" if whole else r"-?\d{1,15}(\.\d{1,6})?"
+    if not re.fullmatch(pattern, plain):
+        raise _Wrong("not_year" if question.kind == "year" else "not_whole" if whole else "not_number")
+    number = int(plain) if whole or "." not in plain else float(plain)
+    if question.minimum is not None and number < question.minimum:
+        raise _Wrong("too_small", limit=f"{question.minimum:g}")
+    if question.maximum is not None and number > question.maximum:
+        raise _Wrong("too_large", limit=f"{question.maximum:g}")
+    return number
+
+
+def _date(question: Question, form: Form) -> str | None:
+    whole = _first(form, question.id)
+    parts = [_first(form, f"{question.id}.{part}") for part in ("year", "month", "day")]
+    if not whole and not any(parts):
+        return None
+    try:
+        if whole:
+            return datetime.date.fromisoformat(whole).isoformat()
+        return datetime.date(*(int(part) for part in parts)).isoformat()
+    except ValueError:
+        raise _Wrong("not_date") from None
+
+
+def _check(
+    question: Question, questionnaire: Questionnaire, trial: Response, step: Step, form: Form, answer: Answer
+) -> list[Finding]:
+    if answer.missing is not None:
+        return []
+    current = scalar(question, answer)
+    view = walk(questionnaire, trial)
+    explained = bool(answer.remark or _first(form, f"{question.id}.confirmed"))
+    return [
+        Finding(
+            code="check" if check.severity == "hard" else "soft_check",
+            where=question.id,
+            message=check.message,
+            severity="error" if check.severity == "hard" else "warning",
+        )
+        for check in question.checks
+        if not (check.severity == "soft" and explained)
+        and not holds(condition(check.that), view, step.row, current)
+    ]
+
+
+def _codes(value: Value | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return tuple(value) if isinstance(value, list) else (str(value),)
+
+
+def _first(form: Form, name: str) -> str:
+    """The first value of a field, in NFC, without blanks around it and without control characters."""
+    sent = next(iter(form.get(name, ())), "")
+    clean = "".join(ch for ch in unicodedata.normalize("NFC", sent) if ch == "\n" or ch >= " ")
+    return clean.strip()

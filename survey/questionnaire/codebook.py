@@ -1,0 +1,73 @@
+"""The codebook: which variables a questionnaire fills, at which level, with which codes."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from survey.problems import Text
+from survey.questionnaire.index import index, specify_variable
+from survey.questionnaire.model import Choice, Kind, Question, Questionnaire, Sensitivity
+from survey.questionnaire.response import Missing
+
+
+class Variable(Struct, frozen=True, kw_only=True):
+    """One variable. level: "household", a roster's id (one value for each row), or a draw's id (the drawn row only)."""
+
+    name: str
+    label: Text
+    kind: Kind
+    level: str
+    roster: str = ""
+    choices: tuple[Choice, ...] = ()
+    sensitivity: Sensitivity = "ordinary"
+    universe: tuple[str, ...] = ()
+    definition: str = ""
+
+
+MISSING: dict[Missing, Text] = {
+    "dont_know": {"vi": "Không biết", "en": "Don’t know"},
+    "refused": {"vi": "Không muốn trả lời", "en": "Prefer not to say"},
+    "not_applicable": {"vi": "Không thuộc diện hỏi", "en": "Not applicable"},
+    "not_asked": {"vi": "Chưa được hỏi", "en": "Not asked"},
+    "lost": {"vi": "Mất hoặc không đọc được", "en": "Lost or unreadable"},
+}
+
+
+def variables(questionnaire: Questionnaire) -> tuple[Variable, ...]:
+    """Every variable in the order of the questionnaire; notes fill none, "please specify" texts have their own."""
+    known = index(questionnaire)
+    found: list[Variable] = []
+    for stands in known.places.values():
+        question = stands.question
+        if question.kind == "note":
+            continue
+        level = stands.draw or stands.roster or "household"
+        universe = tuple(when for when in (stands.page.when, question.when) if when)
+        choices = known.choices(question)
+        found.append(
+            Variable(
+                name=question.id,
+                label=question.label,
+                kind=question.kind,
+                level=level,
+                roster=stands.roster,
+                choices=choices,
+                sensitivity=question.sensitivity,
+                universe=universe,
+                definition=question.definition or "",
+            )
+        )
+        found += [_specify(question, choice, level, stands.roster) for choice in choices if choice.specify]
+    return tuple(found)
+
+
+def _specify(question: Question, choice: Choice, level: str, roster: str) -> Variable:
+    return Variable(
+        name=specify_variable(question.id, choice.code),
+        label={language: f"{said}: {choice.label.get(language, '')}" for language, said in question.label.items()},
+        kind="text",
+        level=level,
+        roster=roster,
+        sensitivity="personal",
+        universe=(f"selected(${{{question.id}}}, '{choice.code}')",),
+    )

@@ -1,0 +1,53 @@
+"""Words that adapt to the household: `${nickname}` in a text becomes the answer given."""
+
+from __future__ import annotations
+
+import re
+
+from survey.problems import Text
+from survey.questionnaire.conditions import text
+from survey.questionnaire.index import index
+from survey.questionnaire.model import Question, Questionnaire
+from survey.questionnaire.response import Response
+from survey.questionnaire.routing import Step, walk
+
+_REFERENCE = re.compile(r"\$\{\s*([a-z][a-z0-9_]*)\s*\}")
+
+
+def say(
+    words: Text, questionnaire: Questionnaire, response: Response, step: Step | None, language: str, mode: str = ""
+) -> str:
+    """The text in `language` (else in the questionnaire's first) with every `${question}` filled in.
+
+    A code is said by its label; an answer that is not there leaves an ellipsis, never a hole. Plain text comes
+    back: escaping belongs to the template. `mode` is accepted so that callers need not know which texts vary by it.
+    """
+    template = words.get(language) or words.get(questionnaire.languages[0], "")
+    if "${" not in template:
+        return template
+    view = walk(questionnaire, response)
+    known = index(questionnaire)
+    row = step.row if step else ""
+
+    def fill(match: re.Match[str]) -> str:
+        name = match.group(1)
+        said = text(view.answer(name, row))
+        place = known.places.get(name)
+        if place and place.question.kind in ("select_one", "select_many"):
+            labels = {choice.code: choice.label for choice in known.choices(place.question)}
+            return ", ".join(labels[code].get(language, code) for code in said.split() if code in labels) or "…"
+        return said or "…"
+
+    return _REFERENCE.sub(fill, template)
+
+
+def label(question: Question, mode: str) -> Text:
+    """The question's words for this mode: read out by an official, asked about somebody else, or read alone."""
+    return question.wording.get(mode, question.label)  # type: ignore[call-overload, no-any-return]
+
+
+def row_name(questionnaire: Questionnaire, response: Response, roster: str, row: str) -> str:
+    """What a roster row is called: the answer to its naming question, or "" when it is not given."""
+    name = index(questionnaire).rosters[roster].name
+    answer = response.answers.get(walk(questionnaire, response).key(name, row))
+    return str(answer.value) if answer and answer.value is not None else ""
