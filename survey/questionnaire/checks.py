@@ -48,7 +48,10 @@ SAID: dict[str, Text] = {
         "vi": "Xin viết ngắn hơn: nhiều nhất {limit} ký tự.",
         "en": "Shorten this to {limit} characters or fewer.",
     },
-    "unknown_choice": {"vi": "Xin chọn một trong các câu trả lời có sẵn.", "en": "Choose one of the answers."},
+    "unknown_choice": {
+        "vi": "Xin chọn một trong các câu trả lời có sẵn.",
+        "en": "Choose one of the answers.",
+    },
     "exclusive": {
         "vi": "“{label}” không đi cùng câu trả lời khác. Xin bỏ bớt.",
         "en": "“{label}” cannot be combined with other answers.",
@@ -118,7 +121,9 @@ def _finding(question: Question, wrong: _Wrong) -> Finding:
     message = {language: said.format(**wrong.details) for language, said in SAID[wrong.code].items()}
     label = wrong.details.get("labels")
     if isinstance(label, dict):
-        message = {language: said.format(label=label[language]) for language, said in SAID[wrong.code].items()}
+        message = {
+            language: said.format(label=label[language]) for language, said in SAID[wrong.code].items()
+        }
     return Finding(code=wrong.code, where=question.id, message=message)
 
 

@@ -64,7 +64,9 @@ def variables(questionnaire: Questionnaire) -> tuple[Variable, ...]:
 def _specify(question: Question, choice: Choice, level: str, roster: str) -> Variable:
     return Variable(
         name=specify_variable(question.id, choice.code),
-        label={language: f"{said}: {choice.label.get(language, '')}" for language, said in question.label.items()},
+        label={
+            language: f"{said}: {choice.label.get(language, '')}" for language, said in question.label.items()
+        },
         kind="text",
         level=level,
         roster=roster,

@@ -419,7 +419,9 @@ def _year(value: Scalar) -> Fraction | None:
 
 
 def _selected(chosen: Scalar, code: Scalar) -> bool:
-    return text(code) in chosen if isinstance(chosen, frozenset) else not blank(chosen) and _equal(chosen, code)
+    return (
+        text(code) in chosen if isinstance(chosen, frozenset) else not blank(chosen) and _equal(chosen, code)
+    )
 
 
 def _whole(value: Scalar) -> Fraction | None:

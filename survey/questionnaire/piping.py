@@ -15,7 +15,12 @@ _REFERENCE = re.compile(r"\$\{\s*([a-z][a-z0-9_]*)\s*\}")
 
 
 def say(
-    words: Text, questionnaire: Questionnaire, response: Response, step: Step | None, language: str, mode: str = ""
+    words: Text,
+    questionnaire: Questionnaire,
+    response: Response,
+    step: Step | None,
+    language: str,
+    mode: str = "",
 ) -> str:
     """The text in `language` (else in the questionnaire's first) with every `${question}` filled in.
 
@@ -35,7 +40,9 @@ def say(
         place = known.places.get(name)
         if place and place.question.kind in ("select_one", "select_many"):
             labels = {choice.code: choice.label for choice in known.choices(place.question)}
-            return ", ".join(labels[code].get(language, code) for code in said.split() if code in labels) or "…"
+            return (
+                ", ".join(labels[code].get(language, code) for code in said.split() if code in labels) or "…"
+            )
         return said or "…"
 
     return _REFERENCE.sub(fill, template)

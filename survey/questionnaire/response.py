@@ -91,7 +91,9 @@ class Response(Struct, frozen=True, kw_only=True):
 
     id: str
     answers: Mapping[Key, Answer] = {}
-    rows: Mapping[str, tuple[str, ...]] = {}  # roster → row ids in the order they were added, removed ones left out
+    rows: Mapping[
+        str, tuple[str, ...]
+    ] = {}  # roster → row ids in the order they were added, removed ones left out
     locked: frozenset[str] = frozenset()
     drawn: Mapping[str, str] = {}  # draw → row id
     eligible: Mapping[str, int] = {}  # draw → number of eligible rows when drawn

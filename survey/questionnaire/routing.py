@@ -84,7 +84,9 @@ class Walk:
             if question.kind == "calculate":
                 value = evaluate(condition(question.calculate or ""), self, row)
                 self.live[key] = value
-                self.computed[key] = Answer(missing="not_applicable") if value is None else Answer(_plain(value))
+                self.computed[key] = (
+                    Answer(missing="not_applicable") if value is None else Answer(_plain(value))
+                )
                 continue
             shown.append(question)
             answer = self.response.answers.get(key)

@@ -1,0 +1,360 @@
+"""A survey is a folder of data: three files for three readers, read together and checked together.
+
+questionnaire.yaml   what is asked          (household)
+survey.yaml          who is asked, and why  (official)
+analysis.yaml        what is estimated      (statistician)
+areas.csv            the territory: code, name, kind, urban_rural, group, valid_from, valid_to
+population.csv       margins for raking: one column a variable, and `total`
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import hashlib
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from analysis.indicators import AnalysisPlan
+from survey import documents
+from survey.documents import Document
+from survey.fieldwork.plan import SurveyPlan
+from survey.problems import BadDocument, Finding, Text
+from survey.questionnaire import reading
+from survey.questionnaire.codebook import Variable, variables
+from survey.questionnaire.model import Questionnaire
+
+SAMPLE_COLUMNS = {"case": "VARCHAR", "commune": "VARCHAR", "urban_rural": "VARCHAR", "stratum": "VARCHAR",
+                  "psu": "VARCHAR", "mode": "VARCHAR", "interview_date": "DATE", "interview_year": "INTEGER"}  # fmt: skip
+PERSON_COLUMNS = {"person": "VARCHAR", "position": "INTEGER", "selected": "BOOLEAN"}
+AREA_COLUMNS = ("code", "name", "kind", "urban_rural", "valid_from", "valid_to")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The three plans and the areas, read and found right; `hash` is SHA-256 over the files' bytes."""
+
+    path: Path
+    questionnaire: Questionnaire
+    plan: SurveyPlan
+    analysis: AnalysisPlan
+    areas: tuple[dict[str, str], ...]
+    hash: str
+
+    @classmethod
+    def read(cls, path: Path | str) -> Folder:
+        """The folder, or BadDocument with every mistake in it."""
+        path = Path(path)
+        found = _review(path)
+        errors = [finding for finding in found.findings if finding.severity == "error"]
+        if errors or not (found.questionnaire and found.plan and found.analysis):
+            raise BadDocument(errors)
+        return cls(path, found.questionnaire, found.plan, found.analysis, found.areas, _hash(path))
+
+
+def check(path: Path | str) -> list[Finding]:
+    """Every mistake and every doubt in the folder, file by file and between the files."""
+    return _review(Path(path)).findings
+
+
+def write_schemas(out: Path) -> list[Path]:
+    """JSON Schemas of the three files; an editor that knows them checks while one types."""
+    out.mkdir(parents=True, exist_ok=True)
+    kinds = {"questionnaire": Questionnaire, "survey": SurveyPlan, "analysis": AnalysisPlan}
+    written = []
+    for name, kind in kinds.items():
+        path = out / f"{name}.schema.json"
+        path.write_bytes(
+            msgspec.json.format(msgspec.json.encode(msgspec.json.schema(kind)), indent=2) + b"\n"
+        )
+        written.append(path)
+    return written
+
+
+def frozen_columns(questionnaire: Questionnaire, unit: str, areas: Iterable[str] = ()) -> dict[str, str]:
+    """Name and SQL type of each column of the frozen household or person rows (see survey/freeze.py).
+
+    Person rows carry the columns of their household too.
+    """
+    columns = {**SAMPLE_COLUMNS, **{name: "VARCHAR" for name in areas if name not in SAMPLE_COLUMNS}}
+    if unit == "person":
+        columns |= PERSON_COLUMNS
+    for variable in variables(questionnaire):
+        if variable.level == "household" or unit == "person":
+            columns |= _columns_of(variable)
+    return columns
+
+
+def _columns_of(variable: Variable) -> dict[str, str]:
+    name = column_name(variable.name)
+    reason = {f"{name}__missing": "VARCHAR"}
+    match variable.kind:
+        case "select_many":
+            return {f"{name}__{column_name(choice.code)}": "BOOLEAN" for choice in variable.choices} | reason
+        case "integer" | "year":
+            return {name: "BIGINT"} | reason
+        case "decimal" | "calculate":
+            return {name: "DOUBLE"} | reason
+        case "acknowledge":
+            return {name: "BOOLEAN"} | reason
+        case "date":
+            return {name: "DATE"} | reason
+        case _:
+            return {name: "VARCHAR"} | reason
+
+
+def column_name(variable: str) -> str:
+    """A variable's name as a column: "please specify" texts have a dot, columns an underscore."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", variable)
+
+
+def bind(columns: dict[str, str], expressions: dict[str, str]) -> dict[str, str]:
+    """What DuckDB says against each expression over these columns, by name; sound ones are left out.
+
+    Each sound expression becomes a column that later ones may use. Nothing is read from disk or network.
+    """
+    problems: dict[str, str] = {}
+    with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as database:
+        listed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+        database.execute(f"CREATE TABLE t ({listed})")
+        table = "t"
+        for name, expression in expressions.items():
+            try:
+                if ";" in expression:
+                    raise duckdb.ParserException("one expression, no “;”")
+                safe = column_name(name)
+                database.execute(
+                    f'CREATE VIEW "v_{safe}" AS SELECT *, ({expression}) AS "{safe}" FROM "{table}"'
+                )  # noqa: S608
+                table = f"v_{safe}"
+            except duckdb.Error as error:
+                problems[name] = str(error).split("\n")[0]
+    return problems
+
+
+# --- one review of everything --------------------------------------------------------------------------------------
+
+
+class _Found:
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.questionnaire: Questionnaire | None = None
+        self.plan: SurveyPlan | None = None
+        self.analysis: AnalysisPlan | None = None
+        self.areas: tuple[dict[str, str], ...] = ()
+        self.documents: dict[str, Document] = {}
+
+    def say(
+        self, code: str, where: str, vi: str, en: str, do: Text | None = None, severity: str = "error"
+    ) -> None:
+        self.findings.append(
+            Finding(code=code, where=where, message={"vi": vi, "en": en}, remedy=do or {}, severity=severity)
+        )
+
+
+def _review(path: Path) -> _Found:
+    found = _Found()
+    text = _text(found, path / "questionnaire.yaml")
+    if text is not None:
+        found.questionnaire, findings = reading.review(text, "questionnaire.yaml")
+        found.findings += findings
+    found.plan = _typed(found, path / "survey.yaml", SurveyPlan)
+    found.analysis = _typed(found, path / "analysis.yaml", AnalysisPlan)
+    if found.plan:
+        _plan(found, path)
+    if found.analysis:
+        _analysis(found)
+        if found.questionnaire:
+            _expressions(found)
+        _margins(found, path)
+    return found
+
+
+def _text(found: _Found, path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        found.say("no_file", path.name, "không có tệp này", "the file is not there",
+                  {"vi": f"tạo {path}", "en": f"create {path}"})  # fmt: skip
+    except UnicodeDecodeError:
+        found.say("not_utf8", path.name, "tệp không ở dạng UTF-8", "the file is not UTF-8",
+                  {"vi": "lưu lại với bảng mã UTF-8", "en": "save it as UTF-8"})  # fmt: skip
+    return None
+
+
+def _typed(found: _Found, path: Path, kind: type) -> object:  # type: ignore[type-arg]
+    text = _text(found, path)
+    if text is None:
+        return None
+    try:
+        document = documents.load(text, path.name)
+        found.documents[path.name] = document
+        return documents.convert(document, kind)
+    except BadDocument as bad:
+        found.findings += bad.findings
+        return None
+
+
+def _plan(found: _Found, path: Path) -> None:
+    plan, document = found.plan, found.documents["survey.yaml"]
+    assert plan is not None
+    dates = [plan.dates.web_opens, plan.dates.visits_open, plan.dates.closes]
+    for name in ("reference", "web_opens", "visits_open", "closes"):
+        try:
+            datetime.date.fromisoformat(getattr(plan.dates, name))
+        except ValueError:
+            found.say("not_date", document.where(("dates", name)), f"{name}: không phải ngày (năm-tháng-ngày)",
+                      f"{name}: not a date (YYYY-MM-DD)")  # fmt: skip
+    if dates != sorted(dates):
+        found.say("dates", document.where(("dates",)), "ngày mở, ngày đến nhà và ngày đóng không theo thứ tự",
+                  "web_opens, visits_open and closes are not in order")  # fmt: skip
+    for kind, words in (("title", plan.title), ("organiser", plan.organiser), ("helpline", plan.helpline)):
+        for language in plan.languages:
+            if words and not words.get(language, "").strip():
+                found.say("no_translation", document.where((kind,)), f"{kind}: thiếu lời “{language}”",
+                          f"{kind}: the text in “{language}” is missing")  # fmt: skip
+    for path_, said in (("legal", "decision"), *((("legal"), name) for name in ("controller", "contact"))):
+        words = getattr(plan.legal, said)
+        if any("[" in text for text in words.values()):
+            found.say("placeholder", document.where((path_, said)),
+                      f"{said}: còn chỗ trống [...] cơ quan chủ trì phải điền",
+                      f"{said}: a placeholder [...] is left for the organiser to fill in", severity="warning")  # fmt: skip
+    if found.questionnaire and found.questionnaire.id != plan.id:
+        found.say("ids", document.where(("id",)), f"id “{plan.id}” khác với questionnaire.yaml",
+                  f"the id “{plan.id}” differs from questionnaire.yaml")  # fmt: skip
+    _areas(found, path / plan.territory.areas)
+
+
+def _areas(found: _Found, path: Path) -> None:
+    text = _text(found, path)
+    if text is None or found.plan is None:
+        return
+    rows = list(csv.DictReader(io.StringIO(text)))
+    header = list(rows[0]) if rows else []
+    lacking = [name for name in AREA_COLUMNS if name not in header]
+    lacking += [name for name in found.plan.sampling.strata if name not in (*header, *lacking)]
+    for name in lacking:
+        found.say(
+            "no_column", f"{path.name}, row 1", f"thiếu cột “{name}”", f"the column “{name}” is missing"
+        )
+    seen: set[tuple[str, str]] = set()
+    lengths = {len(row.get("code") or "") for row in rows}
+    for number, row in enumerate(rows, start=2):
+        where = f"{path.name}, row {number}"
+        key = (row.get("code") or "", row.get("valid_from") or "")
+        if key in seen:
+            found.say("twice", where, f"mã {key[0]} bị trùng", f"the code {key[0]} stands twice for one date")
+        seen.add(key)
+        if None in row.values() or None in row:
+            found.say(
+                "columns",
+                where,
+                "số ô không khớp với dòng đầu",
+                "the number of cells differs from the header",
+            )
+        elif len(lengths) > 1 and len(row.get("code") or "") < max(lengths):
+            found.say("leading_zeros", where, f"mã “{row['code']}” ngắn hơn các mã khác: mất số 0 ở đầu?",
+                      f"the code “{row['code']}” is shorter than the others: leading zeros lost?")  # fmt: skip
+    found.areas = tuple({key: value or "" for key, value in row.items() if key} for row in rows)
+
+
+def _analysis(found: _Found) -> None:
+    plan, document = found.analysis, found.documents["analysis.yaml"]
+    assert plan is not None
+    for kind in ("indicators", "targets", "domains"):
+        seen: set[str] = set()
+        for number, item in enumerate(getattr(plan, kind)):
+            if item.id in seen:
+                found.say("twice", document.where((kind, number, "id")), f"mã “{item.id}” bị trùng",
+                          f"the id “{item.id}” stands twice")  # fmt: skip
+            seen.add(item.id)
+    known = {indicator.id for indicator in plan.indicators}
+    for number, target in enumerate(plan.targets):
+        where = document.where(("targets", number))
+        if target.indicator not in known:
+            found.say("unknown_name", document.where(("targets", number, "indicator")),
+                      f"không có chỉ tiêu “{target.indicator}”", f"there is no indicator “{target.indicator}”")  # fmt: skip
+        if not 0 < target.threshold < 1:
+            found.say("threshold", where, "ngưỡng phải nằm giữa 0 và 1 (50 % viết 0.5)",
+                      "the threshold must lie between 0 and 1 (write 50 % as 0.5)")  # fmt: skip
+        if not 0 < target.alpha < 0.5:
+            found.say("alpha", where, "alpha phải nằm giữa 0 và 0.5", "alpha must lie between 0 and 0.5")
+    if not plan.weighting or plan.weighting[0].step != "base":
+        found.say("weighting", document.where(("weighting",)), "bước gia quyền đầu tiên phải là base",
+                  "the first weighting step must be base")  # fmt: skip
+
+
+def _expressions(found: _Found) -> None:
+    """Every expression of the plan means something over the columns the questionnaire will fill."""
+    plan, document, questionnaire = found.analysis, found.documents["analysis.yaml"], found.questionnaire
+    assert plan is not None
+    assert questionnaire is not None
+    areas = [name for name in (found.areas[0] if found.areas else {}) if name not in ("code", "name")]
+    for unit in ("person", "household"):
+        columns = frozen_columns(questionnaire, unit, areas)
+        derived = bind(columns, plan.derived)
+        if unit == "household":  # a derived person variable is no mistake among the household columns
+            derived = {}
+        for name, problem in derived.items():
+            found.say("sql", document.where(("derived", name)), f"{name}: {problem}", f"{name}: {problem}")
+        sound = {name: sql for name, sql in plan.derived.items() if name not in bind(columns, plan.derived)}
+        parts: dict[str, tuple[documents.Path, str]] = {}
+        for number, indicator in enumerate(plan.indicators):
+            if indicator.unit == unit:
+                parts[f"{indicator.id}_universe"] = (("indicators", number, "universe"), indicator.universe)
+                parts[f"{indicator.id}_numerator"] = (
+                    ("indicators", number, "numerator"),
+                    indicator.numerator,
+                )
+        for number, domain in enumerate(plan.domains):
+            if domain.unit in (unit, "both"):
+                parts[f"domain_{domain.id}_{unit}"] = (("domains", number, "value"), domain.value)
+        problems = bind(columns, {**sound, **{name: sql for name, (_, sql) in parts.items()}})
+        for name, problem in problems.items():
+            if name in parts:
+                found.say("sql", document.where(parts[name][0]), f"{name}: {problem}", f"{name}: {problem}")
+
+
+def _margins(found: _Found, path: Path) -> None:
+    plan, document = found.analysis, found.documents["analysis.yaml"]
+    assert plan is not None
+    for number, step in enumerate(plan.weighting):
+        if step.step != "rake":
+            continue
+        where = document.where(("weighting", number))
+        if not step.totals or not (path / step.totals).is_file():
+            found.say(
+                "no_file",
+                where,
+                f"không có tệp tổng thể “{step.totals}”",
+                f"there is no file “{step.totals}”",
+            )
+            continue
+        rows = list(csv.DictReader(io.StringIO((path / step.totals).read_text(encoding="utf-8-sig"))))
+        header = list(rows[0]) if rows else []
+        for name in sorted({name for margin in step.margins for name in margin} | {"total"}):
+            if name not in header:
+                found.say(
+                    "no_column",
+                    f"{step.totals}, row 1",
+                    f"thiếu cột “{name}”",
+                    f"the column “{name}” is missing",
+                )
+        for line, row in enumerate(rows, start=2):
+            if not re.fullmatch(r"\d+(\.\d+)?", row.get("total") or ""):
+                found.say("not_number", f"{step.totals}, row {line}, column total", "không phải số dương",
+                          "not a positive number")  # fmt: skip
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()):
+        if file.suffix in (".yaml", ".csv"):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,358 @@
+"""From the text of `questionnaire.yaml` to a Questionnaire, or to the list of everything that is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from survey import documents
+from survey.documents import Document
+from survey.problems import BadDocument, Finding, Text
+from survey.questionnaire.conditions import ConditionError, Node, names, parse
+from survey.questionnaire.model import Choice, Page, Question, Questionnaire, Section
+
+Path = tuple[str | int, ...]
+_ID = re.compile(r"[a-z][a-z0-9_]*")
+_CODE = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+def read(text: str, filename: str = "questionnaire.yaml") -> Questionnaire:
+    """The questionnaire; raises BadDocument with every error. Warnings alone do not stop: see `review`."""
+    questionnaire, findings = review(text, filename)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors or questionnaire is None:
+        raise BadDocument(errors)
+    return questionnaire
+
+
+def review(text: str, filename: str = "questionnaire.yaml") -> tuple[Questionnaire | None, list[Finding]]:
+    """The questionnaire, if its shape can be read at all, and every finding, errors and warnings."""
+    try:
+        document = documents.load(text, filename)
+        questionnaire = documents.convert(document, Questionnaire)
+    except BadDocument as bad:
+        return None, list(bad.findings)
+    return questionnaire, _Review(document, questionnaire).findings()
+
+
+class _Review:
+    """Everything that types cannot say: names, texts, conditions and the order they need."""
+
+    def __init__(self, document: Document, questionnaire: Questionnaire) -> None:
+        self.document = document
+        self.questionnaire = questionnaire
+        self.found: list[Finding] = []
+
+    def findings(self) -> list[Finding]:
+        self._names()
+        self._texts()
+        self._structure()
+        self._conditions()
+        return self.found
+
+    def _say(
+        self, code: str, path: Path, vi: str, en: str, do: Text | None = None, severity: str = "error"
+    ) -> None:
+        where = self.document.where(path)
+        self.found.append(
+            Finding(code=code, where=where, message={"vi": vi, "en": en}, remedy=do or {}, severity=severity)
+        )
+
+    def _pages(self) -> Iterator[tuple[Path, Section, Page]]:
+        for s, section in enumerate(self.questionnaire.sections):
+            for p, page in enumerate(section.pages):
+                yield ("sections", s, "pages", p), section, page
+
+    def _questions(self) -> Iterator[tuple[Path, Page, Question]]:
+        for path, _, page in self._pages():
+            for q, question in enumerate(page.questions):
+                yield (*path, "questions", q), page, question
+
+    # names
+
+    def _names(self) -> None:
+        kinds: dict[str, list[tuple[str, Path]]] = {
+            "section": [(s.id, ("sections", i, "id")) for i, s in enumerate(self.questionnaire.sections)],
+            "page": [(page.id, (*path, "id")) for path, _, page in self._pages()],
+            "question": [(question.id, (*path, "id")) for path, _, question in self._questions()],
+            "roster": [(r.id, ("rosters", i, "id")) for i, r in enumerate(self.questionnaire.rosters)],
+            "draw": [(d.id, ("draws", i, "id")) for i, d in enumerate(self.questionnaire.draws)],
+        }
+        for kind, listed in kinds.items():
+            seen: set[str] = set()
+            for name, path in listed:
+                if not _ID.fullmatch(name):
+                    self._say(
+                        "bad_id",
+                        path,
+                        f"mã “{name}” chỉ được dùng chữ thường không dấu, số và gạch dưới",
+                        f"the id “{name}” may only use lower-case letters, digits and underscores",
+                    )
+                if name in seen:
+                    self._say(
+                        "twice", path, f"mã {kind} “{name}” bị trùng", f"the {kind} id “{name}” stands twice"
+                    )
+                seen.add(name)
+        lists = [(("choices", name), choices) for name, choices in self.questionnaire.choices.items()]
+        own = [((*p, "choices"), q.choices) for p, _, q in self._questions() if isinstance(q.choices, tuple)]
+        for where, choices in [*lists, *own]:
+            self._codes(where, choices)
+
+    def _codes(self, where: Path, choices: tuple[Choice, ...]) -> None:
+        seen: set[str] = set()
+        for number, choice in enumerate(choices):
+            if choice.code in seen or not _CODE.fullmatch(choice.code) or choice.code.startswith("-"):
+                self._say(
+                    "bad_code",
+                    (*where, number, "code"),
+                    f"mã lựa chọn “{choice.code}” bị trùng hoặc có ký tự không dùng được",
+                    f"the option code “{choice.code}” stands twice or has characters that cannot be used",
+                )
+            seen.add(choice.code)
+
+    # texts in every language
+
+    def _texts(self) -> None:
+        for path, words, needed in self._words():
+            for language in self.questionnaire.languages:
+                said = words.get(language, "").strip()
+                if (words or needed) and said in ("", "-"):
+                    self._say(
+                        "no_translation",
+                        path,
+                        f"thiếu lời bằng ngôn ngữ “{language}”",
+                        f"the text in “{language}” is missing",
+                        {"vi": f"thêm {language}:", "en": f"add {language}:"},
+                    )
+            for language in set(words) - set(self.questionnaire.languages):
+                self._say(
+                    "unknown_language",
+                    path,
+                    f"ngôn ngữ “{language}” chưa khai ở languages",
+                    f"the language “{language}” is not declared in languages",
+                )
+
+    def _words(self) -> Iterator[tuple[Path, Text, bool]]:
+        yield ("title",), self.questionnaire.title, True
+        for s, section in enumerate(self.questionnaire.sections):
+            yield ("sections", s, "title"), section.title, True
+        for r, roster in enumerate(self.questionnaire.rosters):
+            yield ("rosters", r, "label"), roster.label, True
+        for name, choices in self.questionnaire.choices.items():
+            for c, choice in enumerate(choices):
+                yield ("choices", name, c, "label"), choice.label, True
+        for path, _, page in self._pages():
+            yield (*path, "title"), page.title, page.kind != "questions"
+            yield (*path, "body"), page.body, False
+        for path, _, question in self._questions():
+            yield (*path, "label"), question.label, question.kind != "calculate"
+            for field in ("hint", "help", "for_official", "unit"):
+                yield (*path, field), getattr(question, field), False
+            for mode, words in question.wording.items():
+                yield (*path, "wording", mode), words, True
+            for c, check in enumerate(question.checks):
+                yield (*path, "checks", c, "message"), check.message, True
+            if isinstance(question.choices, tuple):
+                for c, choice in enumerate(question.choices):
+                    yield (*path, "choices", c, "label"), choice.label, True
+
+    # structure
+
+    def _structure(self) -> None:
+        rosters = {roster.id for roster in self.questionnaire.rosters}
+        draws = {draw.id: draw for draw in self.questionnaire.draws}
+        drawn: set[str] = set()
+        collected: set[str] = set()
+        for path, _, page in self._pages():
+            for field, value, known in (
+                ("roster", page.roster, rosters),
+                ("each", page.each, rosters),
+                ("of", page.of, set(draws)),
+                ("draw", page.draw, set(draws)),
+            ):
+                if value and value not in known:
+                    self._say("unknown_name", (*path, field), f"không có “{value}”", f"there is no “{value}”")
+            if page.kind == "list" and not page.roster:
+                self._say("no_roster", path, "trang danh sách cần roster:", "a list page needs roster:")
+            if page.kind == "draw" and not page.draw:
+                self._say("no_draw", path, "trang chọn người cần draw:", "a draw page needs draw:")
+            if page.of and page.of not in drawn:
+                self._say(
+                    "too_early",
+                    (*path, "of"),
+                    f"“{page.of}” chưa được chọn trước trang này",
+                    f"“{page.of}” has not been drawn before this page",
+                )
+            if page.draw in draws and draws[page.draw].roster not in collected:
+                self._say(
+                    "too_early",
+                    (*path, "draw"),
+                    "danh sách phải được hỏi trước khi chọn người",
+                    "the roster must be asked before the draw",
+                )
+            collected |= {page.roster} if page.roster else set()
+            drawn |= {page.draw} if page.kind == "draw" and page.draw else set()
+        questions = {question.id for _, _, question in self._questions()}
+        for number, roster in enumerate(self.questionnaire.rosters):
+            if roster.name not in questions:
+                self._say(
+                    "unknown_name",
+                    ("rosters", number, "name"),
+                    f"không có câu hỏi “{roster.name}”",
+                    f"there is no question “{roster.name}”",
+                )
+        for path, _, question in self._questions():
+            self._kind(path, question)
+
+    def _kind(self, path: Path, question: Question) -> None:
+        chooses = question.kind in ("select_one", "select_many", "rank")
+        if isinstance(question.choices, str) and question.choices not in self.questionnaire.choices:
+            self._say(
+                "unknown_name",
+                (*path, "choices"),
+                f"không có danh sách lựa chọn “{question.choices}”",
+                f"there is no list of choices “{question.choices}”",
+            )
+        if chooses != bool(question.choices):
+            self._say(
+                "choices",
+                path,
+                f"câu {question.id}: loại {question.kind} {'cần' if chooses else 'không dùng'} choices",
+                f"question {question.id}: kind {question.kind} {'needs' if chooses else 'takes no'} choices",
+            )
+        if (question.kind == "calculate") != bool(question.calculate):
+            self._say(
+                "calculate",
+                path,
+                f"câu {question.id}: kind calculate và calculate: phải đi cùng nhau",
+                f"question {question.id}: kind calculate and calculate: go together",
+            )
+
+    # conditions
+
+    def _conditions(self) -> None:
+        """Every condition reads, and names only questions asked before it."""
+        rosters = {roster.id for roster in self.questionnaire.rosters}
+        every = {question.id: question for _, _, question in self._questions()}
+        before: set[str] = set()
+        for number, draw in enumerate(self.questionnaire.draws):
+            self._condition(("draws", number, "eligible"), draw.eligible, every, set(every), rosters, None)
+        for path, _, page in self._pages():
+            self._condition((*path, "when"), page.when, every, before, rosters, None)
+            for q, question in enumerate(page.questions):
+                here = (*path, "questions", q)
+                self._condition((*here, "when"), question.when, every, before, rosters, None)
+                self._condition((*here, "calculate"), question.calculate, every, before, rosters, None)
+                before.add(question.id)
+                for c, check in enumerate(question.checks):
+                    self._condition(
+                        (*here, "checks", c, "that"), check.that, every, before, rosters, question
+                    )
+                if isinstance(question.choices, tuple):
+                    for c, choice in enumerate(question.choices):
+                        self._condition(
+                            (*here, "choices", c, "when"), choice.when, every, before, rosters, None
+                        )
+            for words_path, words in self._piped(path, page):
+                self._piping(words_path, words, every)
+
+    def _condition(
+        self,
+        path: Path,
+        text: str | None,
+        every: dict[str, Question],
+        before: set[str],
+        rosters: set[str],
+        current: Question | None,
+    ) -> None:
+        if text is None:
+            return
+        try:
+            tree = parse(text)
+        except ConditionError as error:
+            self._say(
+                "condition",
+                path,
+                f"điều kiện “{text}”: {error.vietnamese} (ký tự {error.at + 1})",
+                f"condition “{text}”: {error.problem} (character {error.at + 1})",
+            )
+            return
+        for name in dict.fromkeys(names(tree)):
+            if name in rosters or name in before:
+                continue
+            if name in every:
+                self._say(
+                    "too_early",
+                    path,
+                    f"điều kiện dùng “{name}”, mà câu này được hỏi sau",
+                    f"the condition uses “{name}”, which is asked later",
+                )
+            else:
+                self._say(
+                    "unknown_name", path, f"không có câu hỏi “{name}”", f"there is no question “{name}”"
+                )
+        self._sense(path, tree, every, current)
+
+    def _sense(self, path: Path, tree: Node, every: dict[str, Question], current: Question | None) -> None:
+        """Comparisons with codes that are not offered, and negations that a blank turns into "yes"."""
+        if tree.op in ("=", "!=", "selected") and len(tree.arguments) == 2:
+            left, right = tree.arguments
+            question = every.get(left.name) if left.op == "answer" else None
+            if question and question.choices and right.op == "value" and right.value not in ("", None):
+                codes = {choice.code for choice in self._choices(question)}
+                if str(right.value) not in codes:
+                    self._say(
+                        "unknown_code",
+                        path,
+                        f"câu {question.id} không có lựa chọn “{right.value}”",
+                        f"question {question.id} has no option “{right.value}”",
+                        {
+                            "vi": "có: " + ", ".join(sorted(codes)),
+                            "en": "it has: " + ", ".join(sorted(codes)),
+                        },
+                    )
+            if question and question.kind == "select_many" and tree.op != "selected":
+                self._say(
+                    "use_selected",
+                    path,
+                    f"câu {question.id} chọn nhiều: dùng selected()",
+                    f"question {question.id} takes several answers: use selected()",
+                )
+        if tree.op == "not" and tree.arguments[0].op in ("<", "<=", ">", ">="):
+            self._say(
+                "not_of_blank",
+                path,
+                "not(…) của một phép so sánh là đúng khi chưa có câu trả lời",
+                "not(…) of a comparison is true when there is no answer yet",
+                {"vi": "viết phép so sánh ngược lại", "en": "write the opposite comparison"},
+                "warning",
+            )
+        for argument in tree.arguments:
+            self._sense(path, argument, every, current)
+
+    def _choices(self, question: Question) -> tuple[Choice, ...]:
+        if isinstance(question.choices, str):
+            return self.questionnaire.choices.get(question.choices, ())
+        return question.choices
+
+    def _piped(self, path: Path, page: Page) -> Iterator[tuple[Path, Text]]:
+        yield (*path, "title"), page.title
+        yield (*path, "body"), page.body
+        for q, question in enumerate(page.questions):
+            yield (*path, "questions", q, "label"), question.label
+            yield (*path, "questions", q, "hint"), question.hint
+
+    def _piping(self, path: Path, words: Text, every: dict[str, Question]) -> None:
+        for said in words.values():
+            for name in re.findall(r"\$\{\s*([^}]*?)\s*\}", said):
+                if name not in every:
+                    self._say(
+                        "unknown_name", path, f"không có câu hỏi “{name}”", f"there is no question “{name}”"
+                    )
+
+
+def schema() -> dict[str, object]:
+    """JSON Schema of questionnaire.yaml, for editors."""
+    return msgspec.json.schema(Questionnaire)
