@@ -1,0 +1,202 @@
+"""Cases, their attempts and who works on them. What may happen to a case is decided in `survey.fieldwork.cases`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, Row, Select, func, select, update
+
+from survey.fieldwork.cases import Assigned, Attempt, Attempted, Case, CaseEvent, Override, advance
+from survey.fieldwork.sample import SampledUnit
+from survey.problems import Refused
+from survey.storage.clock import now
+from survey.storage.conflict import insert_once
+from survey.storage.tables import attempts, cases
+
+
+class Progress(Struct, frozen=True, kw_only=True):
+    """How one commune stands: numbers of cases by state (reserves not yet released are left out)."""
+
+    commune: str
+    waiting: int = 0
+    visited: int = 0
+    started: int = 0
+    complete: int = 0
+    closed: int = 0
+
+    @property
+    def cases(self) -> int:
+        return self.waiting + self.visited + self.started + self.complete + self.closed
+
+
+def import_sample(connection: Connection, units: Iterable[SampledUnit]) -> int:
+    """One waiting case for each drawn household; a case already there keeps its life. Returns the number new."""
+    new = 0
+    rows: list[dict[str, Any]] = []
+    for unit in units:
+        rows.append(_values(Case(id=unit.case, unit=unit, reserve=unit.reserve)))
+        if len(rows) == 500:
+            new += len(insert_once(connection, cases, rows, cases.c.id))
+            rows.clear()
+    if rows:
+        new += len(insert_once(connection, cases, rows, cases.c.id))
+    return new
+
+
+def find(connection: Connection, case: str) -> Case | None:
+    """One case, or None: whether it exists is not told to those who may not see it."""
+    row = connection.execute(select(cases).where(cases.c.id == case)).one_or_none()
+    return None if row is None else _case(row)
+
+
+def assigned_to(connection: Connection, account: str) -> list[Case]:
+    """An official's cases, by commune and id, finished ones too."""
+    query = select(cases).where(cases.c.assignee == account, cases.c.reserve.is_(False))
+    return [_case(row) for row in connection.execute(query.order_by(cases.c.commune, cases.c.id))]
+
+
+def every(connection: Connection) -> Iterator[Case]:
+    """All cases by id, streamed: nonrespondents and unreleased reserves too."""
+    for row in _streamed(connection, select(cases).order_by(cases.c.id)):
+        yield _case(row)
+
+
+def assign(connection: Connection, communes: Sequence[str], account: str) -> int:
+    """Give every case of these communes that nobody has to `account`; returns how many."""
+    return connection.execute(
+        update(cases)
+        .where(cases.c.commune.in_(list(communes)), cases.c.assignee == "")
+        .values(assignee=account, changed_at=now())
+    ).rowcount
+
+
+def reassign(connection: Connection, case: str, account: str) -> Case:
+    """Hand one case over."""
+    return move(connection, case, Assigned(account))
+
+
+def move(connection: Connection, case: str, event: CaseEvent) -> Case:
+    """The case after `event`, kept; `Conflict` if its state does not allow it."""
+    row = connection.execute(select(cases).where(cases.c.id == case).with_for_update()).one_or_none()
+    if row is None:
+        raise Refused({"vi": "Không có hộ này trong mẫu.", "en": "There is no such case in the sample."})
+    before = _case(row)
+    after = advance(before, event)
+    if after != before:
+        values = _values(after)
+        del values["id"], values["unit"]
+        connection.execute(update(cases).where(cases.c.id == case).values(**values))
+    return after
+
+
+def record_attempt(connection: Connection, attempt: Attempt) -> Case:
+    """Keep one attempt and move its case. The same attempt sent again changes nothing."""
+    values = {**msgspec.structs.asdict(attempt), "received_at": now()}
+    if insert_once(connection, attempts, [values], attempts.c.id):
+        return move(connection, attempt.case, Attempted(attempt))
+    found = find(connection, attempt.case)
+    if found is None:
+        raise Refused({"vi": "Không có hộ này trong mẫu.", "en": "There is no such case in the sample."})
+    return found
+
+
+def record_attempts(connection: Connection, many: Sequence[Attempt]) -> int:
+    """Bulk twin of `record_attempt`; returns the number that were new."""
+    return sum(_record_new(connection, attempt) for attempt in many)
+
+
+def _record_new(connection: Connection, attempt: Attempt) -> bool:
+    values = {**msgspec.structs.asdict(attempt), "received_at": now()}
+    if not insert_once(connection, attempts, [values], attempts.c.id):
+        return False
+    move(connection, attempt.case, Attempted(attempt))
+    return True
+
+
+def attempts_of(connection: Connection, case: str) -> list[Attempt]:
+    """The attempt history of a case in the order of the devices' clocks."""
+    query = select(attempts).where(attempts.c.case == case).order_by(attempts.c.at, attempts.c.id)
+    return [_attempt(row) for row in connection.execute(query)]
+
+
+def every_attempt(connection: Connection) -> dict[str, list[Attempt]]:
+    """All attempts by case, for freezing."""
+    found: dict[str, list[Attempt]] = {}
+    for row in _streamed(connection, select(attempts).order_by(attempts.c.at, attempts.c.id)):
+        found.setdefault(row.case, []).append(_attempt(row))
+    return found
+
+
+def progress(connection: Connection, communes: Sequence[str] | None = None) -> list[Progress]:
+    """Numbers of cases by commune and state, of all communes or of these."""
+    query = select(cases.c.commune, cases.c.state, func.count()).where(cases.c.reserve.is_(False))
+    if communes is not None:
+        query = query.where(cases.c.commune.in_(list(communes)))
+    counts: dict[str, dict[str, int]] = {}
+    for commune, state, count in connection.execute(query.group_by(cases.c.commune, cases.c.state)):
+        counts.setdefault(commune, {})[state] = count
+    return [Progress(commune=commune, **by_state) for commune, by_state in sorted(counts.items())]
+
+
+def release_reserves(connection: Connection, case_ids: Sequence[str]) -> int:
+    """Put reserve households to work; which ones is decided by the plan, not at the door."""
+    return connection.execute(
+        update(cases)
+        .where(cases.c.id.in_(list(case_ids)), cases.c.reserve)
+        .values(reserve=False, changed_at=now())
+    ).rowcount
+
+
+def _streamed(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
+    yield from connection.execution_options(yield_per=1000).execute(query)
+
+
+def _values(case: Case) -> dict[str, Any]:
+    return {
+        "id": case.id,
+        "psu": case.unit.psu,
+        "commune": case.unit.commune,
+        "reserve": case.reserve,
+        "unit": msgspec.json.encode(case.unit, order="deterministic").decode(),
+        "state": case.state,
+        "assignee": case.assignee,
+        "response": case.response,
+        "attempts": case.attempts,
+        "last_attempt_at": case.last_attempt_at,
+        "last_outcome": case.last_outcome,
+        "appointment": case.appointment,
+        "override": None if case.override is None else msgspec.json.encode(case.override).decode(),
+        "changed_at": now(),
+    }
+
+
+def _case(row: Row[Any]) -> Case:
+    return Case(
+        id=row.id,
+        unit=msgspec.json.decode(row.unit, type=SampledUnit),
+        reserve=row.reserve,
+        state=row.state,
+        assignee=row.assignee,
+        response=row.response,
+        attempts=row.attempts,
+        last_attempt_at=row.last_attempt_at,
+        last_outcome=row.last_outcome,
+        appointment=row.appointment,
+        override=None if row.override is None else msgspec.json.decode(row.override, type=Override),
+    )
+
+
+def _attempt(row: Row[Any]) -> Attempt:
+    return Attempt(
+        id=row.id,
+        case=row.case,
+        at=row.at,
+        author=row.author,
+        mode=row.mode,
+        outcome=row.outcome,
+        note=row.note,
+        appointment=row.appointment,
+    )

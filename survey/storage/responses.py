@@ -1,0 +1,420 @@
+"""Events, receipts and responses: what a household or an official said, never changed and never lost.
+
+An event is appended once by its id, however often and from wherever it is sent; its receipt is the same each time.
+The same id with another body, and events of a response nobody knows, are kept in `quarantine` for a person to look
+at: the server never refuses to *store*. A response is the fold of its events (`survey.questionnaire.response.fold`);
+what is kept beside them (number, submitted, chain) serves lists and is recomputed by `survey verify`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, Row, select, update
+
+from survey.fieldwork.cases import Completed, Opened
+from survey.problems import Conflict
+from survey.questionnaire.response import Event
+from survey.storage import cases
+from survey.storage.clock import now
+from survey.storage.conflict import insert_once
+from survey.storage.tables import events as event_rows
+from survey.storage.tables import quarantine, responses
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_decoder = msgspec.json.Decoder(Event)
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """Proof that an event is on disk. A device deletes its copy only when `id` and `hash` are those it sent.
+
+    `hash` is the SHA-256 of the event's canonical form (`canonical`). state "kept": part of the response;
+    "quarantined": kept aside, a person will look at it.
+    """
+
+    id: str
+    hash: str
+    state: Literal["kept", "quarantined"]
+    received_at: int
+    position: int = 0
+    reason: str = ""
+
+
+class ResponseRecord(Struct, frozen=True, kw_only=True):
+    """One response of a case, without its answers. `opened_at` and `changed_at` are the server's times."""
+
+    id: str
+    case: str
+    version: str
+    mode: str
+    opened_at: int
+    events: int
+    submitted: bool
+    changed_at: int
+
+
+class Quarantined(Struct, frozen=True, kw_only=True):
+    """Something that was sent and could not become part of a response."""
+
+    hash: str
+    event: str
+    response: str
+    reason: str
+    received_at: int
+    document: str
+
+
+def canonical(event: Event) -> bytes:
+    """The one form of an event that is stored, hashed and compared: JSON with sorted keys, defaults left out."""
+    return _encoder.encode(event)
+
+
+def open(connection: Connection, response: str, case: str, version: str, mode: str) -> ResponseRecord:
+    """Begin a response of a case; the same id again returns the one that is there."""
+    at = now()
+    row = {
+        "id": response,
+        "case": case,
+        "version": version,
+        "mode": mode,
+        "opened_at": at,
+        "events": 0,
+        "last_position": 0,
+        "submitted": False,
+        "changed_at": at,
+        "chain": "",
+    }
+    if insert_once(connection, responses, [row], responses.c.id):
+        cases.move(connection, case, Opened())
+    record = find(connection, response)
+    if record is None or record.case != case:
+        raise Conflict(
+            {
+                "vi": "Mã trả lời này thuộc một hộ khác.",
+                "en": "This response id belongs to another case.",
+            }
+        )
+    return record
+
+
+def append(connection: Connection, many: Sequence[Event]) -> list[Receipt]:
+    """Append events in this order; one receipt for each, in the same order.
+
+    All in one transaction. A `submitted` event completes the case if it is its first complete response; a
+    `reopened` one opens the response for corrections.
+    """
+    if not many:
+        return []
+    received_at = now()
+    known = _locked(connection, sorted({event.response for event in many}))
+    rows: list[dict[str, Any]] = []
+    documents: list[tuple[Event, str, str]] = []
+    positions = {response: row.last_position for response, row in known.items()}
+    for event in many:
+        body = canonical(event)
+        digest = hashlib.sha256(body).hexdigest()
+        documents.append((event, digest, body.decode()))
+        if event.response in known:
+            positions[event.response] += 1
+            rows.append(
+                {
+                    "id": event.id,
+                    "response": event.response,
+                    "position": positions[event.response],
+                    "hash": digest,
+                    "received_at": received_at,
+                    "document": documents[-1][2],
+                }
+            )
+    new: set[str] = set()
+    for start in range(0, len(rows), 500):
+        new.update(insert_once(connection, event_rows, rows[start : start + 500], event_rows.c.id))
+    _keep_derived(connection, known, [row for row in rows if row["id"] in new], many, received_at)
+    return _receipts(connection, documents, new, rows, received_at)
+
+
+def _locked(connection: Connection, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    """The responses, locked in the order of their ids so that positions and chains have one writer at a time."""
+    found: dict[str, Row[Any]] = {}
+    for start in range(0, len(ids), 500):
+        query = select(
+            responses.c.id,
+            responses.c.case,
+            responses.c.events,
+            responses.c.last_position,
+            responses.c.submitted,
+            responses.c.chain,
+        ).where(responses.c.id.in_(ids[start : start + 500]))
+        for row in connection.execute(query.order_by(responses.c.id).with_for_update()):
+            found[row.id] = row
+    return found
+
+
+def _keep_derived(
+    connection: Connection,
+    known: dict[str, Row[Any]],
+    new_rows: Sequence[dict[str, Any]],
+    many: Sequence[Event],
+    received_at: int,
+) -> None:
+    """Move the derived facts of each response that got new events, and its case when one was submitted."""
+    by_id = {event.id: event for event in reversed(many)}
+    derived: dict[str, dict[str, Any]] = {}
+    completed: list[tuple[str, str]] = []
+    for row in new_rows:
+        response = known[row["response"]]
+        values = derived.setdefault(
+            response.id,
+            {
+                "events": response.events,
+                "submitted": response.submitted,
+                "chain": response.chain,
+            },
+        )
+        values["events"] += 1
+        values["chain"] = link(values["chain"], row["hash"])
+        values["last_position"] = row["position"]
+        values["changed_at"] = received_at
+        match by_id[row["id"]].kind:
+            case "submitted":
+                values["submitted"] = True
+                completed.append((response.case, response.id))
+            case "reopened":
+                values["submitted"] = False
+    for response_id, values in derived.items():
+        connection.execute(update(responses).where(responses.c.id == response_id).values(**values))
+    for case, response_id in completed:
+        cases.move(connection, case, Completed(response_id))
+
+
+def link(chain: str, digest: str) -> str:
+    """The next link of a hash chain: SHA-256 of the chain so far and the digest of what is added."""
+    return hashlib.sha256(f"{chain}:{digest}".encode()).hexdigest()
+
+
+def _receipts(
+    connection: Connection,
+    documents: Sequence[tuple[Event, str, str]],
+    new: set[str],
+    rows: Sequence[dict[str, Any]],
+    received_at: int,
+) -> list[Receipt]:
+    stored: dict[str, tuple[str, str, int, int]] = {}
+    for row in reversed(rows):
+        if row["id"] in new:
+            stored[row["id"]] = (row["hash"], row["response"], row["received_at"], row["position"])
+    others = sorted({event.id for event, _, _ in documents} - new)
+    for start in range(0, len(others), 500):
+        query = select(
+            event_rows.c.id,
+            event_rows.c.hash,
+            event_rows.c.response,
+            event_rows.c.received_at,
+            event_rows.c.position,
+        ).where(event_rows.c.id.in_(others[start : start + 500]))
+        for row in connection.execute(query):
+            stored[row.id] = (row.hash, row.response, row.received_at, row.position)
+    receipts: list[Receipt] = []
+    aside: dict[str, dict[str, Any]] = {}
+    for event, digest, document in documents:
+        kept = stored.get(event.id)
+        if kept is not None and kept[0] == digest:
+            receipts.append(
+                Receipt(id=event.id, hash=digest, state="kept", received_at=kept[2], position=kept[3])
+            )
+            continue
+        reason = "unknown_response" if kept is None else "conflict"
+        aside[digest] = _quarantine_row(event.id, event.response, digest, document, reason, received_at)
+        receipts.append(
+            Receipt(id=event.id, hash=digest, state="quarantined", received_at=received_at, reason=reason)
+        )
+    if aside:
+        insert_once(connection, quarantine, list(aside.values()), quarantine.c.hash)
+    return receipts
+
+
+def _quarantine_row(
+    event: str, response: str, digest: str, document: str, reason: str, received_at: int
+) -> dict[str, Any]:
+    return {
+        "hash": digest,
+        "event": event,
+        "response": response,
+        "reason": reason,
+        "received_at": received_at,
+        "document": document,
+        "resolved_at": None,
+        "resolution": "",
+    }
+
+
+def set_aside(
+    connection: Connection, document: str, reason: str, *, event: str = "", response: str = ""
+) -> str:
+    """Keep something that is not even an event (unreadable body); returns the hash it is kept under."""
+    digest = hashlib.sha256(document.encode()).hexdigest()
+    insert_once(
+        connection,
+        quarantine,
+        [_quarantine_row(event, response, digest, document, reason, now())],
+        quarantine.c.hash,
+    )
+    return digest
+
+
+def quarantined(connection: Connection) -> list[Quarantined]:
+    """What waits for a person to look at, oldest first."""
+    query = select(quarantine).where(quarantine.c.resolved_at.is_(None)).order_by(quarantine.c.received_at)
+    return [
+        Quarantined(
+            hash=row.hash,
+            event=row.event,
+            response=row.response,
+            reason=row.reason,
+            received_at=row.received_at,
+            document=row.document,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def resolve(connection: Connection, digest: str, resolution: str) -> None:
+    """Note what a person decided about something in quarantine; it stays there."""
+    connection.execute(
+        update(quarantine)
+        .where(quarantine.c.hash == digest)
+        .values(resolved_at=now(), resolution=resolution)
+    )  # fmt: skip
+
+
+_record_columns = (
+    responses.c.id,
+    responses.c.case,
+    responses.c.version,
+    responses.c.mode,
+    responses.c.opened_at,
+    responses.c.events,
+    responses.c.submitted,
+    responses.c.changed_at,
+)
+
+
+def find(connection: Connection, response: str) -> ResponseRecord | None:
+    """One response without its answers."""
+    row = connection.execute(select(*_record_columns).where(responses.c.id == response)).one_or_none()
+    return None if row is None else _record(row)
+
+
+def by_case(connection: Connection, case: str) -> list[ResponseRecord]:
+    """The responses of a case, oldest first. Usually one; two when web and visit met."""
+    query = select(*_record_columns).where(responses.c.case == case)
+    return [_record(row) for row in connection.execute(query.order_by(responses.c.opened_at, responses.c.id))]
+
+
+def of_cases(connection: Connection, case_ids: Sequence[str]) -> dict[str, list[ResponseRecord]]:
+    """The responses of these cases, for an official's list."""
+    found: dict[str, list[ResponseRecord]] = {case: [] for case in case_ids}
+    for start in range(0, len(case_ids), 500):
+        query = select(*_record_columns).where(responses.c.case.in_(case_ids[start : start + 500]))
+        for row in connection.execute(query.order_by(responses.c.opened_at, responses.c.id)):
+            found[row.case].append(_record(row))
+    return found
+
+
+def events(connection: Connection, response: str) -> list[Event]:
+    """The events of a response in the order they were appended: what `fold` takes."""
+    query = (
+        select(event_rows.c.document).where(event_rows.c.response == response).order_by(event_rows.c.position)
+    )
+    return [_decoder.decode(document) for document in connection.execute(query).scalars()]
+
+
+def all(connection: Connection) -> Iterator[tuple[ResponseRecord, list[Event]]]:
+    """Every response with its events in order, streamed by response id: memory stays flat at any size."""
+    streaming = connection.execution_options(yield_per=1000)
+    query = (
+        select(*_record_columns, event_rows.c.document)
+        .select_from(responses.outerjoin(event_rows, event_rows.c.response == responses.c.id))
+        .order_by(responses.c.id, event_rows.c.position)
+    )
+    record: ResponseRecord | None = None
+    found: list[Event] = []
+    for row in streaming.execute(query):
+        if record is None or row.id != record.id:
+            if record is not None:
+                yield record, found
+            record, found = _record(row), []
+        if row.document is not None:
+            found.append(_decoder.decode(row.document))
+    if record is not None:
+        yield record, found
+
+
+def _record(row: Row[Any]) -> ResponseRecord:
+    return ResponseRecord(
+        id=row.id,
+        case=row.case,
+        version=row.version,
+        mode=row.mode,
+        opened_at=row.opened_at,
+        events=row.events,
+        submitted=row.submitted,
+        changed_at=row.changed_at,
+    )
+
+
+def verify(connection: Connection) -> Iterator[str]:
+    """Recompute every response from its events; yields one line for each thing that does not agree.
+
+    Checks that every document has the hash it was kept under, belongs to its row, and that number, chain and
+    `submitted` are what the events say.
+    """
+    streaming = connection.execution_options(yield_per=1000)
+    kept = {
+        row.id: row
+        for row in connection.execute(
+            select(responses.c.id, responses.c.events, responses.c.chain, responses.c.submitted)
+        )
+    }
+    current, count, chain, submitted = "", 0, "", False
+
+    def differences() -> Iterable[str]:
+        row = kept.pop(current, None)
+        if row is None:
+            return [f"response {current}: events without a response"]
+        return [
+            f"response {current}: {name} is {told!r}, its events say {found!r}"
+            for name, told, found in (
+                ("events", row.events, count),
+                ("chain", row.chain, chain),
+                ("submitted", row.submitted, submitted),
+            )
+            if told != found
+        ]
+
+    query = select(event_rows.c.id, event_rows.c.response, event_rows.c.hash, event_rows.c.document)
+    for row in streaming.execute(query.order_by(event_rows.c.response, event_rows.c.position)):
+        if row.response != current:
+            if current:
+                yield from differences()
+            current, count, chain, submitted = row.response, 0, "", False
+        if hashlib.sha256(row.document.encode()).hexdigest() != row.hash:
+            yield f"event {row.id}: its document is not the one that was kept"
+        try:
+            event = _decoder.decode(row.document)
+        except msgspec.DecodeError as error:
+            yield f"event {row.id}: cannot be read: {error}"
+            continue
+        if (event.id, event.response) != (row.id, row.response):
+            yield f"event {row.id}: its document belongs to event {event.id} of {event.response}"
+        count, chain = count + 1, link(chain, row.hash)
+        submitted = {"submitted": True, "reopened": False}.get(event.kind, submitted)
+    if current:
+        yield from differences()
+    for response, row in kept.items():
+        if row.events:
+            yield f"response {response}: {row.events} events are missing"

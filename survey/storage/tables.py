@@ -1,0 +1,186 @@
+"""The tables, once for SQLite and PostgreSQL. Changing anything here needs a migration in `migrations/versions`.
+
+Documents (questionnaires, units, events) are stored as JSON text written by msgspec: the bytes that were hashed are
+the bytes that are kept. Times are milliseconds since 1970, UTC. Wide columns of answers exist only in the frozen file.
+
+For distributed engines that speak PostgreSQL: `responses`, `events` and `quarantine` distribute by `response`;
+`cases`, `attempts`, `codes` and `identities` by `case`; the rest are small and belong on every node.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy import UniqueConstraint as Unique
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+# A counter that SQLite keeps as its row id and PostgreSQL as an identity column.
+_counter = BigInteger().with_variant(Integer, "sqlite")
+
+surveys = Table(
+    "surveys",
+    metadata,
+    Column("hash", Text, primary_key=True),  # of the whole folder
+    Column("survey", Text, nullable=False),
+    Column("version", Text, nullable=False, index=True),  # of the questionnaire
+    Column("kept_at", BigInteger, nullable=False),
+    Column("sequence", Integer, nullable=False),  # the greatest is current
+    Column("synthetic", Boolean, nullable=False),
+    Column("questionnaire", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("psu", Text, nullable=False),
+    Column("commune", Text, nullable=False),
+    Column("reserve", Boolean, nullable=False),
+    Column("unit", Text, nullable=False),  # SampledUnit, as drawn
+    Column("state", Text, nullable=False),
+    Column("assignee", Text, nullable=False),
+    Column("response", Text, nullable=False),  # the first complete one
+    Column("attempts", Integer, nullable=False),
+    Column("last_attempt_at", BigInteger),
+    Column("last_outcome", Text, nullable=False),
+    Column("appointment", Text, nullable=False),
+    Column("override", Text),
+    Column("changed_at", BigInteger, nullable=False),
+    Index(None, "assignee", "commune", "id"),
+    Index(None, "commune", "state"),
+)
+
+identities = Table(  # apart from every answer; destroyed first (retention)
+    "identities",
+    metadata,
+    Column("case", Text, primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("hamlet", Text, nullable=False),
+    Column("other", Text, nullable=False),  # further columns of the listing, as JSON
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("case", Text, ForeignKey("cases.id"), nullable=False, index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("appointment", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+)
+
+codes = Table(  # keyed hashes only: whoever reads this table cannot answer for a household
+    "codes",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("case", Text, ForeignKey("cases.id"), nullable=False, index=True),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+)
+
+responses = Table(
+    "responses",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("case", Text, ForeignKey("cases.id"), nullable=False, index=True),
+    Column("version", Text, nullable=False),  # of the questionnaire it began with
+    Column("mode", Text, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    # Derived from the events, kept for lists, recomputed by `survey verify`:
+    Column("events", Integer, nullable=False),
+    Column("last_position", Integer, nullable=False),
+    Column("submitted", Boolean, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("chain", Text, nullable=False),  # SHA-256 over the hashes of all its events, in order
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("response", Text, ForeignKey("responses.id"), nullable=False),
+    Column("position", Integer, nullable=False),  # rises within the response; gaps mean nothing
+    Column("hash", Text, nullable=False),  # SHA-256 of the document's bytes
+    Column("received_at", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
+    Unique("response", "position"),
+)
+
+quarantine = Table(  # what could not be accepted is kept, never refused
+    "quarantine",
+    metadata,
+    Column("hash", Text, primary_key=True),  # of the document: the same misfit sent twice is one row
+    Column("event", Text, nullable=False, index=True),
+    Column("response", Text, nullable=False, index=True),
+    Column("reason", Text, nullable=False),  # "conflict" | "unknown_response" | what the web found
+    Column("received_at", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("resolved_at", BigInteger),
+    Column("resolution", Text, nullable=False),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("password", Text, nullable=False),  # argon2id
+    Column("communes", Text, nullable=False),  # JSON list
+    Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", Text, primary_key=True),  # of the cookie's token
+    Column("kind", Text, nullable=False),  # "household" | "account"
+    Column("subject", Text, nullable=False, index=True),  # a case or an account's name
+    Column("data", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("revoked_at", BigInteger),
+)
+
+limits = Table(  # counts of tries, shared by every worker
+    "limits",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("window", BigInteger, primary_key=True, autoincrement=False),
+    Column("count", Integer, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", _counter, primary_key=True, autoincrement=True),
+    Column(
+        "chain", Text, nullable=False
+    ),  # one chain for each writer, so that writers do not wait for one another
+    Column("position", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False, index=True),
+    Column("details", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Unique("chain", "position"),
+)
+
+server = Table(  # facts about this database itself: its id, the secret's fingerprint
+    "server",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)

@@ -1,0 +1,141 @@
+"""A real PostgreSQL for tests and benchmarks: a cluster of its own in a temporary folder, on loopback only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+INSTALL = "PostgreSQL is not installed; to run this: sudo apt-get install postgresql"
+
+
+def programs() -> Path | None:
+    """The newest installed PostgreSQL's programs (Debian keeps them out of PATH)."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    if folders and (folders[-1] / "initdb").exists():
+        return folders[-1]
+    found = shutil.which("initdb")
+    return Path(found).parent if found else None
+
+
+def missing() -> str:
+    """Why no server can be started, with the remedy; "" if one can. Under CI=true a missing one fails."""
+    if programs() is not None:
+        return ""
+    if os.environ.get("CI") == "true":
+        raise RuntimeError(INSTALL)
+    return INSTALL
+
+
+@dataclass
+class Server:
+    """A running cluster. PostgreSQL refuses to run as root, so that root hands it to an unprivileged user."""
+
+    port: int
+    folder: Path
+    user: str | None
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    @classmethod
+    @contextlib.contextmanager
+    def start(cls, folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Server]:
+        """Make a cluster in `folder` and run it until the block ends. Settings as "name=value"."""
+        bin_folder = programs()
+        assert bin_folder is not None, INSTALL
+        user = _unprivileged() if os.getuid() == 0 else None
+        data = folder / "data"
+        data.mkdir(parents=True)
+        if user:
+            shutil.chown(data, user)
+            _let_through(folder)
+        subprocess.run(
+            [bin_folder / "initdb", "-D", data, "-U", "survey", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
+            check=True,
+            capture_output=True,
+            user=user,
+            group=user,
+            extra_groups=[] if user else None,
+            cwd="/",
+            env=_environment(),
+        )
+        port = _free_port()
+        options = ["listen_addresses=127.0.0.1", "unix_socket_directories=", f"port={port}", *settings]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [bin_folder / "postgres", "-D", data, *(part for option in options for part in ("-c", option))],
+                stdout=log,
+                stderr=log,
+                user=user,
+                group=user,
+                extra_groups=[] if user else None,
+                cwd="/",
+                env=_environment(),
+            )
+        server = cls(port, folder, user, process)
+        try:
+            server._wait()
+            yield server
+        finally:
+            process.send_signal(2)  # fast shutdown
+            process.wait(30)
+
+    @property
+    def admin(self) -> str:
+        return f"postgresql://survey@127.0.0.1:{self.port}/postgres"
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[str]:
+        """An empty database, dropped at the end; yields its address."""
+        name = f"survey_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self.admin, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield f"postgresql://survey@127.0.0.1:{self.port}/{name}"
+        finally:
+            with psycopg.connect(self.admin, autocommit=True) as connection:
+                connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.admin, connect_timeout=2):
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"PostgreSQL did not start:\n{(self.folder / 'log').read_text(errors='replace')}")
+
+
+def _unprivileged() -> str:
+    import pwd
+
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_name
+    raise RuntimeError("there is no unprivileged user to run PostgreSQL as")
+
+
+def _let_through(folder: Path) -> None:
+    """Let the other user pass through the folders above its own (never read them)."""
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_uid == os.getuid() and not parent.stat().st_mode & 0o001 and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
