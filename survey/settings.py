@@ -1,0 +1,99 @@
+"""Settings and secrets, read once when the application starts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from survey.problems import SurveyError
+
+KEY_VARIABLE = "SURVEY_KEY"
+KEY_FILE_VARIABLE = "SURVEY_KEY_FILE"
+
+
+class BadKey(SurveyError):
+    """The secret key is missing, too short or readable by others."""
+
+    code = "bad_key"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Secrets derived from one: of household codes, and of sessions and forms. Never in the database or its backup."""
+
+    codes: bytes
+    sessions: bytes
+
+    @classmethod
+    def of(cls, secret: bytes) -> Keys:
+        """Derive both by HKDF, so that one secret is kept and one leak does not give the other."""
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        def derive(purpose: bytes) -> bytes:
+            return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"survey " + purpose).derive(secret)
+
+        return cls(codes=derive(b"household codes"), sessions=derive(b"sessions"))
+
+    def __repr__(self) -> str:
+        return "Keys(...)"
+
+
+def keys(database_url: str) -> Keys:
+    """The keys of this installation, by the first of these that is there.
+
+    1. SURVEY_KEY: at least 64 hex digits (several servers share one database: give all of them the same)
+    2. the file named by SURVEY_KEY_FILE
+    3. the file beside the SQLite database, "survey.sqlite.key", made with mode 0600 the first time
+
+    Whoever loses the key must issue new household codes: keep it with the backup, not in it.
+    """
+    if given := os.environ.get(KEY_VARIABLE):
+        return Keys.of(_secret(given, KEY_VARIABLE))
+    path = _key_file(database_url)
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    if path.stat().st_mode & 0o077:
+        raise BadKey(
+            {
+                "vi": f"Tệp khóa {path} đang cho người khác đọc. Hãy chạy: chmod 600 {path}",
+                "en": f"The key file {path} can be read by others. Run: chmod 600 {path}",
+            }
+        )
+    return Keys.of(_secret(path.read_text(encoding="ascii"), str(path)))
+
+
+def _key_file(database_url: str) -> Path:
+    if named := os.environ.get(KEY_FILE_VARIABLE):
+        return Path(named)
+    database = make_url(database_url)
+    if database.get_backend_name() == "sqlite" and database.database:
+        return Path(database.database + ".key")
+    raise BadKey(
+        {
+            "vi": f"Với PostgreSQL hãy đặt {KEY_FILE_VARIABLE} (đường dẫn tệp khóa) hoặc {KEY_VARIABLE}.",
+            "en": f"With PostgreSQL set {KEY_FILE_VARIABLE} (path of the key file) or {KEY_VARIABLE}.",
+        }
+    )
+
+
+def _secret(text: str, where: str) -> bytes:
+    with contextlib.suppress(ValueError):
+        secret = bytes.fromhex(text.strip())
+        if len(secret) >= 32:
+            return secret
+    raise BadKey(
+        {
+            "vi": f"Khóa trong {where} phải có ít nhất 64 chữ số thập lục phân.",
+            "en": f"The key in {where} must have at least 64 hex digits.",
+        }
+    )
