@@ -163,10 +163,7 @@ def encode(values: Any, *, ordered: bool = True) -> tuple[IntArray, tuple[Label,
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if isinstance(values, nw.Series):
-        array = values.to_arrow()
-    else:
-        array = pa.array(values, from_pandas=True)
+    array = values.to_arrow() if isinstance(values, nw.Series) else pa.array(values, from_pandas=True)
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     if pa.types.is_floating(array.type):

@@ -26,7 +26,7 @@ from analysis.errors import DesignError, rows, some
 if TYPE_CHECKING:
     from analysis.probabilities import JointProbabilities
     from analysis.replicates import Replicates
-    from analysis.twophase import TwoPhase
+    from analysis.twophase import SecondPhase, TwoPhase
 
 LonelyPolicy = Literal["fail", "adjust", "average", "certainty", "remove"]
 LONELY_POLICIES: tuple[LonelyPolicy, ...] = ("fail", "adjust", "average", "certainty", "remove")
@@ -51,6 +51,25 @@ class Adjustment(Protocol):
 
     def reweight(self, weights: FloatArray) -> FloatArray:
         """The step taken from other starting weights (rows x replicates)."""
+
+
+@dataclass(frozen=True, eq=False)
+class FixedFactors:
+    """A step whose factors the variance takes as given, one factor a row."""
+
+    factor: FloatArray
+    name = "fixed factors"
+
+    @classmethod
+    def between(cls, before: FloatArray, after: FloatArray) -> FixedFactors:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return cls(np.where(before > 0.0, after / before, 0.0))
+
+    def residuals(self, weighted: FloatArray) -> FloatArray:
+        return weighted
+
+    def reweight(self, weights: FloatArray) -> FloatArray:
+        return weights * self.factor[:, np.newaxis]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +116,11 @@ class Design:
         totals; "average" the mean of the other strata; "certainty" and "remove" nothing.
     adjust_domain_lonely: apply that policy also where only one PSU of a stratum has members of the domain.
     ultimate_cluster: stop after the first stage even if `fpc` describes later ones.
-    unequal: "brewer": unequal-probability sampling without replacement, `fpc` gives each unit's inclusion
-        probability (Brewer's approximation); or a `JointProbabilities` value.
+    unequal: unequal-probability sampling without replacement, `fpc` gives each unit's inclusion probability.
+        "brewer", "overton" and "hartley_rao" are approximations that need nothing else; a `JointProbabilities`
+        value holds the joint probabilities themselves.
     replicates: a `Replicates` value; the variance then comes from the replicate weights.
+    second: a `SecondPhase`: the data are a first sample, from which a second was drawn.
     compat: names of deliberate departures towards other software, see docs/methods.md ("R.lonely").
     """
 
@@ -113,13 +134,16 @@ class Design:
     lonely_psu: LonelyPolicy = "fail"
     adjust_domain_lonely: bool = False
     ultimate_cluster: bool = False
-    unequal: Literal["brewer"] | JointProbabilities | None = None
+    unequal: Literal["brewer", "overton", "hartley_rao"] | JointProbabilities | None = None
     replicates: Replicates | None = None
+    second: SecondPhase | None = None
     compat: tuple[str, ...] = ()
     adjustments: tuple[Adjustment, ...] = field(default=(), init=False)
+    base: FloatArray = field(init=False)
     columns: Columns = field(init=False)
     weight: FloatArray = field(init=False)
     stages: tuple[Stage, ...] = field(init=False)
+    joint: JointProbabilities | None = field(default=None, init=False)
     phase: TwoPhase | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -132,7 +156,18 @@ class Design:
             raise DesignError(f"unknown compat: {some(sorted(set(self.compat) - {'R.lonely'}))}")
         _set(self, columns=columns)
         stages, populations = _compile(self, columns)
-        _set(self, stages=stages, weight=_weights(self, columns, populations))
+        weight = _weights(self, columns, populations)
+        _set(self, stages=stages, weight=weight, base=weight)
+        if self.unequal is not None and self.unequal != "brewer":
+            from analysis.probabilities import joint
+
+            _set(self, joint=joint(self.unequal, stages[0]))
+        if self.replicates is not None:
+            _set(self, replicates=self.replicates.fitted(columns.rows))
+        if self.second is not None:
+            phase = self.second.taken(self)
+            weight = phase.weights(weight)
+            _set(self, phase=phase, weight=weight, base=weight)
 
     @property
     def n(self) -> int:
@@ -157,7 +192,9 @@ class Design:
         """Degrees of freedom counted from the PSUs and strata that hold a weighted member of the domain."""
         held = members & (self.weight > 0)
         if self.replicates is not None:
-            return float(self.replicates.degrees_of_freedom(self.weight, held))
+            return self.replicates.degrees_of_freedom(self, held)
+        if self.phase is not None:
+            return self.phase.df(held)
         first = self.stages[0]
         units = np.flatnonzero(np.bincount(first.unit[held], minlength=first.units))
         return float(units.size - np.unique(first.unit_stratum[units]).size)
@@ -166,13 +203,22 @@ class Design:
         """The same sample with other weights; `adjustment` is the step that made them, for the variance.
 
         Leave `adjustment` out only for a step that the variance is to take as given (a factor for non-response
-        that is treated as fixed).
+        that is treated as fixed); replicates are then multiplied by the same factors.
         """
         weight = np.ascontiguousarray(weight, dtype=np.float64)
         _check_weights(weight, self.columns.rows, "the new weights")
         changed = copy.copy(self)
-        adjustments = self.adjustments if adjustment is None else (*self.adjustments, adjustment)
-        _set(changed, weight=weight, adjustments=adjustments)
+        if adjustment is None:
+            adjustment = FixedFactors.between(self.weight, weight)
+        _set(changed, weight=weight, adjustments=(*self.adjustments, adjustment))
+        if not self.adjustments and isinstance(adjustment, FixedFactors):
+            _set(changed, adjustments=(), base=weight)
+        return changed
+
+    def with_replicates(self, replicates: Replicates) -> Design:
+        """The same sample, its variance now taken from replicate weights."""
+        changed = copy.copy(self)
+        _set(changed, replicates=replicates.fitted(self.rows))
         return changed
 
     def with_columns(self, **arrays: Any) -> Design:

@@ -11,7 +11,7 @@ AnalysisError (a ValueError)
 └── NotPossible              no answer exists (bounds that no weights can satisfy, a test without degrees of freedom)
 """
 
-# ruff: noqa: N818 - the names say what is wrong; "Error" at the end of each would say nothing more
+
 
 from __future__ import annotations
 

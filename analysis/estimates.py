@@ -261,6 +261,26 @@ def estimate(
     return Estimates(items, lambda: _joint_covariance(design, spreads))
 
 
+def domain_masks(
+    design: Design,
+    by: str | Sequence[str] | None,
+    where: str | BoolArray | None,
+    values: FloatArray | None = None,
+) -> list[tuple[dict[str, Label], BoolArray]]:
+    """The domains as `estimate` orders them, each as a mask; rows without a value are in none."""
+    names = (by,) if isinstance(by, str) else tuple(by or ())
+    codes, labels = _domains(design, names, where)
+    inside = np.zeros(design.rows, dtype=np.int64) if codes is None else codes
+    if values is not None:
+        inside = np.where(np.isnan(values), -1, inside)
+    held = np.bincount(inside[(inside >= 0) & (design.weight > 0)], minlength=len(labels))
+    return [
+        (dict(zip(names, label, strict=True)), inside == index)
+        for index, label in enumerate(labels)
+        if held[index]
+    ]
+
+
 def _fold_unit(design: Design) -> IntArray:
     """The sampling unit by which rows are added up: of the last stage, or of the replicates."""
     if design.replicates is not None:
@@ -345,14 +365,13 @@ class _Spread:
         products = [weight, *(weight * part for part in parts)]
         if design.replicates is not None:
             return cls._replicated(design, statistic, parts, cells)
-        by_row = bool(design.adjustments) or design.phase is not None
-        by_row = by_row or (design.unequal is not None and not isinstance(design.unequal, str))
+        by_row = bool(design.adjustments) or design.phase is not None or design.joint is not None
         if by_row:
             totals = [cells.by_domain(product) for product in products]
         else:
             sums = [cells.sums(product) for product in products]
             totals = [cells.domain_totals(one) for one in sums]
-        value, slopes = _evaluate(statistic, totals)
+        value, slopes = _evaluate(statistic, totals, _bessel(design, statistic, cells))
         spread = cls(design, value, totals[0], parts, slopes)
         if by_row:
             spread.weighted = _weighted_rows(slopes, products, cells, design.rows)
@@ -370,22 +389,21 @@ class _Spread:
             cells.by_domain(design.weight),
             *(cells.by_domain(design.weight * part) for part in parts),
         ]
-        value, slopes = _evaluate(statistic, totals)
+        bessel = _bessel(design, statistic, cells)
+        value, slopes = _evaluate(statistic, totals, bessel)
         spread = cls(design, value, totals[0], parts, slopes)
         replicated = design.replicates.totals(design, parts, cells)
-        spread.replicated, _ = _evaluate(statistic, replicated)
+        spread.replicated, _ = _evaluate(statistic, replicated, bessel[:, np.newaxis])
         return spread
 
     def variances(self) -> FloatArray:
         if self.replicated is not None:
             assert self.design.replicates is not None
-            return np.asarray(np.diag(self.design.replicates.covariance(self.replicated, self.values)))
+            return self.design.replicates.variances(self.replicated, self.values)
         if self.totals is not None:
             return variances(self.design, self.totals)
         assert self.weighted is not None
-        if self.design.phase is None and (
-            self.design.unequal is None or isinstance(self.design.unequal, str)
-        ):
+        if self.design.phase is None and self.design.joint is None:
             return variances(self.design, self._residual_totals())
         return np.diag(of_weighted(self.design, self.weighted))
 
@@ -395,9 +413,20 @@ class _Spread:
         return UnitTotals.dense(fold_rows(last.unit, last.units, adjusted(self.design, self.weighted)))
 
 
-def _evaluate(statistic: Statistic, totals: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+def _evaluate(
+    statistic: Statistic, totals: Sequence[FloatArray], bessel: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return statistic.evaluate(totals[0], tuple(totals[1:]))
+        value, slopes = statistic.evaluate(totals[0], tuple(totals[1:]))
+        return value * bessel, slopes * bessel
+
+
+def _bessel(design: Design, statistic: Statistic, cells: Cells) -> FloatArray:
+    """The factor n / (n - 1) of each domain for statistics that ask for it; otherwise 1."""
+    if not getattr(statistic, "bessel", False):
+        return np.ones(cells.domains)
+    n = cells.by_domain((design.weight > 0).astype(np.float64))
+    return np.where(n > 1, n / np.maximum(n - 1.0, 1.0), np.nan)
 
 
 def _weighted_rows(
@@ -474,8 +503,14 @@ def _degrees_of_freedom(design: Design, cells: Cells, df: DegreesOfFreedom) -> F
         return np.full(cells.domains, design.df)
     if not isinstance(df, str):
         return np.full(cells.domains, float(df))
-    if design.replicates is not None:
-        return design.replicates.domain_degrees_of_freedom(design, cells)
+    if design.replicates is not None or design.phase is not None:
+        members = np.arange(design.rows) if cells.members is None else cells.members
+        freedom = np.empty(cells.domains)
+        for domain in range(cells.domains):
+            held = np.zeros(design.rows, dtype=bool)
+            held[members[cells.row_domain == domain]] = True
+            freedom[domain] = design.domain_df(held)
+        return freedom
     # Each PSU and each stratum once a domain in which it has a weighted member.
     held = cells.sums(design.weight) > 0
     unit, domain = cells.unit[held], cells.domain[held]

@@ -158,6 +158,32 @@ class Ratio:
 
 
 @dataclass(frozen=True)
+class Variance:
+    """The population variance of a numeric column, with the factor n / (n - 1) of the sample."""
+
+    column: str
+    kind = "variance"
+    width = 2
+    bessel = True  # the estimate is multiplied by n / (n - 1), n the rows behind it
+
+    @property
+    def label(self) -> str:
+        return f"variance {self.column}"
+
+    def parts(self, columns: Columns) -> tuple[FloatArray, ...]:
+        values = columns.numbers(self.column)
+        # Around a middle, so that the difference of squares below does not cancel.
+        middle = float(np.nanmean(values)) if values.size and not np.isnan(values).all() else 0.0
+        return (values - middle, (values - middle) ** 2)
+
+    def evaluate(self, size: FloatArray, totals: tuple[FloatArray, ...]) -> tuple[FloatArray, FloatArray]:
+        mean, square = totals[0] / size, totals[1] / size
+        return square - mean * mean, np.stack(
+            [(2.0 * mean * mean - square) / size, -2.0 * mean / size, 1.0 / size]
+        )
+
+
+@dataclass(frozen=True)
 class Difference:
     """One statistic less another of the same people: between two questions, or two treatments of one.
 

@@ -6,6 +6,7 @@
 | t                 | p -+ t se                                                                   | anything  |
 | logit             | expit(logit p -+ t se / (p (1 - p)))                                        | shares    |
 | asin              | sin^2(asin sqrt p -+ t se / (2 sqrt(p (1 - p))))                            | shares    |
+| asin_reflected    | the same, a negative end of the arc folded back (R survey)                  | compat    |
 | wilson            | score interval on the effective sample p (1 - p) / V, with t                | shares    |
 | korn_graubard     | Clopper-Pearson on the effective sample corrected for degrees of freedom    | shares    |
 | nchs              | the same, effective sample at most n; nominal n at 0 and 1 (NCHS 2(175))    | shares    |
@@ -29,7 +30,16 @@ from scipy.special import betaincinv, expit, logit, ndtri, stdtrit
 from analysis.errors import NotPossible
 
 IntervalKind = Literal[
-    "wald", "t", "logit", "asin", "wilson", "korn_graubard", "nchs", "likelihood", "nchs_unadjusted"
+    "wald",
+    "t",
+    "logit",
+    "asin",
+    "asin_reflected",
+    "wilson",
+    "korn_graubard",
+    "nchs",
+    "likelihood",
+    "nchs_unadjusted",
 ]
 SHARES_ONLY = frozenset({"logit", "asin", "wilson", "korn_graubard", "nchs", "likelihood", "nchs_unadjusted"})
 EDGE = 1e-12  # a share this near to 0 or 1 is 0 or 1
@@ -117,9 +127,11 @@ def _share_limits(
     if kind == "logit":
         centre, half = float(logit(value)), t * se / (value * (1.0 - value))
         return float(expit(centre - half)), float(expit(centre + half))
-    if kind == "asin":
+    if kind in ("asin", "asin_reflected"):
         centre = math.asin(math.sqrt(value))
         half = t * se / (2.0 * math.sqrt(value * (1.0 - value)))
+        if kind == "asin_reflected":
+            return math.sin(centre - half) ** 2, math.sin(centre + half) ** 2
         return (
             math.sin(max(centre - half, 0.0)) ** 2,
             math.sin(min(centre + half, math.pi / 2.0)) ** 2,

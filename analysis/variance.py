@@ -58,8 +58,9 @@ def of_weighted(design: Design, weighted: FloatArray) -> FloatArray:
     if design.phase is not None:
         return design.phase.covariance(design, weighted)
     residuals = adjusted(design, weighted)
-    if design.unequal is not None and not isinstance(design.unequal, str):
-        return design.unequal.covariance(design, residuals)
+    if design.joint is not None:
+        first = design.stages[0]
+        return design.joint.covariance(fold_rows(first.unit, first.units, residuals))
     last = design.stages[-1]
     return covariance(design, UnitTotals.dense(fold_rows(last.unit, last.units, residuals)))
 
