@@ -58,7 +58,19 @@ class Server:
             shutil.chown(data, user)
             _let_through(folder)
         subprocess.run(
-            [bin_folder / "initdb", "-D", data, "-U", "survey", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
+            [
+                bin_folder / "initdb",
+                "-D",
+                data,
+                "-U",
+                "survey",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "-N",
+            ],
             check=True,
             capture_output=True,
             user=user,
@@ -71,7 +83,12 @@ class Server:
         options = ["listen_addresses=127.0.0.1", "unix_socket_directories=", f"port={port}", *settings]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [bin_folder / "postgres", "-D", data, *(part for option in options for part in ("-c", option))],
+                [
+                    bin_folder / "postgres",
+                    "-D",
+                    data,
+                    *(part for option in options for part in ("-c", option)),
+                ],
                 stdout=log,
                 stderr=log,
                 user=user,
@@ -109,7 +126,10 @@ class Server:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
-            with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.admin, connect_timeout=2):
+            with (
+                contextlib.suppress(psycopg.OperationalError),
+                psycopg.connect(self.admin, connect_timeout=2),
+            ):
                 return
             time.sleep(0.05)
         raise RuntimeError(f"PostgreSQL did not start:\n{(self.folder / 'log').read_text(errors='replace')}")

@@ -101,8 +101,8 @@ def verify(connection: Connection, written_down: Mapping[str, str] | Sequence[st
     """Walk every chain; yields one line for each break. `written_down`: heads noted earlier that must still occur."""
     missing = set(written_down.values() if isinstance(written_down, Mapping) else written_down)
     chain, position, before = "", 0, ""
-    streaming = connection.execution_options(yield_per=1000)
-    for row in streaming.execute(select(audit).order_by(audit.c.chain, audit.c.position)):
+    query = select(audit).order_by(audit.c.chain, audit.c.position).execution_options(yield_per=1000)
+    for row in connection.execute(query):
         if row.chain != chain:
             chain, position, before = row.chain, 0, ""
         if row.position != position + 1:

@@ -52,6 +52,14 @@ def find(connection: Connection, case: str) -> Case | None:
     return None if row is None else _case(row)
 
 
+def existing(connection: Connection, case: str) -> Case:
+    """One case; `Refused` if it is not in the sample."""
+    found = find(connection, case)
+    if found is None:
+        raise _not_in_the_sample()
+    return found
+
+
 def assigned_to(connection: Connection, account: str) -> list[Case]:
     """An official's cases, by commune and id, finished ones too."""
     query = select(cases).where(cases.c.assignee == account, cases.c.reserve.is_(False))
@@ -82,7 +90,7 @@ def move(connection: Connection, case: str, event: CaseEvent) -> Case:
     """The case after `event`, kept; `Conflict` if its state does not allow it."""
     row = connection.execute(select(cases).where(cases.c.id == case).with_for_update()).one_or_none()
     if row is None:
-        raise Refused({"vi": "Không có hộ này trong mẫu.", "en": "There is no such case in the sample."})
+        raise _not_in_the_sample()
     before = _case(row)
     after = advance(before, event)
     if after != before:
@@ -94,26 +102,24 @@ def move(connection: Connection, case: str, event: CaseEvent) -> Case:
 
 def record_attempt(connection: Connection, attempt: Attempt) -> Case:
     """Keep one attempt and move its case. The same attempt sent again changes nothing."""
-    values = {**msgspec.structs.asdict(attempt), "received_at": now()}
-    if insert_once(connection, attempts, [values], attempts.c.id):
-        return move(connection, attempt.case, Attempted(attempt))
-    found = find(connection, attempt.case)
-    if found is None:
-        raise Refused({"vi": "Không có hộ này trong mẫu.", "en": "There is no such case in the sample."})
-    return found
+    found = existing(connection, attempt.case)
+    return move(connection, attempt.case, Attempted(attempt)) if _keep_new(connection, attempt) else found
 
 
 def record_attempts(connection: Connection, many: Sequence[Attempt]) -> int:
     """Bulk twin of `record_attempt`; returns the number that were new."""
-    return sum(_record_new(connection, attempt) for attempt in many)
+    new = 0
+    for attempt in many:
+        existing(connection, attempt.case)
+        if _keep_new(connection, attempt):
+            move(connection, attempt.case, Attempted(attempt))
+            new += 1
+    return new
 
 
-def _record_new(connection: Connection, attempt: Attempt) -> bool:
+def _keep_new(connection: Connection, attempt: Attempt) -> bool:
     values = {**msgspec.structs.asdict(attempt), "received_at": now()}
-    if not insert_once(connection, attempts, [values], attempts.c.id):
-        return False
-    move(connection, attempt.case, Attempted(attempt))
-    return True
+    return bool(insert_once(connection, attempts, [values], attempts.c.id))
 
 
 def attempts_of(connection: Connection, case: str) -> list[Attempt]:
@@ -151,7 +157,11 @@ def release_reserves(connection: Connection, case_ids: Sequence[str]) -> int:
 
 
 def _streamed(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
-    yield from connection.execution_options(yield_per=1000).execute(query)
+    yield from connection.execute(query.execution_options(yield_per=1000))
+
+
+def _not_in_the_sample() -> Refused:
+    return Refused({"vi": "Không có hộ này trong mẫu.", "en": "There is no such case in the sample."})
 
 
 def _values(case: Case) -> dict[str, Any]:

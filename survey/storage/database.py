@@ -209,9 +209,8 @@ class Database:
         again: list[_Write] = []
         try:
             with self._turn, self._begin() as connection:
-                for write in batch:
-                    if not self._run(connection, write, alone=len(batch) == 1):
-                        again.append(write)
+                alone = len(batch) == 1
+                again.extend(write for write in batch if not self._run(connection, write, alone))
         except DBAPIError as error:
             if _another_was_in_the_way(error):
                 again = batch

@@ -75,6 +75,7 @@ def canonical(event: Event) -> bytes:
 
 def open(connection: Connection, response: str, case: str, version: str, mode: str) -> ResponseRecord:
     """Begin a response of a case; the same id again returns the one that is there."""
+    cases.existing(connection, case)
     at = now()
     row = {
         "id": response,
@@ -105,7 +106,8 @@ def append(connection: Connection, many: Sequence[Event]) -> list[Receipt]:
     """Append events in this order; one receipt for each, in the same order.
 
     All in one transaction. A `submitted` event completes the case if it is its first complete response; a
-    `reopened` one opens the response for corrections.
+    `reopened` one opens the response for corrections, while the case stays complete: whoever begins a correction
+    and leaves has still answered.
     """
     if not many:
         return []
@@ -335,15 +337,15 @@ def events(connection: Connection, response: str) -> list[Event]:
 
 def all(connection: Connection) -> Iterator[tuple[ResponseRecord, list[Event]]]:
     """Every response with its events in order, streamed by response id: memory stays flat at any size."""
-    streaming = connection.execution_options(yield_per=1000)
     query = (
         select(*_record_columns, event_rows.c.document)
         .select_from(responses.outerjoin(event_rows, event_rows.c.response == responses.c.id))
         .order_by(responses.c.id, event_rows.c.position)
+        .execution_options(yield_per=1000)
     )
     record: ResponseRecord | None = None
     found: list[Event] = []
-    for row in streaming.execute(query):
+    for row in connection.execute(query):
         if record is None or row.id != record.id:
             if record is not None:
                 yield record, found
@@ -373,7 +375,6 @@ def verify(connection: Connection) -> Iterator[str]:
     Checks that every document has the hash it was kept under, belongs to its row, and that number, chain and
     `submitted` are what the events say.
     """
-    streaming = connection.execution_options(yield_per=1000)
     kept = {
         row.id: row
         for row in connection.execute(
@@ -397,7 +398,8 @@ def verify(connection: Connection) -> Iterator[str]:
         ]
 
     query = select(event_rows.c.id, event_rows.c.response, event_rows.c.hash, event_rows.c.document)
-    for row in streaming.execute(query.order_by(event_rows.c.response, event_rows.c.position)):
+    query = query.order_by(event_rows.c.response, event_rows.c.position).execution_options(yield_per=1000)
+    for row in connection.execute(query):
         if row.response != current:
             if current:
                 yield from differences()

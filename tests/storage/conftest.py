@@ -36,5 +36,3 @@ def db(url: str) -> Iterator[Database]:
     """An empty, opened database."""
     with Database.open(url) as database:
         yield database
-
-

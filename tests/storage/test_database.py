@@ -77,7 +77,9 @@ def test_closing_finishes_what_waits(url: str) -> None:
         assert count(connection) == 50
 
 
-@pytest.mark.parametrize("address", ["mysql://x/y", "sqlite://", "nonsense", "sqlite:////no/such/folder/x.sqlite"])
+@pytest.mark.parametrize(
+    "address", ["mysql://x/y", "sqlite://", "nonsense", "sqlite:////no/such/folder/x.sqlite"]
+)
 def test_an_address_that_cannot_be_used_is_said_so(address: str) -> None:
     with pytest.raises(UnknownDatabase) as problem:
         Database.open(address)

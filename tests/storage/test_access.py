@@ -1,0 +1,119 @@
+"""Codes, accounts, sessions and the audit: only hashes are kept, and what was done cannot be undone unseen."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from survey.problems import Conflict
+from survey.storage import accounts, audit, cases, codes, sessions
+from survey.storage.clock import now
+from survey.storage.database import Database
+from tests.storage.households import unit
+
+
+def test_a_new_code_ends_the_old_one(db: Database) -> None:
+    with db.writing() as connection:
+        cases.import_sample(connection, [unit(1), unit(2)])
+        codes.issue(connection, [("HD-000001", "d1"), ("HD-000002", "d2")])
+    with db.reading() as connection:
+        assert codes.find(connection, "d1") == "HD-000001"
+        assert codes.find(connection, "d?") is None
+    db.write_now(codes.reissue, "HD-000001", "d3")
+    with db.reading() as connection:
+        assert [codes.find(connection, digest) for digest in ("d1", "d2", "d3")] == [
+            None,
+            "HD-000002",
+            "HD-000001",
+        ]
+
+
+def test_tries_are_counted_in_common_and_forgotten(db: Database) -> None:
+    async def story() -> None:
+        counts = await asyncio.gather(*(db.write(codes.count_try, "network:x", 100) for _ in range(20)))
+        assert sorted(counts) == list(range(1, 21))
+        assert await db.write(codes.count_try, "network:x", 101) == 1
+        await db.write(codes.forget_tries, 101)
+        assert await db.write(codes.count_try, "network:x", 100) == 1
+
+    asyncio.run(story())
+
+
+def test_a_name_is_taken_once(db: Database) -> None:
+    made = db.write_now(accounts.create, "an", "official", "$argon2id$...", ["10507"])
+    with pytest.raises(Conflict, match="an"):
+        db.write_now(accounts.create, "an", "statistician", "$argon2id$...")
+    db.write_now(accounts.set_password, "an", "$argon2id$other")
+    with db.reading() as connection:
+        found = accounts.find(connection, "an")
+        assert found is not None
+        assert (found.communes, found.password, made.role) == (("10507",), "$argon2id$other", "official")
+        assert accounts.find(connection, "binh") is None
+    db.write_now(accounts.disable, "an")
+    with db.reading() as connection:
+        assert [account.disabled_at is None for account in accounts.every(connection)] == [False]
+
+
+def test_a_session_ends_by_time_by_signing_out_or_everywhere(db: Database) -> None:
+    for digest, ends in (("s1", now() + 60_000), ("s2", now() + 60_000), ("s3", now() - 1)):
+        db.write_now(sessions.create, digest, "household", "HD-1", ends, {"language": "vi"})
+    db.write_now(sessions.update_data, "s1", {"language": "en"})
+    with db.reading() as connection:
+        found = sessions.find(connection, "s1")
+        assert found is not None
+        assert found.data == {"language": "en"}
+        assert sessions.find(connection, "s3") is None
+    db.write_now(sessions.revoke, "s1")
+    assert db.write_now(sessions.revoke_all, "household", "HD-1") == 2
+    with db.reading() as connection:
+        assert [sessions.find(connection, digest) for digest in ("s1", "s2")] == [None, None]
+    assert db.write_now(sessions.forget, now()) == 1
+
+
+@pytest.fixture
+def written(db: Database) -> Database:
+    """Five lines of audit in one chain."""
+    for number in range(5):
+        db.write_now(audit.append, "an", "read answers", f"case:{number}", {"why": "supervision"})
+    return db
+
+
+def test_the_chain_holds_and_is_read_by_subject(written: Database) -> None:
+    with written.reading() as connection:
+        assert list(audit.verify(connection)) == []
+        (line,) = audit.of_subject(connection, "case:3")
+        assert (line.actor, line.action, line.position, line.details) == (
+            "an",
+            "read answers",
+            4,
+            {"why": "supervision"},
+        )
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("UPDATE audit SET actor = 'binh' WHERE position = 2", "line 2 was changed"),
+        ("UPDATE audit SET details = '{}' WHERE position = 2", "line 2 was changed"),
+        ("DELETE FROM audit WHERE position = 3", "lines 3 to 3 are missing"),
+        ("DELETE FROM audit WHERE position = 5", "the noted head"),
+        ("DELETE FROM audit", "the noted head"),
+    ],
+)
+def test_a_changed_or_removed_line_is_seen(written: Database, damage: str, told: str) -> None:
+    with written.reading() as connection:
+        noted = audit.heads(connection)
+    with written.writing() as connection:
+        connection.execute(text(damage))
+    with written.reading() as connection:
+        assert told in "\n".join(audit.verify(connection, noted))
+
+
+def test_two_servers_write_chains_of_their_own(written: Database) -> None:
+    with Database.open(written.engine.url.render_as_string(hide_password=False)) as other:
+        other.write_now(audit.append, "binh", "sign in", "account:binh")
+        with other.reading() as connection:
+            assert len(audit.heads(connection)) == 2
+            assert list(audit.verify(connection)) == []

@@ -1,0 +1,117 @@
+"""Cases keep their life when the sample is loaded again; an attempt sent twice is one attempt; nobody's case is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from survey.fieldwork.cases import Attempt, Closed, Override
+from survey.problems import Refused
+from survey.storage import cases, identities
+from survey.storage.database import Database
+from tests.storage.households import unit
+
+
+@pytest.fixture
+def field(db: Database) -> Database:
+    """Two communes of five households, and a reserve household in the second."""
+    with db.writing() as connection:
+        cases.import_sample(connection, (unit(n, commune="10507" if n < 5 else "10510") for n in range(10)))
+        cases.import_sample(connection, [unit(10, commune="10510", reserve=True)])
+    return db
+
+
+def attempt(id: str, outcome: str, at: int = 1, case: str = "HD-000001") -> Attempt:
+    return Attempt(id=id, case=case, at=at, author="an", mode="visit", outcome=outcome, note="cổng khóa")
+
+
+def test_loading_the_sample_again_keeps_what_happened(field: Database) -> None:
+    field.write_now(cases.record_attempt, attempt("a1", "nobody_home"))
+    assert field.write_now(cases.import_sample, [unit(1), unit(11)]) == 1
+    with field.reading() as connection:
+        case = cases.find(connection, "HD-000001")
+        assert case is not None
+        assert (case.state, case.unit) == ("visited", unit(1))
+        assert len(list(cases.every(connection))) == 12
+        assert cases.find(connection, "HD-999999") is None
+
+
+def test_an_attempt_sent_twice_is_one_attempt(field: Database) -> None:
+    first = field.write_now(cases.record_attempt, attempt("a1", "nobody_home"))
+    assert field.write_now(cases.record_attempt, attempt("a1", "nobody_home")) == first
+    assert first.attempts == 1
+    with field.reading() as connection:
+        assert cases.attempts_of(connection, "HD-000001") == [attempt("a1", "nobody_home")]
+
+
+def test_many_attempts_at_once(field: Database) -> None:
+    many = [
+        attempt("a2", "refused", 2),
+        attempt("a1", "nobody_home", 1),
+        attempt("b1", "vacant", 1, "HD-000002"),
+    ]
+    assert field.write_now(cases.record_attempts, many) == 3
+    assert field.write_now(cases.record_attempts, many) == 0
+    with field.reading() as connection:
+        assert cases.every_attempt(connection) == {"HD-000001": [many[1], many[0]], "HD-000002": [many[2]]}
+
+
+def test_an_attempt_at_no_case_of_ours_is_refused_and_not_kept(field: Database) -> None:
+    with pytest.raises(Refused):
+        field.write_now(cases.record_attempt, attempt("a1", "nobody_home", case="HD-999999"))
+    with field.reading() as connection:
+        assert cases.every_attempt(connection) == {}
+
+
+def test_a_commune_is_given_to_one_official_and_a_case_can_be_handed_over(field: Database) -> None:
+    assert field.write_now(cases.assign, ["10507"], "an") == 5
+    assert field.write_now(cases.assign, ["10507", "10510"], "binh") == 6
+    field.write_now(cases.reassign, "HD-000001", "binh")
+    with field.reading() as connection:
+        assert [case.id for case in cases.assigned_to(connection, "an")] == [
+            f"HD-{n:06d}" for n in (0, 2, 3, 4)
+        ]
+        assert [case.id for case in cases.assigned_to(connection, "binh")] == [
+            f"HD-{n:06d}" for n in (1, 5, 6, 7, 8, 9)
+        ]
+
+
+def test_a_reserve_is_worked_only_when_released(field: Database) -> None:
+    field.write_now(cases.assign, ["10510"], "an")
+    with field.reading() as connection:
+        assert sum(row.cases for row in cases.progress(connection)) == 10
+    assert field.write_now(cases.release_reserves, ["HD-000010", "HD-000001"]) == 1
+    with field.reading() as connection:
+        assert {row.commune: row.cases for row in cases.progress(connection)} == {"10507": 5, "10510": 6}
+        assert [case.id for case in cases.assigned_to(connection, "an")][-1] == "HD-000010"
+        assert [row.commune for row in cases.progress(connection, ["10507"])] == ["10507"]
+
+
+def test_progress_counts_states(field: Database) -> None:
+    field.write_now(
+        cases.record_attempts, [attempt("a1", "refused"), attempt("a2", "nobody_home", case="HD-000002")]
+    )
+    override = Override(code="4.60", reason="nhà bỏ hoang", author="chi", at=1)
+    field.write_now(cases.move, "HD-000003", Closed(override))
+    with field.reading() as connection:
+        (row,) = cases.progress(connection, ["10507"])
+        assert (row.waiting, row.visited, row.started, row.complete, row.closed) == (2, 1, 0, 0, 2)
+        case = cases.find(connection, "HD-000003")
+        assert case is not None
+        assert case.override == override
+
+
+def test_addresses_are_apart_and_can_be_destroyed(field: Database) -> None:
+    kept = [
+        identities.Identity(case=f"HD-{n:06d}", address=f"Số {n}", hamlet="Thôn Đông", other={"map": str(n)})
+        for n in range(3)
+    ]
+    field.write_now(identities.keep, kept)
+    field.write_now(identities.keep, kept[:1])
+    with field.reading() as connection:
+        assert identities.find(connection, "HD-000001") == kept[1]
+        assert set(identities.of_cases(connection, [identity.case for identity in kept])) == {
+            i.case for i in kept
+        }
+    assert field.write_now(identities.destroy, ["HD-000001", "HD-000009"]) == 1
+    with field.reading() as connection:
+        assert identities.find(connection, "HD-000001") is None
