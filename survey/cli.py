@@ -37,18 +37,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"survey {__version__}")
     verbs = parser.add_subparsers(title="việc · verbs", metavar="")
 
-    check = verbs.add_parser("check", help="kiểm tra thư mục khảo sát · check a survey folder, all mistakes at once")
+    check = verbs.add_parser(
+        "check", help="kiểm tra thư mục khảo sát · check a survey folder, all mistakes at once"
+    )
     check.add_argument("folder", type=Path)
     check.set_defaults(run=_check)
 
-    schema = verbs.add_parser("schema", help="ghi JSON Schema cho trình soạn thảo · write JSON Schemas for editors")
+    schema = verbs.add_parser(
+        "schema", help="ghi JSON Schema cho trình soạn thảo · write JSON Schemas for editors"
+    )
     schema.add_argument("--out", type=Path, default=Path("schema"))
     schema.set_defaults(run=_schema)
 
     sample = verbs.add_parser("sample", help="chọn mẫu hai giai đoạn · draw the two-stage sample")
     sample.add_argument("folder", type=Path)
     sample.add_argument("--frame", type=Path, required=True, help="CSV: one row for each enumeration area")
-    sample.add_argument("--listing", type=Path, required=True, help="CSV: one row for each listed household")
+    sample.add_argument(
+        "--listing", type=Path, help="CSV: one row for each listed household; without it only areas are drawn"
+    )
     sample.add_argument("--seed", type=int, required=True)
     sample.add_argument("--out", type=Path, required=True)
     sample.set_defaults(run=_sample)
@@ -57,10 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("folder", type=Path)
     load.add_argument("sample", type=Path)
     load.add_argument("--database", default="sqlite:///survey.sqlite")
-    load.add_argument("--codes", type=Path, default=Path("codes.csv"), help="where the household codes are written")
+    load.add_argument(
+        "--codes", type=Path, default=Path("codes.csv"), help="where the household codes are written"
+    )
     load.set_defaults(run=_load)
 
-    account = verbs.add_parser("account", help="tạo tài khoản · create an account for an official or statistician")
+    account = verbs.add_parser(
+        "account", help="tạo tài khoản · create an account for an official or statistician"
+    )
     account.add_argument("name")
     account.add_argument("--role", choices=("official", "statistician"), required=True)
     account.add_argument("--communes", nargs="*", default=(), help="assign the cases of these communes")
@@ -81,13 +91,17 @@ def _parser() -> argparse.ArgumentParser:
     freeze.add_argument("--out", type=Path, required=True)
     freeze.set_defaults(run=_freeze)
 
-    release = verbs.add_parser("release", help="gia quyền, ước lượng, kết luận · weight, estimate, decide, publish")
+    release = verbs.add_parser(
+        "release", help="gia quyền, ước lượng, kết luận · weight, estimate, decide, publish"
+    )
     release.add_argument("folder", type=Path)
     release.add_argument("frozen", type=Path)
     release.add_argument("--out", type=Path, required=True)
     release.set_defaults(run=_release)
 
-    demo = verbs.add_parser("demo", help="từ mẫu đến kết luận, dữ liệu mô phỏng · sample to verdict, synthetic data")
+    demo = verbs.add_parser(
+        "demo", help="từ mẫu đến kết luận, dữ liệu mô phỏng · sample to verdict, synthetic data"
+    )
     demo.add_argument("--seed", type=int, default=2025)
     demo.add_argument("--out", type=Path, default=Path("out/demo"))
     demo.add_argument("--no-serve", dest="serve", action="store_false")

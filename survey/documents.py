@@ -112,10 +112,10 @@ def _refuse_dangers(document: Document) -> list[Finding]:
         if isinstance(node, yaml.MappingNode):
             waiting += [part for pair in node.value for part in pair]
             keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            for key in {key for key in keys if keys.count(key) > 1}:
-                findings.append(
-                    _finding("twice", where, f"khóa “{key}” viết hai lần", f"the key “{key}” stands twice")
-                )
+            findings += [
+                _finding("twice", where, f"khóa “{key}” viết hai lần", f"the key “{key}” stands twice")
+                for key in sorted({key for key in keys if keys.count(key) > 1})
+            ]
         elif isinstance(node, yaml.SequenceNode):
             waiting += node.value
     return findings
