@@ -14,7 +14,7 @@ which keeps the PSUs where the subgroup happens to be absent (they carry varianc
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -145,6 +145,7 @@ class Design:
     stages: tuple[Stage, ...] = field(init=False)
     joint: JointProbabilities | None = field(default=None, init=False)
     phase: TwoPhase | None = field(default=None, init=False)
+    _memo: dict[str, FloatArray] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         columns = Columns(self.data)
@@ -167,12 +168,32 @@ class Design:
         if self.second is not None:
             phase = self.second.taken(self)
             weight = phase.weights(weight)
-            _set(self, phase=phase, weight=weight, base=weight)
+            _set(self, phase=phase, weight=weight, base=weight, _memo={})
 
     @property
     def n(self) -> int:
         """Rows with a positive weight."""
-        return int(np.count_nonzero(self.weight))
+        return int(self._remembered("n", lambda: np.array([np.count_nonzero(self.weight)]))[0])
+
+    @property
+    def positive(self) -> FloatArray:
+        """1 for each row with a positive weight, 0 for the others."""
+        return self._remembered("positive", lambda: (self.weight > 0).astype(np.float64))
+
+    @property
+    def unit_weights(self) -> FloatArray:
+        """The sum of the weights in each sampling unit of the last stage that the variance uses."""
+        last = self.stages[-1]
+        return self._remembered(
+            "unit_weights", lambda: np.bincount(last.unit, weights=self.weight, minlength=last.units)
+        )
+
+    def _remembered(self, name: str, make: Callable[[], FloatArray]) -> FloatArray:
+        """Worked out once for these weights; a design with other weights starts anew."""
+        found = self._memo.get(name)
+        if found is None:
+            found = self._memo[name] = make()
+        return found
 
     @property
     def population(self) -> float:
@@ -210,7 +231,7 @@ class Design:
         changed = copy.copy(self)
         if adjustment is None:
             adjustment = FixedFactors.between(self.weight, weight)
-        _set(changed, weight=weight, adjustments=(*self.adjustments, adjustment))
+        _set(changed, weight=weight, adjustments=(*self.adjustments, adjustment), _memo={})
         if not self.adjustments and isinstance(adjustment, FixedFactors):
             _set(changed, adjustments=(), base=weight)
         return changed

@@ -252,7 +252,8 @@ def estimate(
         own, n_missing = _without_missing(design, one, parts, domain, len(labels), missing)
         cells = shared
         if own is not domain or cells is None:
-            cells = Cells.of(_fold_unit(design), own, len(labels))
+            unit, units = _fold_unit(design)
+            cells = Cells.of(unit, own, len(labels), units)
             if own is domain:
                 shared = cells
         spread = _Spread.of(design, one, parts, cells)
@@ -281,11 +282,12 @@ def domain_masks(
     ]
 
 
-def _fold_unit(design: Design) -> IntArray:
-    """The sampling unit by which rows are added up: of the last stage, or of the replicates."""
+def _fold_unit(design: Design) -> tuple[IntArray, int]:
+    """The sampling unit by which rows are added up (of the last stage, or of the replicates), and how many there are."""
     if design.replicates is not None:
-        return design.replicates.unit
-    return design.stages[-1].unit
+        return design.replicates.unit, design.replicates.factors.shape[0]
+    last = design.stages[-1]
+    return last.unit, last.units
 
 
 def _domains(
@@ -362,14 +364,16 @@ class _Spread:
     @classmethod
     def of(cls, design: Design, statistic: Statistic, parts: tuple[FloatArray, ...], cells: Cells) -> _Spread:
         weight = design.weight
-        products = [weight, *(weight * part for part in parts)]
         if design.replicates is not None:
             return cls._replicated(design, statistic, parts, cells)
         by_row = bool(design.adjustments) or design.phase is not None or design.joint is not None
+        products = [weight, *(weight * part for part in parts)]
         if by_row:
             totals = [cells.by_domain(product) for product in products]
         else:
-            sums = [cells.sums(product) for product in products]
+            everybody = cells.members is None and cells.row_domain is None
+            first = design.unit_weights if everybody else cells.sums(weight)
+            sums = [first, *(cells.sums(product) for product in products[1:])]
             totals = [cells.domain_totals(one) for one in sums]
         value, slopes = _evaluate(statistic, totals, _bessel(design, statistic, cells))
         spread = cls(design, value, totals[0], parts, slopes)
@@ -421,11 +425,18 @@ def _evaluate(
         return value * bessel, slopes * bessel
 
 
+def _counts(design: Design, cells: Cells) -> FloatArray:
+    """Rows with a positive weight in each domain."""
+    if cells.members is None and cells.row_domain is None:
+        return np.array([float(design.n)])
+    return cells.by_domain(design.positive)
+
+
 def _bessel(design: Design, statistic: Statistic, cells: Cells) -> FloatArray:
     """The factor n / (n - 1) of each domain for statistics that ask for it; otherwise 1."""
     if not getattr(statistic, "bessel", False):
         return np.ones(cells.domains)
-    n = cells.by_domain((design.weight > 0).astype(np.float64))
+    n = _counts(design, cells)
     return np.where(n > 1, n / np.maximum(n - 1.0, 1.0), np.nan)
 
 
@@ -433,12 +444,10 @@ def _weighted_rows(
     slopes: FloatArray, products: Sequence[FloatArray], cells: Cells, count: int
 ) -> FloatArray:
     """Weighted linearised values, rows x domains; 0 outside the domain."""
-    linear = sum(
-        slopes[index][cells.row_domain] * cells.take(product) for index, product in enumerate(products)
-    )
+    linear = sum(cells.spread(slopes[index]) * cells.take(product) for index, product in enumerate(products))
     table = np.zeros((count, cells.domains))
     members = np.arange(count) if cells.members is None else cells.members
-    table[members, cells.row_domain] = linear
+    table[members, 0 if cells.row_domain is None else cells.row_domain] = linear
     return table
 
 
@@ -468,10 +477,13 @@ def _estimates(
     deff: bool,
 ) -> list[Estimate]:
     errors = np.sqrt(np.maximum(spread.variances(), 0.0))
-    positive = (design.weight > 0).astype(np.float64)
-    n = cells.by_domain(positive)
+    n = _counts(design, cells)
     freedom = _degrees_of_freedom(design, cells, df)
-    simple = _simple_variance(design, spread, cells, n) if deff else np.full(n.size, np.nan)
+    simple = (
+        _simple_variance(spread, statistic, design.weight, cells, n)
+        if deff
+        else np.full(cells.domains, np.nan)
+    )
     items = []
     for index, label in enumerate(labels):
         if n[index] == 0:
@@ -504,16 +516,14 @@ def _degrees_of_freedom(design: Design, cells: Cells, df: DegreesOfFreedom) -> F
     if not isinstance(df, str):
         return np.full(cells.domains, float(df))
     if design.replicates is not None or design.phase is not None:
-        members = np.arange(design.rows) if cells.members is None else cells.members
-        freedom = np.empty(cells.domains)
-        for domain in range(cells.domains):
-            held = np.zeros(design.rows, dtype=bool)
-            held[members[cells.row_domain == domain]] = True
-            freedom[domain] = design.domain_df(held)
-        return freedom
+        return np.array(
+            [design.domain_df(cells.members_of(domain, design.rows)) for domain in range(cells.domains)]
+        )
     # Each PSU and each stratum once a domain in which it has a weighted member.
-    held = cells.sums(design.weight) > 0
-    unit, domain = cells.unit[held], cells.domain[held]
+    occupied = (
+        design.unit_weights if cells.code is design.stages[-1].unit else cells.sums(design.weight)
+    ) > 0
+    unit, domain = cells.unit[occupied], cells.domain[occupied]
     for stage in design.stages[:0:-1]:
         unit = stage.unit_parent[unit]
     first = design.stages[0]
@@ -523,20 +533,20 @@ def _degrees_of_freedom(design: Design, cells: Cells, df: DegreesOfFreedom) -> F
     return (psus - np.bincount(strata % cells.domains, minlength=cells.domains)).astype(np.float64)
 
 
-def _simple_variance(design: Design, spread: _Spread, cells: Cells, n: FloatArray) -> FloatArray:
+def _simple_variance(
+    spread: _Spread, statistic: Statistic, weight: FloatArray, cells: Cells, n: FloatArray
+) -> FloatArray:
     """The variance under simple random sampling with replacement of n from each domain: N^2 S^2 / n."""
-    parts = spread.parts
-    weight = cells.take(design.weight)
-    linear = spread.slopes[0][cells.row_domain]
-    for index, part in enumerate(parts):
-        linear = linear + spread.slopes[index + 1][cells.row_domain] * cells.take(part)
     size = spread.size
-    mean = np.bincount(cells.row_domain, weights=weight * linear, minlength=cells.domains) / np.maximum(
-        size, 1e-300
-    )
-    deviation = linear - mean[cells.row_domain]
-    square = np.bincount(cells.row_domain, weights=weight * deviation * deviation, minlength=cells.domains)
     with np.errstate(divide="ignore", invalid="ignore"):
+        if statistic.kind == "proportion":
+            return np.where(n > 1, spread.values * (1.0 - spread.values) / (n - 1.0), np.nan)
+        inside = cells.take(weight)
+        linear = cells.spread(spread.slopes[0])
+        for index, part in enumerate(spread.parts):
+            linear = linear + cells.spread(spread.slopes[index + 1]) * cells.take(part)
+        deviation = linear - cells.spread(cells.members_by_domain(inside * linear) / size)
+        square = cells.members_by_domain(inside * deviation * deviation)
         return np.where(n > 1, size * square / (n - 1.0), np.nan)
 
 

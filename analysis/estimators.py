@@ -121,8 +121,16 @@ class Proportion:
     def parts(self, columns: Columns) -> tuple[FloatArray, ...]:
         values = _values(columns, self.column, self.category)
         if self.category is None:
-            # One pass decides: values are 0 or 1 exactly when v * v = v; NaN (missing) is judged elsewhere.
-            wrong = np.flatnonzero((values * values != values) & (values == values))
+            # For values in [0, 1] the squares add up to the values only if all are 0 or 1: no table of truth values
+            # is made for the usual case. NaN (missing) is judged elsewhere.
+            if (
+                values.size
+                and 0.0 <= values.min()
+                and values.max() <= 1.0
+                and values @ values == values.sum()
+            ):
+                return (values,)
+            wrong = np.flatnonzero((values != 0.0) & (values != 1.0) & (values == values))
             if wrong.size:
                 raise NotAShare(
                     f'"{self.column}" holds values other than 0 and 1, for example {values[wrong[0]]:g} '

@@ -4,7 +4,7 @@
 | ----------------- | --------------------------------------------------------------------------- | --------- |
 | wald              | p -+ z se                                                                   | anything  |
 | t                 | p -+ t se                                                                   | anything  |
-| logit             | expit(logit p -+ t se / (p (1 - p)))                                        | shares    |
+| logit             | scipy.special.expit(logit p -+ t se / (p (1 - p)))                                        | shares    |
 | asin              | sin^2(asin sqrt p -+ t se / (2 sqrt(p (1 - p))))                            | shares    |
 | asin_reflected    | the same, a negative end of the arc folded back (R survey)                  | compat    |
 | wilson            | score interval on the effective sample p (1 - p) / V, with t                | shares    |
@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 from typing import Literal, NamedTuple
 
-from scipy.special import betaincinv, expit, logit, ndtri, stdtrit
+import scipy  # its submodules load when first used, which keeps `import analysis` quick
 
 from analysis.errors import NotPossible
 
@@ -60,8 +60,8 @@ class Interval(NamedTuple):
 def t_quantile(probability: float, df: float) -> float:
     """The t quantile; the normal one for infinite degrees of freedom."""
     if math.isinf(df):
-        return float(ndtri(probability))
-    return float(stdtrit(df, probability))
+        return float(scipy.special.ndtri(probability))
+    return float(scipy.special.stdtrit(df, probability))
 
 
 def effective_sample(value: float, se: float) -> float:
@@ -93,7 +93,7 @@ def interval(
         raise NotPossible(f"the level of an interval lies between 0 and 1, not at {level:g}")
     tail = (1.0 - level) / 2.0
     if kind == "wald":
-        half = -float(ndtri(tail)) * se
+        half = -float(scipy.special.ndtri(tail)) * se
         return Interval(value - half, value + half, level, kind)
     if math.isnan(value) or math.isnan(se):
         return Interval(math.nan, math.nan, level, kind)
@@ -125,8 +125,8 @@ def _share_limits(
         return _likelihood_limits(value, se, df, n, tail)
     t = -t_quantile(tail, df)
     if kind == "logit":
-        centre, half = float(logit(value)), t * se / (value * (1.0 - value))
-        return float(expit(centre - half)), float(expit(centre + half))
+        centre, half = float(scipy.special.logit(value)), t * se / (value * (1.0 - value))
+        return float(scipy.special.expit(centre - half)), float(scipy.special.expit(centre + half))
     if kind in ("asin", "asin_reflected"):
         centre = math.asin(math.sqrt(value))
         half = t * se / (2.0 * math.sqrt(value * (1.0 - value)))
@@ -149,8 +149,8 @@ def clopper_pearson(value: float, size: float, tail: float) -> tuple[float, floa
     if size <= 0.0:
         return 0.0, 1.0
     hits, misses = size * value, size * (1.0 - value)
-    lower = 0.0 if value <= EDGE else float(betaincinv(hits, misses + 1.0, tail))
-    upper = 1.0 if value >= 1.0 - EDGE else float(betaincinv(hits + 1.0, misses, 1.0 - tail))
+    lower = 0.0 if value <= EDGE else float(scipy.special.betaincinv(hits, misses + 1.0, tail))
+    upper = 1.0 if value >= 1.0 - EDGE else float(scipy.special.betaincinv(hits + 1.0, misses, 1.0 - tail))
     return lower, upper
 
 
@@ -170,8 +170,6 @@ def _likelihood_limits(value: float, se: float, df: float, n: float, tail: float
 
 def _root(excess, inside: float, edge: float) -> float:  # type: ignore[no-untyped-def]
     """The root of a deviance between the estimate (where it is negative) and an edge (where it is infinite)."""
-    from scipy.optimize import brentq
-
     step = 0.5
     outside = edge + (inside - edge) * step
     while excess(outside) < 0.0:
@@ -180,4 +178,4 @@ def _root(excess, inside: float, edge: float) -> float:  # type: ignore[no-untyp
         if step < 1e-300 or outside == edge:
             return edge
     low, high = sorted((outside, inside))
-    return float(brentq(excess, low, high, xtol=1e-16, rtol=8.9e-16, maxiter=500))
+    return float(scipy.optimize.brentq(excess, low, high, xtol=1e-16, rtol=8.9e-16, maxiter=500))

@@ -96,23 +96,23 @@ def quantiles(
         inside = mask & (design.weight > 0)
         chosen = _shah_vaish_unscaled if rule == "shahvaish" and "R.shahvaish" in compat else RULES[rule]
         inverse = _Inverse(values[inside], design.weight[inside], chosen)
-        for probability in probabilities:
-            found.append(
-                _one(
-                    design,
-                    column,
-                    values,
-                    mask,
-                    inverse,
-                    probability,
-                    rule,
-                    method,
-                    level,
-                    mean.df,
-                    label,
-                    "R.score" in compat,
-                )
+        found += [
+            _one(
+                design,
+                column,
+                values,
+                mask,
+                inverse,
+                probability,
+                rule,
+                method,
+                level,
+                mean.df,
+                label,
+                "R.score" in compat,
             )
+            for probability in probabilities
+        ]
     return tuple(found)
 
 
@@ -200,8 +200,7 @@ def _school(values: FloatArray, weights: FloatArray, probability: float) -> floa
 
 def _even(values: FloatArray, weights: FloatArray, probability: float) -> float:
     values, code = np.unique(values, return_inverse=True)
-    weights = np.bincount(code, weights=weights)
-    position, exact = _step(weights, probability)
+    position, exact = _step(np.bincount(code, weights=weights).astype(np.float64), probability)
     # Positions count from 1 in the rule; where F meets p at an odd one the next is taken.
     if exact and position % 2 == 0:
         position = min(position + 1, values.size - 1)

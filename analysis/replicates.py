@@ -125,11 +125,12 @@ class Replicates:
                 result.append(np.asarray(table @ self.factors))
             return result
         members = np.arange(design.rows) if cells.members is None else cells.members
+        domain = np.zeros(members.size, dtype=np.int64) if cells.row_domain is None else cells.row_domain
         tables = [
             csr_array(
                 (
                     np.ones(members.size) if part is None else part[members],
-                    (cells.row_domain, members),
+                    (domain, members),
                 ),
                 shape=(cells.domains, design.rows),
             )

@@ -22,7 +22,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.special import ndtr, stdtr
+import scipy
 
 from analysis.errors import NotPossible
 from analysis.estimates import Estimate
@@ -112,7 +112,7 @@ def p_value(
         signed = -score if alternative == "greater" else score
         if math.isnan(signed):
             return math.nan
-        return float(ndtr(signed)) if math.isinf(df) else float(stdtr(df, signed))
+        return float(scipy.special.ndtr(signed)) if math.isinf(df) else float(scipy.special.stdtr(df, signed))
     return _by_bisection(estimate, threshold, alternative, family)
 
 

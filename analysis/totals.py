@@ -16,47 +16,62 @@ from analysis.columns import BoolArray, FloatArray, IntArray, pair
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Which (unit, domain) each row falls in. `members` are the rows in any domain, None when all are."""
+    """Which (unit, domain) each row falls in. `members` are the rows in any domain, None when all are.
+
+    `row_domain` is None when there is one domain: then sums over it are plain sums.
+    """
 
     unit: IntArray  # by cell
     domain: IntArray  # by cell
     code: IntArray  # cell of each member row
-    row_domain: IntArray  # domain of each member row
+    row_domain: IntArray | None  # domain of each member row
     members: IntArray | None
     domains: int
 
     @classmethod
-    def of(cls, unit: IntArray, domain: IntArray | None, domains: int) -> Cells:
+    def of(cls, unit: IntArray, domain: IntArray | None, domains: int, units: int) -> Cells:
         """Cells of rows by sampling unit and domain; a domain of -1 leaves the row out, None is one domain."""
         if domain is None:
-            everyone = np.zeros(unit.size, dtype=np.int64)
-            return cls(*_as_single(unit), everyone, None, 1)
+            return cls(np.arange(units), np.zeros(units, dtype=np.int64), unit, None, None, 1)
         members: IntArray | None = None
         if domain.size and domain.min() < 0:
             members = np.flatnonzero(domain >= 0)
             unit, domain = unit[members], domain[members]
         code, cell_unit, cell_domain = pair(unit, domain, domains)
-        return cls(cell_unit, cell_domain, code, domain, members, domains)
+        return cls(cell_unit, cell_domain, code, None if domains == 1 else domain, members, domains)
 
     def sums(self, values: FloatArray) -> FloatArray:
-        """The sum of a row-level value in each cell; the values may be those of all rows or of the members."""
+        """The sum of a row-level value in each cell."""
         return np.bincount(self.code, weights=self.take(values), minlength=self.unit.size)
 
     def by_domain(self, values: FloatArray) -> FloatArray:
         """The sum of a row-level value in each domain."""
-        return np.bincount(self.row_domain, weights=self.take(values), minlength=self.domains)
+        return self.members_by_domain(self.take(values))
+
+    def members_by_domain(self, values: FloatArray) -> FloatArray:
+        """The sum in each domain of a value of the member rows."""
+        if self.row_domain is None:
+            return np.array([values.sum()])
+        return np.bincount(self.row_domain, weights=values, minlength=self.domains)
 
     def take(self, values: FloatArray) -> FloatArray:
+        """A row-level value of the member rows."""
         return values if self.members is None else values[self.members]
+
+    def spread(self, by_domain: FloatArray) -> FloatArray:
+        """What each domain has, given to its member rows (one number when there is one domain)."""
+        return by_domain if self.row_domain is None else by_domain[self.row_domain]
+
+    def members_of(self, domain: int, rows: int) -> BoolArray:
+        """The member rows of one domain as a mask over all rows."""
+        mask = np.zeros(rows, dtype=bool)
+        members = np.arange(rows) if self.members is None else self.members
+        mask[members if self.row_domain is None else members[self.row_domain == domain]] = True
+        return mask
 
     def domain_totals(self, sums: FloatArray) -> FloatArray:
         """Cell sums added up to the domains."""
         return np.bincount(self.domain, weights=sums, minlength=self.domains)
-
-
-def _as_single(unit: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    count = int(unit.max(initial=-1)) + 1
-    return np.arange(count), np.zeros(count, dtype=np.int64), unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +127,3 @@ def fold_rows(unit: IntArray, units: int, table: FloatArray) -> FloatArray:
     for column in range(table.shape[1]):
         out[:, column] = np.bincount(unit, weights=table[:, column], minlength=units)
     return out
-
-
-def occupied(size: FloatArray) -> BoolArray:
-    """Cells in which somebody has a positive weight."""
-    return size > 0.0

@@ -282,7 +282,7 @@ def by(sample: Sample, call: Row) -> Row:
     inside = complete(sample, call, variables)
     found = estimate(inside.design, statistics, by=call["by"], where=inside.where)
     count = len(found) // len(statistics)
-    groups = [{key: label for key, label in one.domain.items()} for one in found[:count]]
+    groups = [dict(one.domain) for one in found[:count]]
     # R lets the first grouping variable run fastest.
     order = sorted(
         range(count), key=lambda index: [_rank(groups[index][key]) for key in reversed(call["by"])]
