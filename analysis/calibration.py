@@ -1,0 +1,408 @@
+"""Calibration: weights that reproduce known population totals, moved as little as a distance allows.
+
+    rake(design, [["sex", "age"], ["area"]], totals)         categorical margins, multiplicative factors
+    poststratify(design, ["sex", "age"], totals)             one full cross
+    calibrate(design, ["income"], {"income": 5e9}, "linear") any columns; "linear" | "raking" | "logit" | "truncated" | "sinh"
+
+Source: Deville and Särndal (1992), Calibration estimators in survey sampling, JASA 87; Deville, Särndal and Sautory
+(1993) for raking. Everything runs on cells: rows with the same calibration variables are one cell, so a million
+persons in 156 cells cost one group-by and then arithmetic on 156 rows. Each step returns a new design and remembers
+itself, because the variance of a calibrated estimate is the variance of regression residuals; a replicate takes the
+step anew from its own weights.
+
+Do not calibrate to totals that the sample itself estimated: their own error is then left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from analysis.columns import FloatArray, IntArray
+from analysis.design import Design
+from analysis.errors import DesignError, NotConverged, NotPossible, some
+
+Distance = Literal["linear", "raking", "logit", "truncated", "sinh"]
+ITERATIONS = 100
+TOLERANCE = 1e-12
+Margin = Mapping[Any, float]
+"""Population totals by category; the key is the category, or the tuple of categories of a crossed margin."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Limits of the factors: lower < 1 < upper."""
+
+    lower: float = -np.inf
+    upper: float = np.inf
+
+    def __post_init__(self) -> None:
+        if not self.lower < 1.0 < self.upper:
+            raise DesignError(f"bounds must lie on both sides of 1, not {self.lower:g} and {self.upper:g}")
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """A calibration as the design remembers it: cells, their variables, the factors reached.
+
+    cell: each row's cell (rows); variables: cells x totals; factor: g of each cell; start: sum of the starting weights
+    of each cell; scale: q of each cell (Deville and Särndal's q_k), 1 unless a heteroscedastic linear fit was asked;
+    start_weight: each row's weight before the step.
+    """
+
+    name: str
+    cell: IntArray
+    variables: FloatArray
+    totals: FloatArray
+    labels: tuple[str, ...]
+    distance: Distance
+    bounds: Bounds
+    start: FloatArray
+    factor: FloatArray
+    scale: FloatArray
+    start_weight: FloatArray
+    unweighted: tuple[IntArray, ...] = ()  # margins of R's rake(), when its standard errors are to be matched
+
+    def residuals(self, weighted: FloatArray) -> FloatArray:
+        """w (z - x'B), with B the regression of z on the calibration variables weighted by the starting weights."""
+        if self.unweighted:
+            return self._residuals_of_r(weighted)
+        cells = self.factor.size
+        safe = np.where(self.factor == 0.0, 1.0, self.factor)
+        sums = _cell_sums(self.cell, weighted, cells) * (self.scale / safe)[:, np.newaxis]
+        moments = (self.variables * (self.start * self.scale)[:, np.newaxis]).T @ self.variables
+        fitted = self.variables @ (np.linalg.pinv(moments, hermitian=True) @ (self.variables.T @ sums))
+        return weighted - (fitted * self.factor[:, np.newaxis])[self.cell] * self.start_weight[:, np.newaxis]
+
+    def _residuals_of_r(self, weighted: FloatArray) -> FloatArray:
+        """What R's rake() does: ten sweeps of unweighted means of z/w within each margin (compat="R.rake")."""
+        weight = self.start_weight * self.factor[self.cell]
+        safe = np.where(weight == 0.0, 1.0, weight)[:, np.newaxis]
+        left = np.where(weight[:, np.newaxis] == 0.0, 0.0, weighted / safe)
+        present = (weight > 0.0).astype(np.float64)
+        for _ in range(10):
+            for margin in self.unweighted:
+                levels = int(margin.max()) + 1
+                count = np.bincount(margin, weights=present, minlength=levels)
+                mean = (
+                    _cell_sums(margin, left * present[:, np.newaxis], levels)
+                    / np.maximum(count, 1.0)[:, np.newaxis]
+                )
+                left = left - mean[margin]
+        return left * weight[:, np.newaxis]
+
+    def reweight(self, weights: FloatArray) -> FloatArray:
+        """The same totals reached from other starting weights (rows x replicates)."""
+        cells = self.factor.size
+        start = _cell_sums(self.cell, weights, cells)
+        factors = np.stack(
+            [
+                _solve(
+                    start[:, r],
+                    self.variables,
+                    self.totals,
+                    self.labels,
+                    self.distance,
+                    self.bounds,
+                    self.scale,
+                )
+                for r in range(weights.shape[1])
+            ],
+            axis=1,
+        )
+        return weights * factors[self.cell]
+
+
+def _remembered(
+    name: str,
+    design: Design,
+    cell: IntArray,
+    variables: FloatArray,
+    totals: FloatArray,
+    labels: tuple[str, ...],
+    distance: Distance,
+    bounds: Bounds,
+    scale: FloatArray | None = None,
+    unweighted: tuple[IntArray, ...] = (),
+) -> Design:
+    start = np.bincount(cell, weights=design.weight, minlength=variables.shape[0])
+    scale = np.ones(start.size) if scale is None else scale
+    factor = _solve(start, variables, totals, labels, distance, bounds, scale)
+    step = Calibrated(
+        name,
+        cell,
+        variables,
+        totals,
+        labels,
+        distance,
+        bounds,
+        start,
+        factor,
+        scale,
+        design.weight,
+        unweighted,
+    )
+    return design.with_weights(design.weight * factor[cell], step)
+
+
+def _cell_sums(cell: IntArray, values: FloatArray, cells: int) -> FloatArray:
+    return np.stack(
+        [np.bincount(cell, weights=values[:, k], minlength=cells) for k in range(values.shape[1])], axis=1
+    )
+
+
+# --- the steps ---------------------------------------------------------------------------------------------------
+
+
+def rake(
+    design: Design,
+    margins: Sequence[Sequence[str] | str],
+    totals: Sequence[Margin],
+    *,
+    bounds: Bounds | None = None,
+    compat: Literal["R.rake"] | None = None,
+) -> Design:
+    """Weights that reproduce every margin: factors exp(x'λ), the limit of iterative proportional fitting.
+
+    margins: each a column or a list of columns to be crossed; totals: for each margin the population by category (or
+    tuple of categories). The variance uses weighted calibration residuals; compat="R.rake" gives R's unweighted ones.
+
+    Errors name the margin: a population category without sample, a sample category without a total, margins that
+    disagree about the size of the population, and totals that no positive weights can meet (NotConverged).
+    """
+    if len(margins) != len(totals) or not margins:
+        raise DesignError(f"{len(margins)} margins, {len(totals)} sets of totals")
+    names = [(margin,) if isinstance(margin, str) else tuple(margin) for margin in margins]
+    codes, wanted, labels = [], [], []
+    for name, margin in zip(names, totals, strict=True):
+        code, total, label = _margin(design, name, margin)
+        codes.append(code)
+        wanted.append(total)
+        labels += label
+    _agree(names, wanted)
+    cell, first = _cells(codes)
+    variables = np.concatenate(
+        [np.eye(total.size)[code[first]] for code, total in zip(codes, wanted, strict=True)], axis=1
+    )
+    limits = bounds or Bounds(0.0, np.inf)
+    return _remembered(
+        "rake",
+        design,
+        cell,
+        variables,
+        np.concatenate(wanted),
+        tuple(labels),
+        "logit" if bounds else "raking",
+        limits,
+        unweighted=tuple(codes) if compat == "R.rake" else (),
+    )
+
+
+def poststratify(design: Design, by: Sequence[str] | str, totals: Margin) -> Design:
+    """Weights that reproduce the population of each post-stratum (the full cross of `by`)."""
+    names = (by,) if isinstance(by, str) else tuple(by)
+    code, total, labels = _margin(design, names, totals)
+    return _remembered(
+        "post-stratify", design, code, np.eye(total.size), total, tuple(labels), "linear", Bounds()
+    )
+
+
+def calibrate(
+    design: Design,
+    variables: Sequence[str] | FloatArray,
+    totals: Sequence[float] | Mapping[str, float],
+    distance: Distance = "linear",
+    *,
+    bounds: Bounds | None = None,
+    scale: FloatArray | None = None,
+    labels: Sequence[str] = (),
+) -> Design:
+    """Weights d·F(x'λ) that reproduce the totals of any columns (GREG with "linear").
+
+    variables: column names, or a matrix (rows x totals) of calibration variables, which should hold a constant or the
+    indicators of a full classification. "logit" and "truncated" need `bounds`. `scale` is q_k by row: 1/v_k for a
+    working variance v_k (linear only); the ratio estimator is q_k = 1/x_k.
+    """
+    if isinstance(variables, np.ndarray):
+        matrix, names = np.asarray(variables, dtype=np.float64), tuple(labels)
+    else:
+        names = tuple(variables)
+        matrix = np.stack([design.columns.numbers(name) for name in names], axis=1)
+    names = names or tuple(f"total {k + 1}" for k in range(matrix.shape[1]))
+    target = np.array(
+        [totals[n] for n in names] if isinstance(totals, Mapping) else list(totals), dtype=np.float64
+    )
+    if matrix.shape != (design.rows, target.size):
+        raise DesignError(f"{target.size} totals for variables of shape {matrix.shape}, {design.rows} rows")
+    if not np.isfinite(matrix[design.weight > 0]).all():
+        raise DesignError("a calibration variable is missing where the weight is not")
+    if distance in ("logit", "truncated") and (
+        bounds is None or not np.isfinite([bounds.lower, bounds.upper]).all()
+    ):
+        raise DesignError(f'the distance "{distance}" needs finite bounds')
+    matrix = np.where((design.weight > 0)[:, np.newaxis], matrix, 0.0)
+    keyed = matrix if scale is None else np.column_stack([matrix, scale])
+    distinct, cell = np.unique(keyed, axis=0, return_inverse=True)
+    q = None if scale is None else distinct[:, -1]
+    cells = distinct if scale is None else distinct[:, :-1]
+    return _remembered(
+        f"calibrate ({distance})", design, cell.astype(np.int64).ravel(), cells, target, names, distance,
+        bounds or Bounds(), q,
+    )  # fmt: skip
+
+
+def _margin(design: Design, names: tuple[str, ...], totals: Margin) -> tuple[IntArray, FloatArray, list[str]]:
+    """Each row's category, the totals in that order, and labels for messages. Rows of weight 0 join any category."""
+    title = " x ".join(names)
+    keys = [key if isinstance(key, tuple) else (key,) for key in totals]
+    if any(len(key) != len(names) for key in keys):
+        raise DesignError(f"margin {title}: every total needs {len(names)} categories")
+    total = np.array([float(value) for value in totals.values()])
+    if not np.isfinite(total).all() or (total < 0).any():
+        raise DesignError(f"margin {title}: totals must be finite and not negative")
+    place = {tuple(str(part) for part in key): position for position, key in enumerate(keys)}
+    parts = [design.columns.codes(name) for name in names]
+    crossed = np.zeros(design.rows, dtype=np.int64)
+    missing = np.zeros(design.rows, dtype=bool)
+    for codes, categories in parts:
+        missing |= codes < 0
+        crossed = crossed * len(categories) + np.maximum(codes, 0)
+    table = np.full(int(np.prod([len(categories) for _, categories in parts])), -1, dtype=np.int64)
+    for index in range(table.size):
+        left, key = index, []
+        for _, categories in reversed(parts):
+            left, position = divmod(left, len(categories))
+            key.append(_label(categories[position]))
+        table[index] = place.get(tuple(reversed(key)), -1)
+    code = np.where(missing, -1, table[crossed])
+    weighted = design.weight > 0
+    lost = np.flatnonzero(weighted & (code < 0))
+    if lost.size:
+        found = sorted(
+            {" x ".join(_label(cats[c[i]]) if c[i] >= 0 else "missing" for c, cats in parts) for i in lost}
+        )
+        raise DesignError(f"margin {title}: no population total for {some(found)} ({lost.size} rows)")
+    held = np.bincount(code[weighted], minlength=total.size)
+    empty = np.flatnonzero((held == 0) & (total > 0))
+    if empty.size:
+        raise NotPossible(
+            f"margin {title}: the population has {some([' x '.join(map(str, keys[i])) for i in empty])}, the sample has "
+            "nobody there; merge categories"
+        )
+    return np.maximum(code, 0), total, [f"{title} = {' x '.join(map(str, key))}" for key in keys]
+
+
+def _label(category: Any) -> str:
+    if isinstance(category, float) and category.is_integer():
+        return str(int(category))
+    return str(category)
+
+
+def _agree(names: Sequence[tuple[str, ...]], wanted: Sequence[FloatArray]) -> None:
+    sizes = [float(total.sum()) for total in wanted]
+    for name, size in zip(names[1:], sizes[1:], strict=True):
+        if abs(size - sizes[0]) > 1e-6 * sizes[0]:
+            raise NotPossible(
+                f"the margins disagree about the population: {' x '.join(names[0])} has {sizes[0]:,.0f}, "
+                f"{' x '.join(name)} has {size:,.0f}"
+            )
+
+
+def _cells(codes: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
+    """Each row's cell of the full cross (only cells that occur), and one row of each cell."""
+    crossed = codes[0]
+    for code in codes[1:]:
+        crossed = crossed * (int(code.max()) + 1) + code
+    _, first, cell = np.unique(crossed, return_index=True, return_inverse=True)
+    return cell.astype(np.int64).ravel(), first
+
+
+# --- solving -------------------------------------------------------------------------------------------------------
+
+
+def _solve(
+    start: FloatArray,
+    variables: FloatArray,
+    totals: FloatArray,
+    labels: Sequence[str],
+    distance: Distance,
+    bounds: Bounds,
+    scale: FloatArray,
+) -> FloatArray:
+    """The factor of each cell: sum of start·F(q x'λ)·x equals the totals (Newton, halving steps that overshoot)."""
+    force, slope = _distance(distance, bounds)
+    multiplier = np.zeros(totals.size)
+    size = 1.0 + np.abs(totals)
+    factor = force(np.zeros(start.size))
+    misfit = totals - variables.T @ (start * factor)
+    best = float(np.max(np.abs(misfit) / size))
+    for _ in range(ITERATIONS):
+        if best < TOLERANCE:
+            return factor
+        argument = scale * (variables @ multiplier)
+        jacobian = (variables * (start * scale * slope(argument))[:, np.newaxis]).T @ variables
+        step = np.linalg.pinv(jacobian, rcond=1e-13, hermitian=True) @ misfit
+        share = 1.0
+        while share > 1e-10:
+            trial = multiplier + share * step
+            with np.errstate(over="ignore", invalid="ignore"):
+                tried = force(scale * (variables @ trial))
+                left = totals - variables.T @ (start * tried)
+            worst = float(np.max(np.abs(left) / size)) if np.isfinite(tried).all() else np.inf
+            if worst < best:
+                break
+            share /= 2.0
+        else:
+            break
+        multiplier, factor, misfit, best = trial, tried, left, worst
+    if best < 1e-9:  # as near as the arithmetic allows
+        return factor
+    furthest = int(np.argmax(np.abs(misfit) / size))
+    raise NotConverged(
+        f"no weights reach the totals with the distance “{distance}”"
+        + (f" within the bounds {bounds.lower:g} to {bounds.upper:g}" if np.isfinite(bounds.upper) else "")
+        + f": furthest off is {labels[furthest]}, {totals[furthest] - misfit[furthest]:,.6g} reached of "
+        f"{totals[furthest]:,.6g} wanted"
+    )
+
+
+def _distance(
+    distance: Distance, bounds: Bounds
+) -> tuple[Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]]:
+    """F and F' of a distance (Deville and Särndal 1992, table 1; sinh: Deville, Särndal and Sautory 1993)."""
+    low, high = bounds.lower, bounds.upper
+    if distance == "linear":
+        return (lambda u: 1.0 + u), np.ones_like
+    if distance == "raking":
+        return np.exp, np.exp
+    if distance == "truncated":
+        return (lambda u: np.clip(1.0 + u, low, high)), (
+            lambda u: ((1.0 + u > low) & (1.0 + u < high)).astype(np.float64)
+        )
+    if distance == "sinh":
+
+        def root(u: FloatArray) -> FloatArray:
+            return np.sqrt(np.arcsinh(2.0 * u) ** 2 + 4.0)
+
+        return (lambda u: (np.arcsinh(2.0 * u) + root(u)) / 2.0), (
+            lambda u: (1.0 + np.arcsinh(2.0 * u) / root(u)) / np.sqrt(1.0 + 4.0 * u**2)
+        )
+    low = 0.0 if low == -np.inf else low
+    spread = (high - low) / ((1.0 - low) * (high - 1.0))
+
+    def logit(u: FloatArray) -> FloatArray:
+        e = np.exp(-np.abs(spread * u))  # the form that cannot overflow, for either sign
+        up = (low * (high - 1.0) * e + high * (1.0 - low)) / ((high - 1.0) * e + (1.0 - low))
+        down = (low * (high - 1.0) + high * (1.0 - low) * e) / ((high - 1.0) + (1.0 - low) * e)
+        return np.where(u > 0, up, down)
+
+    def logit_slope(u: FloatArray) -> FloatArray:
+        e = np.exp(-np.abs(spread * u))
+        bottom = np.where(u > 0, (high - 1.0) * e + (1.0 - low), (high - 1.0) + (1.0 - low) * e)
+        slope: FloatArray = (high - low) ** 2 * e / bottom**2
+        return slope
+
+    return logit, logit_slope
