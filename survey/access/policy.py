@@ -1,0 +1,66 @@
+"""Who may do what, where: one table, and everything that is not in it is no.
+
+    role           actions                                                        scope
+    household      answer, read_own, submit, reopen                               its own case
+    official       list_cases, see_case, record_attempt, interview                cases assigned to that person
+    supervisor     list_cases, see_case, record_attempt, assign, see_progress     cases in his or her communes
+    statistician   see_progress, see_release, download_release                    aggregates only
+
+An official may interview, but never read answers that were submitted, nor what a household answered by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Role = Literal["household", "official", "supervisor", "statistician"]
+Action = Literal[
+    "answer", "read_own", "submit", "reopen", "list_cases", "see_case", "record_attempt", "interview", "assign",
+    "see_progress", "see_release", "download_release",
+]  # fmt: skip
+
+
+class Actor(Struct, frozen=True, kw_only=True):
+    """Who asks. `name` is the account's name, for a household the case; `communes` are a supervisor's."""
+
+    role: Role
+    name: str
+    communes: tuple[str, ...] = ()
+
+
+class Scope(Struct, frozen=True, kw_only=True):
+    """What it is about: one case with its assignee and commune and whether it is finished, or nothing in particular."""
+
+    case: str = ""
+    assignee: str = ""
+    commune: str = ""
+    finished: bool = False
+
+
+_OWN_CASE: frozenset[Action] = frozenset({"answer", "read_own", "submit", "reopen"})
+_ASSIGNED: frozenset[Action] = frozenset({"see_case", "record_attempt"})
+_COMMUNE: frozenset[Action] = frozenset({"see_case", "record_attempt", "assign"})
+_LISTS: dict[Role, frozenset[Action]] = {
+    "official": frozenset({"list_cases"}),
+    "supervisor": frozenset({"list_cases", "see_progress"}),
+    "statistician": frozenset({"see_progress", "see_release", "download_release"}),
+}
+
+
+def may(actor: Actor, action: Action, scope: Scope | None = None) -> bool:
+    """Whether this actor may do this here. Pure; the default is no."""
+    scope = scope or Scope()
+    if action in _LISTS.get(actor.role, ()):
+        return True
+    match actor.role:
+        case "household":
+            return action in _OWN_CASE and bool(scope.case) and scope.case == actor.name
+        case "official":
+            mine = bool(scope.case) and scope.assignee == actor.name
+            return mine and (action in _ASSIGNED or (action == "interview" and not scope.finished))
+        case "supervisor":
+            return bool(scope.case) and scope.commune in actor.communes and action in _COMMUNE
+        case _:
+            return False

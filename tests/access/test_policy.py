@@ -1,0 +1,39 @@
+"""The answer to "may this person do that here" is no unless the table says yes."""
+
+from itertools import product
+from typing import get_args
+
+from survey.access.policy import Action, Actor, Role, Scope, may
+
+ROLES, ACTIONS = get_args(Role), get_args(Action)
+
+
+def test_nobody_may_anything_on_a_case_that_is_not_theirs() -> None:
+    foreign = Scope(case="B", assignee="other", commune="10999")
+    general = {"list_cases", "see_progress", "see_release", "download_release"}
+    for role, action in product(ROLES, ACTIONS):
+        actor = Actor(role=role, name="A", communes=("10507",))
+        assert may(actor, action, foreign) is (action in general and may(actor, action))
+
+
+def test_a_household_answers_for_itself_and_sees_no_list() -> None:
+    household = Actor(role="household", name="A")
+    assert all(
+        may(household, action, Scope(case="A")) for action in ("answer", "read_own", "submit", "reopen")
+    )
+    assert not any(may(household, action) for action in ACTIONS)
+
+
+def test_an_official_works_own_cases_but_not_finished_answers() -> None:
+    official = Actor(role="official", name="lan")
+    mine = Scope(case="A", assignee="lan", commune="10507")
+    assert may(official, "interview", mine)
+    assert not may(official, "interview", Scope(case="A", assignee="lan", commune="10507", finished=True))
+    assert not may(official, "read_own", mine)
+    assert not may(official, "see_release")
+
+
+def test_a_statistician_sees_aggregates_and_no_case() -> None:
+    statistician = Actor(role="statistician", name="minh")
+    assert may(statistician, "see_release")
+    assert not may(statistician, "see_case", Scope(case="A", assignee="minh", commune="10507"))
