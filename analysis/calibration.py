@@ -73,8 +73,13 @@ class Calibrated:
         cells = self.factor.size
         safe = np.where(self.factor == 0.0, 1.0, self.factor)
         sums = _cell_sums(self.cell, weighted, cells) * (self.scale / safe)[:, np.newaxis]
-        moments = (self.variables * (self.start * self.scale)[:, np.newaxis]).T @ self.variables
-        fitted = self.variables @ (np.linalg.pinv(moments, hermitian=True) @ (self.variables.T @ sums))
+        # Columns of one length, and what the first fit leaves fitted again: normal equations lose half the digits.
+        length = np.sqrt((self.start * self.scale) @ self.variables**2)
+        variables = self.variables / np.where(length == 0.0, 1.0, length)
+        weight = (self.start * self.scale)[:, np.newaxis]
+        inverse = np.linalg.pinv((variables * weight).T @ variables, rcond=1e-13, hermitian=True)
+        fitted = variables @ (inverse @ (variables.T @ sums))
+        fitted += variables @ (inverse @ (variables.T @ (sums - weight * fitted)))
         return weighted - (fitted * self.factor[:, np.newaxis])[self.cell] * self.start_weight[:, np.newaxis]
 
     def _residuals_of_r(self, weighted: FloatArray) -> FloatArray:

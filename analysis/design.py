@@ -172,13 +172,21 @@ class Design:
 
     @property
     def n(self) -> int:
-        """Rows with a positive weight."""
+        """Rows with a weight (other than 0)."""
         return int(self._remembered("n", lambda: np.array([np.count_nonzero(self.weight)]))[0])
 
     @property
-    def positive(self) -> FloatArray:
-        """1 for each row with a positive weight, 0 for the others."""
-        return self._remembered("positive", lambda: (self.weight > 0).astype(np.float64))
+    def present(self) -> FloatArray:
+        """1 for each row with a weight, 0 for the others."""
+        return self._remembered("present", lambda: (self.weight != 0).astype(np.float64))
+
+    @property
+    def unit_counts(self) -> FloatArray:
+        """The number of rows with a weight in each sampling unit of the last stage that the variance uses."""
+        last = self.stages[-1]
+        return self._remembered(
+            "unit_counts", lambda: np.bincount(last.unit, weights=self.present, minlength=last.units)
+        )
 
     @property
     def unit_weights(self) -> FloatArray:
@@ -207,11 +215,11 @@ class Design:
     @property
     def df(self) -> float:
         """Degrees of freedom of the whole design: PSUs less strata (replicates: rank of their weights less 1)."""
-        return self.domain_df(self.weight > 0)
+        return self.domain_df(self.weight != 0)
 
     def domain_df(self, members: BoolArray) -> float:
         """Degrees of freedom counted from the PSUs and strata that hold a weighted member of the domain."""
-        held = members & (self.weight > 0)
+        held = members & (self.weight != 0)
         if self.replicates is not None:
             return self.replicates.degrees_of_freedom(self, held)
         if self.phase is not None:
@@ -227,7 +235,8 @@ class Design:
         that is treated as fixed); replicates are then multiplied by the same factors.
         """
         weight = np.ascontiguousarray(weight, dtype=np.float64)
-        _check_weights(weight, self.columns.rows, "the new weights")
+        # A linear calibration without bounds may make a weight negative; that is odd but not wrong.
+        _check_weights(weight, self.columns.rows, "the new weights", negative=adjustment is not None)
         changed = copy.copy(self)
         if adjustment is None:
             adjustment = FixedFactors.between(self.weight, weight)
@@ -436,15 +445,15 @@ def _weights(design: Design, columns: Columns, fractions: tuple[FloatArray, ...]
     return weight
 
 
-def _check_weights(weight: FloatArray, expected: int, source: str) -> None:
+def _check_weights(weight: FloatArray, expected: int, source: str, *, negative: bool = False) -> None:
     if weight.shape != (expected,):
         raise DesignError(f"{source}: {weight.size} weights for {expected} rows")
-    if not (np.isfinite(weight.sum()) and weight.min() >= 0.0):
+    if not np.isfinite(weight.sum()):
         infinite = np.flatnonzero(~np.isfinite(weight))
-        if infinite.size:
-            raise DesignError(f"{source}: {infinite.size} are missing or infinite ({rows(infinite)})")
-        negative = np.flatnonzero(weight < 0.0)
-        raise DesignError(f"{source}: {negative.size} are negative ({rows(negative)})")
+        raise DesignError(f"{source}: {infinite.size} are missing or infinite ({rows(infinite)})")
+    if weight.min() < 0.0 and not negative:
+        below = np.flatnonzero(weight < 0.0)
+        raise DesignError(f"{source}: {below.size} are negative ({rows(below)})")
     if not weight.any():
         raise DesignError(f"{source}: all are 0")
 

@@ -274,7 +274,7 @@ def domain_masks(
     inside = np.zeros(design.rows, dtype=np.int64) if codes is None else codes
     if values is not None:
         inside = np.where(np.isnan(values), -1, inside)
-    held = np.bincount(inside[(inside >= 0) & (design.weight > 0)], minlength=len(labels))
+    held = np.bincount(inside[(inside >= 0) & (design.weight != 0)], minlength=len(labels))
     return [
         (dict(zip(names, label, strict=True)), inside == index)
         for index, label in enumerate(labels)
@@ -299,7 +299,7 @@ def _domains(
     codes, labels = cross(design.columns, names)
     if where is not None:
         codes = np.where(design.domain(where), codes, -1)
-    counts = np.bincount(codes[(codes >= 0) & (design.weight > 0)], minlength=len(labels))
+    counts = np.bincount(codes[(codes >= 0) & (design.weight != 0)], minlength=len(labels))
     if not counts.any():
         raise EmptyDomain("nobody of the sample is in the domain: check `where` and `by`")
     if not counts.all():
@@ -331,7 +331,7 @@ def _without_missing(
             raise MissingValues(f"{statistic.label}: infinite values ({rows(infinite)})")
         lost |= np.isnan(part)
     inside = np.zeros(design.rows, dtype=np.int64) if domain is None else domain
-    weighted = lost & (inside >= 0) & (design.weight > 0)
+    weighted = lost & (inside >= 0) & (design.weight != 0)
     if weighted.any() and missing == "error":
         found = np.flatnonzero(weighted)
         raise MissingValues(
@@ -341,7 +341,7 @@ def _without_missing(
     if not (lost & (inside >= 0)).any():
         return domain, none
     own = np.where(lost, -1, inside)
-    if not ((own >= 0) & (design.weight > 0)).any():
+    if not ((own >= 0) & (design.weight != 0)).any():
         raise EmptyDomain(f"{statistic.label}: nobody in the domain has a value")
     return own, np.bincount(inside[weighted], minlength=domains)
 
@@ -429,7 +429,7 @@ def _counts(design: Design, cells: Cells) -> FloatArray:
     """Rows with a positive weight in each domain."""
     if cells.members is None and cells.row_domain is None:
         return np.array([float(design.n)])
-    return cells.by_domain(design.positive)
+    return cells.by_domain(design.present)
 
 
 def _bessel(design: Design, statistic: Statistic, cells: Cells) -> FloatArray:
@@ -520,9 +520,10 @@ def _degrees_of_freedom(design: Design, cells: Cells, df: DegreesOfFreedom) -> F
             [design.domain_df(cells.members_of(domain, design.rows)) for domain in range(cells.domains)]
         )
     # Each PSU and each stratum once a domain in which it has a weighted member.
-    occupied = (
-        design.unit_weights if cells.code is design.stages[-1].unit else cells.sums(design.weight)
-    ) > 0
+    if cells.members is None and cells.row_domain is None:
+        occupied = design.unit_counts > 0
+    else:
+        occupied = cells.sums(design.present) > 0
     unit, domain = cells.unit[occupied], cells.domain[occupied]
     for stage in design.stages[:0:-1]:
         unit = stage.unit_parent[unit]

@@ -93,7 +93,7 @@ def quantiles(
     present = estimate(design, Mean(column), by=by, where=where, missing=missing, df=df, deff=False)
     found: list[Quantile] = []
     for mean, (label, mask) in zip(present, domain_masks(design, by, where, values), strict=True):
-        inside = mask & (design.weight > 0)
+        inside = mask & (design.weight != 0)
         chosen = _shah_vaish_unscaled if rule == "shahvaish" and "R.shahvaish" in compat else RULES[rule]
         inverse = _Inverse(values[inside], design.weight[inside], chosen)
         found += [
@@ -151,7 +151,7 @@ def _one(
         upper=upper,
         level=level,
         df=df,
-        n=int(np.count_nonzero(mask & (design.weight > 0))),
+        n=int(np.count_nonzero(mask & (design.weight != 0))),
         rule=rule,
         method=method,
         domain=label,
@@ -159,7 +159,7 @@ def _one(
 
 
 def _rows(design: Design, mask: BoolArray) -> float:
-    return float(np.count_nonzero(mask & (design.weight > 0)))
+    return float(np.count_nonzero(mask & (design.weight != 0)))
 
 
 class _Inverse:

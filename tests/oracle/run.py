@@ -18,6 +18,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,20 @@ import numpy as np
 import pyarrow.csv as csv
 from scipy.special import expit
 
-from analysis import AnalysisError, Count, Design, Estimate, Mean, Proportion, Ratio, Smooth, Total, estimate
+from analysis import (
+    AnalysisError,
+    Count,
+    Design,
+    Estimate,
+    Mean,
+    Proportion,
+    Ratio,
+    Smooth,
+    Total,
+    calibration,
+    estimate,
+    trimming,
+)
 from analysis.agreement import cronbach, kappa
 from analysis.estimates import Estimates
 from analysis.estimators import Statistic, Variance
@@ -177,7 +191,111 @@ def holds(design: Design, condition: Row) -> Any:
     return np.array([*(compare[operator](label) for label in labels), operator == "isna"])[codes]
 
 
-OPERATIONS: dict[str, Callable[[Sample, Row], Sample]] = {"subset": subset}
+def margin(names: list[str], rows: list[Row]) -> dict[Any, float]:
+    return {tuple(row[name] for name in names): float(row["Freq"]) for row in rows}
+
+
+def rake(sample: Sample, step: Row) -> Sample:
+    """With R's standard errors, which take unweighted residuals (see README.md)."""
+    names = [one["vars"] for one in step["margins"]]
+    totals = [margin(one["vars"], one["totals"]) for one in step["margins"]]
+    return replace(sample, design=calibration.rake(sample.design, names, totals, compat="R.rake"))
+
+
+def poststratify(sample: Sample, step: Row) -> Sample:
+    totals = margin(step["vars"], step["totals"])
+    return replace(sample, design=calibration.poststratify(sample.design, step["vars"], totals))
+
+
+def calibrate(sample: Sample, step: Row) -> Sample:
+    design, bounds = sample.design, step.get("bounds")
+    labels, matrix = model_matrix(design, step["formula"])
+    distance = step["calfun"]
+    if distance == "linear" and bounds:
+        distance = "truncated"
+    scale = None
+    if step.get("variance"):
+        # R's working variance is a combination of the columns, or one value a row.
+        given = np.asarray(step["variance"], dtype=float)
+        scale = 1.0 / (given if given.size == design.rows else matrix @ given)
+    if step.get("aggregate_stage"):
+        # One factor for a cluster: the cluster's means of the variables.
+        unit = design.stages[step["aggregate_stage"] - 1].unit
+        size = np.bincount(unit)
+        matrix = np.stack([(np.bincount(unit, weights=column) / size)[unit] for column in matrix.T], axis=1)
+    changed = calibration.calibrate(
+        design,
+        matrix,
+        [step["totals"][label] for label in labels],
+        distance,
+        bounds=calibration.Bounds(*bounds) if bounds else None,
+        scale=scale,
+        labels=labels,
+        **({"trim": calibration.Bounds(*step["trim"])} if step.get("trim") else {}),
+    )
+    return replace(sample, design=changed)
+
+
+def trim(sample: Sample, step: Row) -> Sample:
+    changed, _ = trimming.trim(
+        sample.design, step.get("lower", 0.0), step.get("upper", math.inf), strict=step.get("strict", False)
+    )
+    return replace(sample, design=changed)
+
+
+def standardize(sample: Sample, step: Row) -> Sample:
+    """The shares of `by` in the population given to each group of `over`, by post-stratifying the cross of both."""
+    groups = estimate(sample.design, Count(), by=step["over"], deff=False)
+    levels = [one.domain for one in estimate(sample.design, Count(), by=step["by"], deff=False)]
+    whole = sum(step["population"])
+    totals = {
+        (*level.values(), *group.domain.values()): share / whole * group.value
+        for level, share in zip(levels, step["population"], strict=True)
+        for group in groups
+    }
+    design = calibration.poststratify(sample.design, [*step["by"], *step["over"]], totals)
+    return replace(sample, design=design)
+
+
+def model_matrix(design: Design, formula: str) -> tuple[list[str], Any]:
+    """The columns of an R formula: `+`, `:`, `*` and `- 1`; factors by treatment contrasts, first level the base."""
+    text = formula.split("~")[1].replace(" ", "")
+    intercept = "-1" not in text
+    expanded: list[tuple[str, ...]] = []
+    for term in text.replace("-1", "").split("+"):
+        factors = term.split("*")
+        for count in range(1, len(factors) + 1):
+            expanded += list(combinations(factors, count)) if len(factors) > 1 else []
+        if len(factors) == 1 and term not in ("", "1"):
+            expanded.append(tuple(term.split(":")))
+    expanded.sort(key=len)
+    labels, columns = (["(Intercept)"], [np.ones(design.rows)]) if intercept else ([], [])
+    full = not intercept
+    for term in expanded:
+        parts = []
+        for name in term:
+            if design.columns.is_numeric(name):
+                parts.append([(name, design.columns.numbers(name))])
+                continue
+            codes, levels = design.columns.codes(name)
+            kept = list(enumerate(levels)) if full and len(term) == 1 else list(enumerate(levels))[1:]
+            full = False
+            parts.append([(f"{name}{level}", (codes == code).astype(float)) for code, level in kept])
+        # R lets the levels of the first factor run fastest.
+        for chosen in product(*reversed(parts)):
+            labels.append(":".join(label for label, _ in reversed(chosen)))
+            columns.append(np.prod([column for _, column in chosen], axis=0))
+    return labels, np.stack(columns, axis=1)
+
+
+OPERATIONS: dict[str, Callable[[Sample, Row], Sample]] = {
+    "subset": subset,
+    "rake": rake,
+    "poststratify": poststratify,
+    "calibrate": calibrate,
+    "trim": trim,
+    "standardize": standardize,
+}
 
 
 # ------------------------------------------------------------------------------------------------- functions
