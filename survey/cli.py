@@ -99,6 +99,35 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("--out", type=Path, required=True)
     release.set_defaults(run=_release)
 
+    keys = argparse.ArgumentParser(add_help=False)
+    keys.add_argument("--database", default="sqlite:///survey.sqlite")
+    keys.add_argument("--key", type=Path, default=Path("backup.key"), help="key file; made the first time")
+
+    backup = verbs.add_parser(
+        "backup", parents=[keys], help="sao lưu, mã hóa, khi đang chạy · encrypted backup while running"
+    )
+    backup.add_argument("--out", type=Path, required=True)
+    backup.set_defaults(run=_backup)
+
+    restore = verbs.add_parser(
+        "restore", parents=[keys], help="phục hồi vào cơ sở dữ liệu trống · restore into an empty database"
+    )
+    restore.add_argument("backup", type=Path)
+    restore.set_defaults(run=_restore)
+
+    verify = verbs.add_parser(
+        "verify", help="tính lại mọi câu trả lời, kiểm tra nhật ký · recompute every response, walk the audit"
+    )
+    verify.add_argument("--database", default="sqlite:///survey.sqlite")
+    verify.add_argument("--noted", nargs="*", default=(), help="audit heads that were noted down earlier")
+    verify.set_defaults(run=_verify)
+
+    migrate = verbs.add_parser(
+        "migrate", help="nâng cấu trúc cơ sở dữ liệu · bring the schema up to this version"
+    )
+    migrate.add_argument("--database", default="sqlite:///survey.sqlite")
+    migrate.set_defaults(run=_migrate)
+
     demo = verbs.add_parser(
         "demo", help="từ mẫu đến kết luận, dữ liệu mô phỏng · sample to verdict, synthetic data"
     )
@@ -171,6 +200,30 @@ def _release(options: argparse.Namespace) -> None:
     from survey.publish import release, show
 
     show(release(Folder.read(options.folder), options.frozen, options.out))
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from survey.upkeep import backup
+
+    return min(backup(options.database, options.out, options.key), 1)
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from survey.upkeep import restore
+
+    return min(restore(options.backup, options.database, options.key), 1)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from survey.upkeep import verify
+
+    return min(verify(options.database, tuple(options.noted)), 1)
+
+
+def _migrate(options: argparse.Namespace) -> None:
+    from survey.upkeep import migrate
+
+    migrate(options.database)
 
 
 def _demo(options: argparse.Namespace) -> None:

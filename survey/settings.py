@@ -22,6 +22,24 @@ class BadKey(SurveyError):
     code = "bad_key"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the web application is told when it starts."""
+
+    folder: Path
+    """The survey folder; its audio and letters are read from there."""
+    database: str = "sqlite:///survey.sqlite"
+    """SQLAlchemy address of the database: SQLite for one machine, postgresql+psycopg://… for several."""
+    results: Path | None = None
+    """Folder of a release; its site is shown at /results, its files to statisticians."""
+    secure_cookies: bool = False
+    """Set when the site is reached over https (always outside a demonstration): cookies then never travel in plain."""
+    session_hours: int = 12
+    """How long a household or an account stays signed in."""
+    wrong_codes: int = 60
+    """Wrong household codes allowed from one network in ten minutes; right ones are not counted."""
+
+
 @dataclass(frozen=True)
 class Keys:
     """Secrets derived from one: of household codes, and of sessions and forms. Never in the database or its backup."""
@@ -55,7 +73,13 @@ def keys(database_url: str) -> Keys:
     """
     if given := os.environ.get(KEY_VARIABLE):
         return Keys.of(_secret(given, KEY_VARIABLE))
-    path = _key_file(database_url)
+    return Keys.of(key_file_secret(_key_file(database_url)))
+
+
+def key_file_secret(path: Path, *, make: bool = True) -> bytes:
+    """The secret in a key file, which only its owner may read; made the first time unless told not to."""
+    if not make and not path.exists():
+        raise BadKey({"vi": f"Không có tệp khóa {path}.", "en": f"There is no key file {path}."})
     with contextlib.suppress(FileExistsError):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -69,7 +93,7 @@ def keys(database_url: str) -> Keys:
                 "en": f"The key file {path} can be read by others. Run: chmod 600 {path}",
             }
         )
-    return Keys.of(_secret(path.read_text(encoding="ascii"), str(path)))
+    return _secret(path.read_text(encoding="ascii"), str(path))
 
 
 def _key_file(database_url: str) -> Path:

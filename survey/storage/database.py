@@ -47,7 +47,12 @@ WAITING_LIMIT = 4_096
 """Writes that may wait; one more is answered `Unavailable` at once instead of after a time-out."""
 BATCH_LIMIT = 512
 """Writes in one transaction: bounds how long the first of them waits for the last."""
-TRIES = 4
+LOCK_MILLISECONDS = 100
+"""How long a write waits for a row that another PostgreSQL server process has locked, before it is run again alone.
+Shorter than PostgreSQL's own deadlock detection (1 s), in which both sides would hold up everybody behind them."""
+PATIENCE_MILLISECONDS = 30_000
+"""The same for a `writing()` block, which is alone by itself."""
+TRIES = 50
 """How often a write is run again after losing to another server."""
 
 _TRY_AGAIN = {"40001", "40P01", "55P03"}  # serialisation failure, deadlock, lock not available
@@ -154,6 +159,8 @@ class Database:
         with self._turn:
             try:
                 with self._begin() as connection:
+                    if self.dialect == "postgresql":
+                        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {PATIENCE_MILLISECONDS}")
                     yield connection
             except DBAPIError as error:
                 raise self._unavailable(error) from error
@@ -188,7 +195,7 @@ class Database:
                     if self._closing:
                         return
                     self._arrived.wait()
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_LIMIT))]
+                batch = self._next_batch()
             batch = [write for write in batch if not write.given_up()]
             if not batch:
                 continue
@@ -204,36 +211,49 @@ class Database:
                 with self._arrived:
                     self._waiting.extendleft(reversed(again))
 
+    def _next_batch(self) -> list[_Write]:
+        """All that wait, up to the limit; a write that lost to another server goes alone the next time, so that it
+        holds nothing that the other one may be waiting for."""
+        batch = [self._waiting.popleft()]
+        while (
+            self._waiting and len(batch) < BATCH_LIMIT and not batch[0].tries and not self._waiting[0].tries
+        ):
+            batch.append(self._waiting.popleft())
+        return batch
+
     def _commit_together(self, batch: list[_Write]) -> list[_Write]:
-        """Run and commit a batch; return the writes to run again because another server was in the way."""
-        again: list[_Write] = []
+        """Run and commit a batch; return the writes to run again because another server was in the way.
+
+        The first write that meets a lock ends the batch: what ran before it is committed at once, so that nobody
+        waits for us while we wait, and what comes after it starts again behind it.
+        """
+        lost: list[_Write] = []
+        untouched: list[_Write] = []
         try:
             with self._turn, self._begin() as connection:
-                alone = len(batch) == 1
-                again.extend(write for write in batch if not self._run(connection, write, alone))
+                for number, write in enumerate(batch):
+                    if not self._run(connection, write, alone=len(batch) == 1):
+                        lost, untouched = [write], batch[number + 1 :]
+                        break
         except DBAPIError as error:
-            if _another_was_in_the_way(error):
-                again = batch
-            else:
+            if not _another_was_in_the_way(error):
                 problem = self._unavailable(error)
                 for write in batch:
                     write.refuse(problem)
                 return []
+            lost, untouched = batch, []
         except _NothingToCommit:
             return []
         else:
             self.condition = "ok"
             self.commits += 1
-            self.writes += len(batch) - len(again)
-        kept: list[_Write] = []
-        for write in again:
+            self.writes += len(batch) - len(lost) - len(untouched)
+        for write in lost:
             write.outcome = None
             write.tries += 1
-            if write.tries < TRIES:
-                kept.append(write)
-            else:
+            if write.tries == TRIES:
                 write.refuse(_busy())
-        return kept
+        return [write for write in lost if write.tries < TRIES] + untouched
 
     def _run(self, connection: Connection, write: _Write, alone: bool) -> bool:
         """Run one write inside its savepoint and note its outcome; False if it has to be run again.
@@ -430,6 +450,7 @@ def _durable_postgresql(driver: Any, _record: object) -> None:
             "SELECT set_config('synchronous_commit', 'on', false) "
             "WHERE current_setting('synchronous_commit') = 'off'"
         )
+        cursor.execute(f"SET lock_timeout = {LOCK_MILLISECONDS}")
     driver.commit()
 
 

@@ -44,6 +44,7 @@ def bring_up_to_date(engine: Engine, *, migrate: bool = True) -> None:
             return
     with engine.connect().execution_options(survey_writes=True) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         found = version(connection)
         if found == HEAD:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
-from survey.problems import Refused
-from survey.storage import audit, codes
+from survey.problems import Refused, Unavailable
+from survey.storage import audit, codes, responses
 from survey.storage.database import Database, UnknownDatabase
 
 
@@ -57,8 +59,7 @@ def test_a_block_of_ones_own_is_all_or_nothing(db: Database) -> None:
     with db.writing() as connection:
         audit.append(connection, "test", "load", "sample")
     with pytest.raises(ZeroDivisionError), db.writing() as connection:
-        audit.append(connection, "test", "load", "sample")
-        raise ZeroDivisionError
+        audit.append(connection, "test", "load", str(1 // len(audit.of_subject(connection, "nothing"))))
     with db.reading() as connection:
         assert len(audit.of_subject(connection, "sample")) == 1
         assert list(audit.verify(connection)) == []
@@ -84,3 +85,69 @@ def test_an_address_that_cannot_be_used_is_said_so(address: str) -> None:
     with pytest.raises(UnknownDatabase) as problem:
         Database.open(address)
     assert set(problem.value.message) == {"vi", "en"}
+
+
+def test_a_full_disk_acknowledges_nothing_keeps_everything_and_recovers(tmp_path: Path) -> None:
+    """SQLite says "full" by the same code for a full disk and for a page limit."""
+    limit = {"pages": 120}
+
+    def cap(driver: sqlite3.Connection, _record: object) -> None:
+        driver.execute(f"PRAGMA max_page_count = {limit['pages']}")
+
+    db = Database.open(f"sqlite:///{tmp_path / 'small.sqlite'}")
+    event.listen(db.engine, "connect", cap)
+    db.engine.dispose()  # connections made so far know no limit
+    told: list[str] = []
+
+    async def fill() -> list[object]:
+        return await asyncio.gather(
+            *(db.write(responses.set_aside, f"{n} {'x' * 2000}", "filling") for n in range(300)),
+            return_exceptions=True,
+        )
+
+    for _ in range(3):
+        for answer in asyncio.run(fill()):
+            if isinstance(answer, Unavailable):
+                assert answer.retry_after >= 60
+            else:
+                told.append(str(answer))
+    assert db.condition == "full"
+    with db.reading() as connection:
+        kept = {row.hash for row in responses.quarantined(connection)}
+    assert set(told) == kept
+    limit["pages"] = 100_000
+    db.engine.dispose()
+    assert db.write_now(codes.count_try, "network:1", 1) == 1
+    assert db.condition == "ok"
+    db.close()
+
+
+def test_too_many_waiting_are_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("survey.storage.database.WAITING_LIMIT", 10)
+
+    async def story() -> None:
+        async with Database.open(f"sqlite:///{tmp_path / 'survey.sqlite'}") as db:
+            with db.writing():  # the writer has to wait
+                writes = [asyncio.ensure_future(db.write(codes.count_try, "x", n)) for n in range(30)]
+                await asyncio.sleep(0.05)
+                refused = [
+                    write for write in writes if write.done() and isinstance(write.exception(), Unavailable)
+                ]
+                assert 1 <= len(refused) <= 20  # the writer had taken some into its hands
+            kept = [write for write in writes if write not in refused]
+            assert await asyncio.gather(*kept) == [1] * len(kept)
+
+    asyncio.run(story())
+
+
+def test_a_cancelled_caller_does_not_trouble_the_others(db: Database) -> None:
+    async def story() -> None:
+        writes = [asyncio.ensure_future(db.write(codes.count_try, f"network:{n}", 1)) for n in range(40)]
+        await asyncio.sleep(0)
+        for write in writes[::2]:
+            write.cancel()
+        answers = await asyncio.gather(*writes, return_exceptions=True)
+        assert answers[1::2] == [1] * 20
+        assert await db.write(codes.count_try, "network:after", 1) == 1
+
+    asyncio.run(story())
