@@ -66,21 +66,30 @@ class Calibrated:
     start_weight: FloatArray
     unweighted: tuple[IntArray, ...] = ()  # margins of R's rake(), when its standard errors are to be matched
 
+    @property
+    def on_cells(self) -> bool:
+        """Whether the variance and the replicates may work on cell sums alone (`design.CellAdjustment`)."""
+        return not self.unweighted
+
     def residuals(self, weighted: FloatArray) -> FloatArray:
         """w (z - x'B), with B the regression of z on the calibration variables weighted by the starting weights."""
         if self.unweighted:
             return self._residuals_of_r(weighted)
-        cells = self.factor.size
+        fitted = self.fitted(_cell_sums(self.cell, weighted, self.factor.size))
+        return weighted - fitted[self.cell] * self.start_weight[:, np.newaxis]
+
+    def fitted(self, sums: FloatArray) -> FloatArray:
+        """From the sums of weighted values in each cell, g x'B of the cell: what the residual takes off, per start weight."""
         safe = np.where(self.factor == 0.0, 1.0, self.factor)
-        sums = _cell_sums(self.cell, weighted, cells) * (self.scale / safe)[:, np.newaxis]
+        sums = sums * (self.scale / safe)[:, np.newaxis]
         # Columns of one length, and what the first fit leaves fitted again: normal equations lose half the digits.
         length = np.sqrt((self.start * self.scale) @ self.variables**2)
         variables = self.variables / np.where(length == 0.0, 1.0, length)
         weight = (self.start * self.scale)[:, np.newaxis]
         inverse = np.linalg.pinv((variables * weight).T @ variables, rcond=1e-13, hermitian=True)
-        fitted = variables @ (inverse @ (variables.T @ sums))
+        fitted: FloatArray = variables @ (inverse @ (variables.T @ sums))
         fitted += variables @ (inverse @ (variables.T @ (sums - weight * fitted)))
-        return weighted - (fitted * self.factor[:, np.newaxis])[self.cell] * self.start_weight[:, np.newaxis]
+        return fitted * self.factor[:, np.newaxis]
 
     def _residuals_of_r(self, weighted: FloatArray) -> FloatArray:
         """What R's rake() does: ten sweeps of unweighted means of z/w within each margin (compat="R.rake")."""
@@ -101,9 +110,11 @@ class Calibrated:
 
     def reweight(self, weights: FloatArray) -> FloatArray:
         """The same totals reached from other starting weights (rows x replicates)."""
-        cells = self.factor.size
-        start = _cell_sums(self.cell, weights, cells)
-        factors = np.stack(
+        return weights * self.factors(_cell_sums(self.cell, weights, self.factor.size))[self.cell]
+
+    def factors(self, start: FloatArray) -> FloatArray:
+        """The factors that reach the totals from other sums of starting weights (cells x replicates)."""
+        return np.stack(
             [
                 _solve(
                     start[:, r],
@@ -114,11 +125,10 @@ class Calibrated:
                     self.bounds,
                     self.scale,
                 )
-                for r in range(weights.shape[1])
+                for r in range(start.shape[1])
             ],
             axis=1,
         )
-        return weights * factors[self.cell]
 
 
 def _remembered(

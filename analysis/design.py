@@ -16,11 +16,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from analysis.columns import BoolArray, Columns, FloatArray, IntArray, Label, cross, pair
+from analysis.adjustments import Adjustment, CellAdjustment, FixedFactors
+from analysis.columns import BoolArray, Columns, FloatArray, IntArray, Label, pair
 from analysis.errors import DesignError, rows, some
 
 if TYPE_CHECKING:
@@ -31,45 +32,6 @@ if TYPE_CHECKING:
 LonelyPolicy = Literal["fail", "adjust", "average", "certainty", "remove"]
 LONELY_POLICIES: tuple[LonelyPolicy, ...] = ("fail", "adjust", "average", "certainty", "remove")
 CERTAIN = 1e-7  # a stratum sampled to within this fraction is a census
-
-
-@runtime_checkable
-class Adjustment(Protocol):
-    """One weighting step, remembered by the design so that the variance and every replicate can take it again.
-
-    The variance of a calibrated estimate is the variance of residuals (Deville and Särndal 1992): `residuals` is
-    applied to the weighted linearised values, the steps in the order they were taken. Replicates take the step
-    anew from their own starting weights: `reweight`.
-    """
-
-    @property
-    def name(self) -> str:
-        """The step in a word or two, for reports: "rake", "post-stratify", "trim"."""
-
-    def residuals(self, weighted: FloatArray) -> FloatArray:
-        """What is left of weighted linearised values (rows x statistics) after the step's fit."""
-
-    def reweight(self, weights: FloatArray) -> FloatArray:
-        """The step taken from other starting weights (rows x replicates)."""
-
-
-@dataclass(frozen=True, eq=False)
-class FixedFactors:
-    """A step whose factors the variance takes as given, one factor a row."""
-
-    factor: FloatArray
-    name = "fixed factors"
-
-    @classmethod
-    def between(cls, before: FloatArray, after: FloatArray) -> FixedFactors:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return cls(np.where(before > 0.0, after / before, 0.0))
-
-    def residuals(self, weighted: FloatArray) -> FloatArray:
-        return weighted
-
-    def reweight(self, weights: FloatArray) -> FloatArray:
-        return weights * self.factor[:, np.newaxis]
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +107,7 @@ class Design:
     stages: tuple[Stage, ...] = field(init=False)
     joint: JointProbabilities | None = field(default=None, init=False)
     phase: TwoPhase | None = field(default=None, init=False)
-    _memo: dict[str, FloatArray] = field(default_factory=dict, init=False)
+    _memo: dict[Any, Any] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         columns = Columns(self.data)
@@ -173,30 +135,33 @@ class Design:
     @property
     def n(self) -> int:
         """Rows with a weight (other than 0)."""
-        return int(self._remembered("n", lambda: np.array([np.count_nonzero(self.weight)]))[0])
+        return int(self.remembered("n", lambda: int(np.count_nonzero(self.weight))))
 
     @property
     def present(self) -> FloatArray:
         """1 for each row with a weight, 0 for the others."""
-        return self._remembered("present", lambda: (self.weight != 0).astype(np.float64))
+        found: FloatArray = self.remembered("present", lambda: (self.weight != 0).astype(np.float64))
+        return found
 
     @property
     def unit_counts(self) -> FloatArray:
         """The number of rows with a weight in each sampling unit of the last stage that the variance uses."""
         last = self.stages[-1]
-        return self._remembered(
+        found: FloatArray = self.remembered(
             "unit_counts", lambda: np.bincount(last.unit, weights=self.present, minlength=last.units)
         )
+        return found
 
     @property
     def unit_weights(self) -> FloatArray:
         """The sum of the weights in each sampling unit of the last stage that the variance uses."""
         last = self.stages[-1]
-        return self._remembered(
+        found: FloatArray = self.remembered(
             "unit_weights", lambda: np.bincount(last.unit, weights=self.weight, minlength=last.units)
         )
+        return found
 
-    def _remembered(self, name: str, make: Callable[[], FloatArray]) -> FloatArray:
+    def remembered(self, name: Any, make: Callable[[], Any]) -> Any:
         """Worked out once for these weights; a design with other weights starts anew."""
         found = self._memo.get(name)
         if found is None:
@@ -458,4 +423,4 @@ def _check_weights(weight: FloatArray, expected: int, source: str, *, negative: 
         raise DesignError(f"{source}: all are 0")
 
 
-__all__ = ["Adjustment", "Design", "LonelyPolicy", "Stage", "cross"]
+__all__ = ["Adjustment", "CellAdjustment", "Design", "FixedFactors", "LonelyPolicy", "Stage"]

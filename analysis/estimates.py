@@ -19,8 +19,8 @@ from analysis.design import Design
 from analysis.errors import EmptyDomain, MissingValues, NotPossible, rows
 from analysis.estimators import Statistic, gradient
 from analysis.intervals import Interval, IntervalKind, interval
-from analysis.totals import Cells, UnitTotals, fold_rows
-from analysis.variance import adjusted, covariance, of_weighted, variances
+from analysis.totals import Cells, UnitTotals
+from analysis.variance import covariance, dense_variances, of_weighted, residual_totals, variances
 
 Missing = Literal["error", "domain"]
 DegreesOfFreedom = Literal["domain", "design"] | float
@@ -358,6 +358,7 @@ class _Spread:
             slopes,
         )
         self.totals: UnitTotals | None = None  # linearised, by sampling unit and domain
+        self.residuals: FloatArray | None = None  # the same after weighting steps: units x domains
         self.weighted: FloatArray | None = None  # linearised, by row and domain
         self.replicated: FloatArray | None = None  # domains x replicates
 
@@ -378,7 +379,13 @@ class _Spread:
         value, slopes = _evaluate(statistic, totals, _bessel(design, statistic, cells))
         spread = cls(design, value, totals[0], parts, slopes)
         if by_row:
-            spread.weighted = _weighted_rows(slopes, products, cells, design.rows)
+            linear = sum(
+                cells.spread(slopes[index]) * cells.take(product) for index, product in enumerate(products)
+            )
+            if design.phase is None and design.joint is None:
+                spread.residuals = residual_totals(design, cells, np.asarray(linear))
+            else:
+                spread.weighted = _rows_by_domain(np.asarray(linear), cells, design.rows)
         else:
             linear = sum(slopes[index][cells.domain] * one for index, one in enumerate(sums))
             spread.totals = UnitTotals(cells.unit, cells.domain, np.asarray(linear), cells.domains)
@@ -406,15 +413,10 @@ class _Spread:
             return self.design.replicates.variances(self.replicated, self.values)
         if self.totals is not None:
             return variances(self.design, self.totals)
+        if self.residuals is not None:
+            return dense_variances(self.design, self.residuals)
         assert self.weighted is not None
-        if self.design.phase is None and self.design.joint is None:
-            return variances(self.design, self._residual_totals())
         return np.diag(of_weighted(self.design, self.weighted))
-
-    def _residual_totals(self) -> UnitTotals:
-        assert self.weighted is not None
-        last = self.design.stages[-1]
-        return UnitTotals.dense(fold_rows(last.unit, last.units, adjusted(self.design, self.weighted)))
 
 
 def _evaluate(
@@ -440,11 +442,8 @@ def _bessel(design: Design, statistic: Statistic, cells: Cells) -> FloatArray:
     return np.where(n > 1, n / np.maximum(n - 1.0, 1.0), np.nan)
 
 
-def _weighted_rows(
-    slopes: FloatArray, products: Sequence[FloatArray], cells: Cells, count: int
-) -> FloatArray:
-    """Weighted linearised values, rows x domains; 0 outside the domain."""
-    linear = sum(cells.spread(slopes[index]) * cells.take(product) for index, product in enumerate(products))
+def _rows_by_domain(linear: FloatArray, cells: Cells, count: int) -> FloatArray:
+    """Weighted linearised values of the member rows as a table of rows x domains; 0 outside the domain."""
     table = np.zeros((count, cells.domains))
     members = np.arange(count) if cells.members is None else cells.members
     table[members, 0 if cells.row_domain is None else cells.row_domain] = linear
@@ -459,6 +458,9 @@ def _joint_covariance(design: Design, spreads: Sequence[_Spread]) -> FloatArray:
     totals = [one.totals for one in spreads if one.totals is not None]
     if totals:
         return covariance(design, UnitTotals.joined(totals))
+    residuals = [one.residuals for one in spreads if one.residuals is not None]
+    if residuals:
+        return covariance(design, UnitTotals.dense(np.concatenate(residuals, axis=1)))
     return of_weighted(
         design, np.concatenate([one.weighted for one in spreads if one.weighted is not None], axis=1)
     )

@@ -24,11 +24,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import scipy
 
-from analysis.columns import BoolArray, FloatArray, IntArray
+from analysis.adjustments import CellAdjustment
+from analysis.columns import BoolArray, FloatArray, IntArray, pair
 from analysis.errors import DesignError, NotPossible, some
 from analysis.totals import Cells
 
@@ -110,8 +112,6 @@ class Replicates:
 
     def totals(self, design: Design, parts: tuple[FloatArray, ...], cells: Cells) -> list[FloatArray]:
         """The sum of weights and the weighted total of each part: domains x replicates."""
-        from scipy.sparse import csr_array
-
         columns: list[FloatArray | None] = [None, *parts]
         if not design.adjustments:
             # Fold to units first: what is multiplied by the replicates is small.
@@ -119,15 +119,17 @@ class Replicates:
             result = []
             for part in columns:
                 sums = cells.sums(base if part is None else base * part)
-                table = csr_array(
+                table = scipy.sparse.csr_array(
                     (sums, (cells.domain, cells.unit)), shape=(cells.domains, self.factors.shape[0])
                 )
                 result.append(np.asarray(table @ self.factors))
             return result
+        if all(isinstance(step, CellAdjustment) for step in design.adjustments):
+            return self._totals_on_cells(design, columns, cells)
         members = np.arange(design.rows) if cells.members is None else cells.members
         domain = np.zeros(members.size, dtype=np.int64) if cells.row_domain is None else cells.row_domain
         tables = [
-            csr_array(
+            scipy.sparse.csr_array(
                 (
                     np.ones(members.size) if part is None else part[members],
                     (domain, members),
@@ -142,6 +144,51 @@ class Replicates:
             weights = self.weights(design, slice(start, start + width))
             for table, block in zip(tables, blocks, strict=True):
                 block.append(np.asarray(table @ weights))
+        return [np.concatenate(block, axis=1) for block in blocks]
+
+    def _totals_on_cells(
+        self, design: Design, columns: Sequence[FloatArray | None], cells: Cells
+    ) -> list[FloatArray]:
+        """The same when every step works on cells: replicates meet sums by (cell, domain), never rows."""
+        steps = [step for step in design.adjustments if isinstance(step, CellAdjustment)]
+        joint, of_step = steps[0].cell, [np.arange(int(steps[0].cell.max()) + 1)]
+        for step in steps[1:]:
+            joint, earlier, own = pair(joint, step.cell, int(step.cell.max()) + 1)
+            of_step = [*(codes[earlier] for codes in of_step), own]
+        count = int(joint.max()) + 1
+        base = np.ones(design.rows) if self.combined else design.base
+        units = self.factors.shape[0]
+        everybody = _sums_by(joint, count, self.unit, units, base)
+        row_domain = np.zeros(joint.size, dtype=np.int64)
+        members = slice(None) if cells.members is None else cells.members
+        row_domain = row_domain[members] if cells.row_domain is None else cells.row_domain
+        place, of_joint, of_domain = pair(joint[members], row_domain, cells.domains)
+        tables = [
+            _sums_by(
+                place,
+                of_joint.size,
+                self.unit[members],
+                units,
+                base[members] if part is None else base[members] * part[members],
+            )
+            for part in columns
+        ]
+        into_domains = scipy.sparse.csr_array(
+            (np.ones(of_joint.size), (of_domain, np.arange(of_joint.size))),
+            shape=(cells.domains, of_joint.size),
+        )
+        blocks: list[list[FloatArray]] = [[] for _ in columns]
+        width = max(4 * BLOCK // max(count, of_joint.size), 1)
+        for start in range(0, self.count, width):
+            factors = np.ascontiguousarray(self.factors[:, start : start + width])
+            weight = everybody @ factors
+            gained = np.ones_like(weight)
+            for step, codes in zip(steps, of_step, strict=True):
+                sums = np.zeros((int(step.cell.max()) + 1, weight.shape[1]))
+                np.add.at(sums, codes, weight * gained)
+                gained *= step.factors(sums)[codes]
+            for table, block in zip(tables, blocks, strict=True):
+                block.append(np.asarray(into_domains @ ((table @ factors) * gained[of_joint])))
         return [np.concatenate(block, axis=1) for block in blocks]
 
     def covariance(self, replicated: FloatArray, values: FloatArray) -> FloatArray:
@@ -197,6 +244,13 @@ class Replicates:
             return _rank(self.weights(design)[held]) - 1.0
         units = np.flatnonzero(np.bincount(self.unit[held], minlength=self.factors.shape[0]))
         return _rank(self.factors[units]) - 1.0
+
+
+def _sums_by(row: IntArray, rows: int, column: IntArray, columns: int, values: FloatArray) -> Any:
+    """Row-level values added up by two codes, as a sparse table."""
+    code, first, second = pair(row, column, columns)
+    sums = np.bincount(code, weights=values, minlength=first.size)
+    return scipy.sparse.csr_array((sums, (first, second)), shape=(rows, columns))
 
 
 def _rank(table: FloatArray) -> float:

@@ -28,6 +28,7 @@ class Trimmed:
     sharing: Sharing
     strict: bool
     name = "trim"
+    takes_off_nothing = True
 
     def residuals(self, weighted: FloatArray) -> FloatArray:
         return weighted

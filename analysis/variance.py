@@ -13,12 +13,16 @@ With unequal probabilities and Brewer's approximation (Brewer 2002, ch. 9) f is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+import scipy
 
 from analysis.columns import BoolArray, FloatArray, IntArray, pair
-from analysis.design import CERTAIN, Design, Stage
+from analysis.design import CERTAIN, CellAdjustment, Design, Stage
 from analysis.errors import LonelyPSU, some
-from analysis.totals import UnitTotals, fold_rows
+from analysis.totals import Cells, UnitTotals, fold_rows
 
 
 def variances(design: Design, totals: UnitTotals) -> FloatArray:
@@ -30,6 +34,45 @@ def variances(design: Design, totals: UnitTotals) -> FloatArray:
         if level:
             totals = totals.raised(stage.unit_parent)
     return result
+
+
+def dense_variances(design: Design, table: FloatArray) -> FloatArray:
+    """The variance of each column of a whole table of unit totals (units of the last stage x columns).
+
+    For calibrated designs: their residuals are not 0 outside the domain, so no unit is absent from any column.
+    """
+    if any((stage.sampled == 1).any() for stage in design.stages):
+        # Lonely units need their policy; the general path has it.
+        return variances(design, UnitTotals.dense(table))
+    result = np.zeros(table.shape[1])
+    for level in range(len(design.stages) - 1, -1, -1):
+        stage = design.stages[level]
+        order = np.argsort(stage.unit_stratum, kind="stable")
+        bounds = np.concatenate([[0], np.cumsum(stage.sampled)[:-1]]).astype(np.int64)
+        sizes = stage.sampled.astype(np.int64)
+        factor = _unit_factor(stage)[order]
+        block = max(2_000_000 // max(stage.units, 1), 1)
+        for start in range(0, table.shape[1], block):
+            values = table[order, start : start + block]
+            centre = np.add.reduceat(values, bounds, axis=0) / stage.sampled[:, np.newaxis]
+            values -= np.repeat(centre, sizes, axis=0)
+            values *= values
+            result[start : start + block] += factor @ values
+        if level:
+            table = fold_rows(stage.unit_parent, design.stages[level - 1].units, table)
+    return result
+
+
+def _unit_factor(stage: Stage) -> FloatArray:
+    """(1 - f) n / (n - 1) of each unit, times the fractions of the stages before; 0 in a census."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bessel = np.where(stage.sampled > 1, stage.sampled / (stage.sampled - 1.0), 1.0)
+    factor = (1.0 - stage.fraction) * (bessel * stage.multiplier)[stage.unit_stratum]
+    return np.where(_census(stage)[stage.unit_stratum], 0.0, factor)
+
+
+def _census(stage: Stage) -> BoolArray:
+    return stage.stratum_fraction >= 1.0 - CERTAIN
 
 
 def covariance(design: Design, totals: UnitTotals) -> FloatArray:
@@ -72,6 +115,93 @@ def adjusted(design: Design, weighted: FloatArray) -> FloatArray:
     return weighted
 
 
+def residual_totals(design: Design, cells: Cells, linear: FloatArray) -> FloatArray:
+    """Unit totals (units x domains) of what the weighting steps leave of weighted linearised values.
+
+    `linear` holds the weighted linearised value of each member row in its own domain. When every step works on
+    cells, all of it is algebra on sums by unit, by cell and by domain; otherwise the rows are gone through, a block
+    of domains at a time.
+    """
+    steps = [step for step in design.adjustments if not getattr(step, "takes_off_nothing", False)]
+    on_cells = [step for step in steps if isinstance(step, CellAdjustment) and step.on_cells]
+    if len(on_cells) < len(steps) or cells.domains <= FEW:
+        return _residuals_by_row(design, cells, linear)
+    last = design.stages[-1]
+    table = np.zeros((last.units, cells.domains))
+    table[cells.unit, cells.domain] = np.bincount(cells.code, weights=linear, minlength=cells.unit.size)
+    largest = max((step.cell.max() + 1 for step in on_cells), default=1)
+    for chosen, rows, domain, count in _domain_blocks(cells, linear.size, int(BLOCK // largest)):
+        taken_off: list[tuple[CellAdjustment, FloatArray]] = []
+        for step in on_cells:
+            size = int(step.cell.max()) + 1
+            code = step.cell if cells.members is None else step.cell[cells.members]
+            key = (code if rows is None else code[rows]) * count + domain
+            values = linear if rows is None else linear[rows]
+            sums = np.bincount(key, weights=values, minlength=size * count).reshape(size, count)
+            for before, fitted in taken_off:
+                sums = sums - _overlap(design, step, before) @ fitted
+            fitted = step.fitted(sums)
+            table[:, chosen] -= _unit_overlap(design, step) @ fitted
+            taken_off.append((step, fitted))
+    return table
+
+
+FEW = 4  # up to so many domains a pass over the rows is cheaper than tables of units by cells
+BLOCK = 8_000_000  # numbers in a table of rows, or of cells, by domains
+
+
+def _domain_blocks(
+    cells: Cells, rows: int, width: int
+) -> Iterator[tuple[slice, IntArray | None, IntArray, int]]:
+    """The domains in blocks of at most `width`: which columns, which member rows (None: all), their column, how many."""
+    row_domain = np.zeros(rows, dtype=np.int64) if cells.row_domain is None else cells.row_domain
+    if cells.domains <= max(width, 1):
+        yield slice(None), None, row_domain, cells.domains
+        return
+    width = max(width, 1)
+    for start in range(0, cells.domains, width):
+        stop = min(start + width, cells.domains)
+        inside = np.flatnonzero((row_domain >= start) & (row_domain < stop))
+        yield slice(start, stop), inside, row_domain[inside] - start, stop - start
+
+
+def _residuals_by_row(design: Design, cells: Cells, linear: FloatArray) -> FloatArray:
+    last = design.stages[-1]
+    table = np.empty((last.units, cells.domains))
+    members = np.arange(design.rows) if cells.members is None else cells.members
+    for chosen, rows, domain, count in _domain_blocks(cells, linear.size, BLOCK // design.rows):
+        weighted = np.zeros((design.rows, count))
+        weighted[members if rows is None else members[rows], domain] = (
+            linear if rows is None else linear[rows]
+        )
+        table[:, chosen] = fold_rows(last.unit, last.units, adjusted(design, weighted))
+    return table
+
+
+def _unit_overlap(design: Design, step: CellAdjustment) -> Any:
+    """Starting weights by sampling unit and cell of the step, as a sparse table."""
+    last = design.stages[-1]
+    return design.remembered(
+        ("units", id(step)),
+        lambda: _sparse(last.unit, last.units, step.cell, step.start_weight),
+    )
+
+
+def _overlap(design: Design, step: CellAdjustment, before: CellAdjustment) -> Any:
+    """Starting weights of an earlier step by cell of a later and of the earlier step."""
+    return design.remembered(
+        ("cells", id(step), id(before)),
+        lambda: _sparse(step.cell, int(step.cell.max()) + 1, before.cell, before.start_weight),
+    )
+
+
+def _sparse(row: IntArray, count: int, column: IntArray, weight: FloatArray) -> Any:
+    width = int(column.max()) + 1
+    code, rows, columns = pair(row, column, width)
+    sums = np.bincount(code, weights=weight, minlength=rows.size)
+    return scipy.sparse.csr_array((sums, (rows, columns)), shape=(count, width))
+
+
 class _Centred:
     """Unit totals of one stage around their stratum means, with the factor each deviation carries.
 
@@ -105,11 +235,8 @@ class _Centred:
         present = np.bincount(cell, minlength=cell_stratum.size).astype(np.float64)
         sampled = stage.sampled[cell_stratum]
         centre = sums / sampled
-        with np.errstate(divide="ignore", invalid="ignore"):
-            bessel = np.where(stage.sampled > 1, stage.sampled / (stage.sampled - 1.0), 1.0)
-        unit_factor = (1.0 - stage.fraction) * (bessel * stage.multiplier)[stage.unit_stratum]
-        census = stage.stratum_fraction >= 1.0 - CERTAIN
-        unit_factor = np.where(census[stage.unit_stratum], 0.0, unit_factor)
+        unit_factor = _unit_factor(stage)
+        census = _census(stage)
         stratum_factor = np.bincount(stage.unit_stratum, weights=unit_factor, minlength=stage.strata)
 
         lonely = (stage.sampled == 1) & ~census

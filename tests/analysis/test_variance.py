@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from analysis import Count, Design, Mean, Total, estimate
+from analysis.calibration import poststratify, rake
 from analysis.errors import LonelyPSU
+from analysis.replicates import jackknife
 from analysis.variance import of_influence
 
 Maker = Callable[..., Any]
@@ -99,3 +101,42 @@ def test_many_domains_and_their_covariance_take_blocks(sample: Maker) -> None:
     assert np.sqrt(np.diag(found.vcov)) == pytest.approx(found.standard_errors, rel=1e-9)
     assert found.contrast(np.ones(len(found))).se == pytest.approx(estimate(design, Count())[0].se)
     assert math.isfinite(found.vcov.sum())
+
+
+def test_cells_and_rows_take_off_the_same(sample: Maker) -> None:
+    """Two steps one after the other, many domains: algebra on sums of cells against a pass over the rows."""
+    design = sample().with_columns(cell=np.arange(360) // 12 % 9, age=np.arange(360) % 4, one=np.ones(360))
+    design = poststratify(design, "age", {0: 7000.0, 1: 6500.0, 2: 6000.0, 3: 6800.0})
+    design = rake(
+        design,
+        ["sex", "region"],
+        [{"female": 14000.0, "male": 13000.0}, {"north": 12000.0, "south": 15000.0}],
+    )
+    found = estimate(design, [Mean("income"), Total("members")], by="cell")
+    for one in found:
+        alone = estimate(
+            design,
+            Mean("income") if one.kind == "mean" else Total("members"),
+            where=design.columns.numbers("cell") == one.domain["cell"],
+        )[0]
+        assert (one.value, one.se) == (pytest.approx(alone.value), pytest.approx(alone.se, rel=1e-9))
+    margin = estimate(design, Total("one"), by="sex")
+    assert margin.standard_errors == pytest.approx([0.0, 0.0], abs=1e-6)
+
+
+def test_replicates_recalibrated_on_cells_are_those_recalibrated_on_rows(sample: Maker) -> None:
+    design = sample().with_columns(age=np.arange(360) % 4)
+    design = jackknife(design)
+    design = poststratify(design, "age", {0: 7000.0, 1: 6500.0, 2: 6000.0, 3: 6800.0})
+    design = rake(
+        design,
+        ["sex", "region"],
+        [{"female": 14000.0, "male": 13000.0}, {"north": 12000.0, "south": 15000.0}],
+    )
+    assert design.replicates is not None
+    weights = design.replicates.weights(design)
+    income, south = design.columns.numbers("income"), design.columns.codes("region")[0] == 1
+    by_hand = np.stack([(weights[south] * income[south, None]).sum(0) / weights[south].sum(0)])
+    expected = design.replicates.variances(by_hand, np.zeros(1))
+    found = estimate(design, Mean("income"), by="region").of(region="south")
+    assert found.variance == pytest.approx(expected[0], rel=1e-9)
