@@ -63,7 +63,7 @@ def disable(connection: Connection, name: str) -> None:
     connection.execute(update(accounts).where(accounts.c.name == name).values(disabled_at=now()))
 
 
-def _account(row: Row[Any]) -> Account:
+def _account(row: Row[*tuple[Any, ...]]) -> Account:
     return Account(
         name=row.name,
         role=row.role,

@@ -121,7 +121,7 @@ def _hash(before: str, *parts: str | int) -> str:
     return hashlib.sha256(_encoder.encode([before, *parts])).hexdigest()
 
 
-def _line(row: Row[Any]) -> AuditLine:
+def _line(row: Row[*tuple[Any, ...]]) -> AuditLine:
     return AuditLine(
         chain=row.chain,
         position=row.position,

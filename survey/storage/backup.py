@@ -160,7 +160,7 @@ def _sqlite_copy(url: URL) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def _dump(url: URL) -> Iterator[IO[bytes]]:
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - the address is a parsed URL, there is no shell
         [program("pg_dump"), "--format=custom", "--no-owner", "--no-privileges", _address(url)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -211,7 +211,7 @@ def _restore_postgresql(pieces: Iterator[bytes], url: URL) -> None:
         for piece in pieces:
             plain.write(piece)
         plain.seek(0)
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - as above
             [
                 program("pg_restore"),
                 "--no-owner",

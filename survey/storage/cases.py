@@ -156,7 +156,7 @@ def release_reserves(connection: Connection, case_ids: Sequence[str]) -> int:
     ).rowcount
 
 
-def _streamed(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
+def _streamed(connection: Connection, query: Select[*tuple[Any, ...]]) -> Iterator[Row[*tuple[Any, ...]]]:
     yield from connection.execute(query.execution_options(yield_per=1000))
 
 
@@ -183,7 +183,7 @@ def _values(case: Case) -> dict[str, Any]:
     }
 
 
-def _case(row: Row[Any]) -> Case:
+def _case(row: Row[*tuple[Any, ...]]) -> Case:
     return Case(
         id=row.id,
         unit=msgspec.json.decode(row.unit, type=SampledUnit),
@@ -199,7 +199,7 @@ def _case(row: Row[Any]) -> Case:
     )
 
 
-def _attempt(row: Row[Any]) -> Attempt:
+def _attempt(row: Row[*tuple[Any, ...]]) -> Attempt:
     return Attempt(
         id=row.id,
         case=row.case,

@@ -524,4 +524,4 @@ def _closed() -> Unavailable:
 
 def ping(connection: Connection) -> bool:
     """Whether the database answers (readiness)."""
-    return connection.execute(text("SELECT 1")).scalar_one() == 1
+    return bool(connection.execute(text("SELECT 1")).scalar_one())

@@ -139,9 +139,9 @@ def append(connection: Connection, many: Sequence[Event]) -> list[Receipt]:
     return _receipts(connection, documents, new, rows, received_at)
 
 
-def _locked(connection: Connection, ids: Sequence[str]) -> dict[str, Row[Any]]:
+def _locked(connection: Connection, ids: Sequence[str]) -> dict[str, Row[*tuple[Any, ...]]]:
     """The responses, locked in the order of their ids so that positions and chains have one writer at a time."""
-    found: dict[str, Row[Any]] = {}
+    found: dict[str, Row[*tuple[Any, ...]]] = {}
     for start in range(0, len(ids), 500):
         query = select(
             responses.c.id,
@@ -158,7 +158,7 @@ def _locked(connection: Connection, ids: Sequence[str]) -> dict[str, Row[Any]]:
 
 def _keep_derived(
     connection: Connection,
-    known: dict[str, Row[Any]],
+    known: dict[str, Row[*tuple[Any, ...]]],
     new_rows: Sequence[dict[str, Any]],
     many: Sequence[Event],
     received_at: int,
@@ -356,7 +356,7 @@ def all(connection: Connection) -> Iterator[tuple[ResponseRecord, list[Event]]]:
         yield record, found
 
 
-def _record(row: Row[Any]) -> ResponseRecord:
+def _record(row: Row[*tuple[Any, ...]]) -> ResponseRecord:
     return ResponseRecord(
         id=row.id,
         case=row.case,

@@ -96,7 +96,7 @@ def test_a_damaged_or_foreign_backup_does_not_open(field: Database, empty: str, 
 
 
 def test_what_is_not_there_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(SurveyError, match="nothing.sqlite"):
+    with pytest.raises(SurveyError, match="no database"):
         backup.write(f"sqlite:///{tmp_path / 'nothing.sqlite'}", tmp_path / "a.backup", SECRET)
     assert not list(tmp_path.iterdir())
     with pytest.raises(SurveyError, match="gone"):
