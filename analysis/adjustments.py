@@ -15,8 +15,7 @@ class Adjustment(Protocol):
     """One weighting step, remembered by the design so that the variance and every replicate can take it again.
 
     The variance of a calibrated estimate is the variance of residuals (Deville and Särndal 1992): `residuals` is
-    applied to the weighted linearised values, the steps in the order they were taken. Replicates take the step
-    anew from their own starting weights: `reweight`. A step whose residuals are the values themselves may say so
+    applied to the weighted linearised values, the last step first. Replicates take the step anew from their own starting weights: `reweight`. A step whose residuals are the values themselves may say so
     (`takes_off_nothing = True`), which spares the variance a pass over the rows.
     """
 

@@ -278,7 +278,7 @@ def _margin(design: Design, names: tuple[str, ...], totals: Margin) -> tuple[Int
     total = np.array([float(value) for value in totals.values()])
     if not np.isfinite(total).all() or (total < 0).any():
         raise DesignError(f"margin {title}: totals must be finite and not negative")
-    place = {tuple(str(part) for part in key): position for position, key in enumerate(keys)}
+    place = {tuple(_label(part) for part in key): position for position, key in enumerate(keys)}
     parts = [design.columns.codes(name) for name in names]
     crossed = np.zeros(design.rows, dtype=np.int64)
     missing = np.zeros(design.rows, dtype=bool)

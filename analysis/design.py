@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LonelyPolicy = Literal["fail", "adjust", "average", "certainty", "remove"]
 LONELY_POLICIES: tuple[LonelyPolicy, ...] = ("fail", "adjust", "average", "certainty", "remove")
+COMPAT = frozenset({"R.lonely", "R.order"})
 CERTAIN = 1e-7  # a stratum sampled to within this fraction is a census
 
 
@@ -83,7 +84,7 @@ class Design:
         value holds the joint probabilities themselves.
     replicates: a `Replicates` value; the variance then comes from the replicate weights.
     second: a `SecondPhase`: the data are a first sample, from which a second was drawn.
-    compat: names of deliberate departures towards other software, see docs/methods.md ("R.lonely").
+    compat: names of deliberate departures towards other software, see docs/methods.md ("R.lonely", "R.order").
     """
 
     data: Any
@@ -115,8 +116,9 @@ class Design:
             raise DesignError("the data have no rows")
         if self.lonely_psu not in LONELY_POLICIES:
             raise DesignError(f'lonely_psu="{self.lonely_psu}" is not one of {some(LONELY_POLICIES)}')
-        if set(self.compat) - {"R.lonely"}:
-            raise DesignError(f"unknown compat: {some(sorted(set(self.compat) - {'R.lonely'}))}")
+        unknown = set(self.compat) - COMPAT
+        if unknown:
+            raise DesignError(f"unknown compat: {some(sorted(unknown))}; known are {some(sorted(COMPAT))}")
         _set(self, columns=columns)
         stages, populations = _compile(self, columns)
         weight = _weights(self, columns, populations)
@@ -172,6 +174,17 @@ class Design:
     def population(self) -> float:
         """The sum of the weights: the estimated number of units in the population."""
         return float(self.weight.sum())
+
+    @property
+    def residual_steps(self) -> tuple[Adjustment, ...]:
+        """The steps whose residuals the variance takes, the last step first.
+
+        The last fit explains the values themselves; the fit before it explains what the last one left, because only
+        that still depends on how its weights came out. R survey takes the first step first (`compat="R.order"`),
+        which a jackknife that repeats every step does not confirm; with one step there is no difference.
+        """
+        steps = [step for step in self.adjustments if not getattr(step, "takes_off_nothing", False)]
+        return tuple(steps if "R.order" in self.compat else reversed(steps))
 
     @property
     def rows(self) -> int:

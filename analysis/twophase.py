@@ -84,7 +84,7 @@ class TwoPhase:
     def covariance(self, design: Design, weighted: FloatArray) -> FloatArray:
         """The covariance matrix from weighted linearised values (rows of the first phase x statistics)."""
         residuals = weighted
-        for step in design.adjustments:
+        for step in design.residual_steps:
             residuals = step.residuals(residuals)
         values = residuals[self.selected]
         if self.asked.method == "full":

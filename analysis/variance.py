@@ -109,8 +109,8 @@ def of_weighted(design: Design, weighted: FloatArray) -> FloatArray:
 
 
 def adjusted(design: Design, weighted: FloatArray) -> FloatArray:
-    """Weighted linearised values less what the weighting steps account for, in the order of the steps."""
-    for step in design.adjustments:
+    """Weighted linearised values less what the weighting steps account for."""
+    for step in design.residual_steps:
         weighted = step.residuals(weighted)
     return weighted
 
@@ -122,7 +122,7 @@ def residual_totals(design: Design, cells: Cells, linear: FloatArray) -> FloatAr
     cells, all of it is algebra on sums by unit, by cell and by domain; otherwise the rows are gone through, a block
     of domains at a time.
     """
-    steps = [step for step in design.adjustments if not getattr(step, "takes_off_nothing", False)]
+    steps = design.residual_steps
     on_cells = [step for step in steps if isinstance(step, CellAdjustment) and step.on_cells]
     if len(on_cells) < len(steps) or cells.domains <= FEW:
         return _residuals_by_row(design, cells, linear)
@@ -188,7 +188,7 @@ def _unit_overlap(design: Design, step: CellAdjustment) -> Any:
 
 
 def _overlap(design: Design, step: CellAdjustment, before: CellAdjustment) -> Any:
-    """Starting weights of an earlier step by cell of a later and of the earlier step."""
+    """Starting weights of a step already taken off, by cell of the next step and its own."""
     return design.remembered(
         ("cells", id(step), id(before)),
         lambda: _sparse(step.cell, int(step.cell.max()) + 1, before.cell, before.start_weight),

@@ -99,7 +99,7 @@ def build(spec: Row, folder: Path, compat: bool = False) -> Sample:
         second = SecondPhase(selected, strata=spec.get("strata2"), method=spec["method"])
         design = Design(data, weights="one_", clusters=first, second=second)
     else:
-        design = taylor(spec, data, folder, ("R.lonely",) if compat else ())
+        design = taylor(spec, data, folder, ("R.order", "R.lonely") if compat else ("R.order",))
     sample = Sample(design)
     for step in spec.get("ops") or []:
         sample = OPERATIONS[step["op"]](sample, step) if step["op"] in OPERATIONS else missing(step["op"])
