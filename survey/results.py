@@ -99,9 +99,7 @@ class StepReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     smallest: float
     largest: float
     cells: int = 0
-    merged: tuple[str, ...] = ()
-    iterations: int = 0
-    worst_gap: float = 0.0
+    merged: tuple[str, ...] = ()  # "small cell → the cell it joined"
 
 
 class Outcomes(Struct, frozen=True, kw_only=True):
