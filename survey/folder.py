@@ -58,6 +58,12 @@ class Folder:
         return cls(path, found.questionnaire, found.plan, found.analysis, found.areas, _hash(path))
 
 
+def read_areas(path: Path) -> tuple[dict[str, str], ...]:
+    """The rows of an areas file, which the check of its folder has found right."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return tuple(csv.DictReader(file))
+
+
 def check(path: Path | str) -> list[Finding]:
     """Every mistake and every doubt in the folder, file by file and between the files."""
     return _review(Path(path)).findings

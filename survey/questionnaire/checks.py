@@ -56,6 +56,10 @@ SAID: dict[str, Text] = {
         "vi": "“{label}” không đi cùng câu trả lời khác. Xin bỏ bớt.",
         "en": "“{label}” cannot be combined with other answers.",
     },
+    "both": {
+        "vi": "Ông/Bà vừa trả lời vừa chọn “Không biết” hoặc “Không muốn trả lời”. Xin chỉ giữ một.",
+        "en": "There is an answer and also “Don’t know” or “Prefer not to say”. Keep only one of them.",
+    },
     "acknowledge": {"vi": "Xin đánh dấu vào ô này để tiếp tục.", "en": "Tick the box to continue."},
 }
 
@@ -132,14 +136,15 @@ def _read(
 ) -> Answer | None:
     missing = _missing(question, form)
     if missing is not None:
+        if any(sent and sent not in _MISSING for sent in form.get(question.id, ())):
+            raise _Wrong("both")
         return Answer(missing=missing, remark=_first(form, f"{question.id}.remark"))
     value = _value(question, questionnaire, trial, step, form)
     return None if value is None else Answer(value, remark=_first(form, f"{question.id}.remark"))
 
 
 def _missing(question: Question, form: Form) -> Missing | None:
-    """Don't know or refused, where the question offers it. Something written beside it wins over neither: it is kept
-    as the answer only when no reason for a missing one was chosen."""
+    """Don't know or refused, where the question offers it."""
     offered = {DONT_KNOW: question.dont_know, REFUSED: question.refused}
     for field in (f"{question.id}.missing", question.id):
         for sent in form.get(field, ()):

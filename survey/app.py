@@ -1,0 +1,196 @@
+"""The web application put together: the only place where settings, storage and pages meet."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Request, Response, get
+from litestar.config.compression import CompressionConfig
+from litestar.exceptions import HTTPException, NotFoundException
+from litestar.handlers.base import BaseRouteHandler
+from litestar.static_files import create_static_files_router
+
+from survey.fieldwork.areas import areas, as_of
+from survey.folder import read_areas
+from survey.problems import Refused, SurveyError, Unavailable
+from survey.settings import Settings, keys
+from survey.storage import surveys
+from survey.storage.database import Database, ping
+from survey.web import field, household, office, security
+from survey.web.site import STATIC, ForgedForm, NotYours, Site, goto, message, site_of
+
+BODY_LIMIT = 256 * 1024
+SETTINGS_VARIABLE = "SURVEY_SETTINGS"
+
+
+class NoSurvey(SurveyError):
+    """The database holds no survey yet."""
+
+    code = "no_survey"
+
+
+def create_app(settings: Settings, database: Database | None = None) -> Litestar:
+    """The application for one survey folder and one database, which must hold a loaded sample (`survey load`).
+
+    `database` may be handed over open (then the caller closes it); otherwise it is opened here and closed at the end.
+    """
+    opened = database or Database.open(settings.database)
+    with opened.reading() as connection:
+        survey = surveys.current(connection)
+    if survey is None:
+        raise NoSurvey(
+            {
+                "vi": "Cơ sở dữ liệu chưa có khảo sát. Hãy chạy: survey load",
+                "en": "The database holds no survey yet. Run: survey load",
+            }
+        )
+    known = as_of(
+        areas(read_areas(settings.folder / survey.plan.territory.areas)), survey.plan.territory.as_of
+    )
+    site = Site(settings, opened, keys(settings.database), survey, known)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        yield
+        if database is None:
+            opened.close()
+
+    handlers: list[Any] = [*household.HANDLERS, *field.HANDLERS, *office.HANDLERS, healthy, results_root]
+    handlers.append(
+        create_static_files_router(
+            path="/static", directories=[STATIC], cache_control=None, include_in_schema=False
+        )
+    )
+    if site.release_site is not None:
+        handlers.append(
+            create_static_files_router(
+                path="/results", directories=[site.release_site], html_mode=True, include_in_schema=False
+            )
+        )
+    app = Litestar(
+        route_handlers=handlers,
+        lifespan=[lifespan],
+        openapi_config=None,
+        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=500),
+        before_send=[security.add_headers],
+        exception_handlers={
+            NotYours: _not_yours,
+            ForgedForm: _forged,
+            Refused: _not_found,
+            Unavailable: _busy,
+            SurveyError: _broken,
+            HTTPException: _http,
+            Exception: _broken,
+        },
+        request_max_body_size=BODY_LIMIT,
+        logging_config=None,
+    )
+    app.state.site = site
+    return app
+
+
+@get("/healthz", sync_to_thread=False)
+def healthy(request: Request[Any, Any, Any]) -> Response[str]:
+    """Alive and able to read the database."""
+    with site_of(request).database.reading() as connection:
+        ready = ping(connection)
+    return Response(
+        "ok\n" if ready else "no database\n", media_type="text/plain", status_code=200 if ready else 503
+    )
+
+
+@get("/results", sync_to_thread=False)
+def results_root(request: Request[Any, Any, Any]) -> Response[str]:
+    """The site's links are relative, so its root needs its slash."""
+    return (
+        goto("/results/index.html") if site_of(request).release_site else message(request, "not_found", 404)
+    )
+
+
+# --- every error a person can meet -----------------------------------------------------------------------------------
+
+
+def _not_yours(request: Request[Any, Any, Any], error: NotYours) -> Response[str]:
+    """No session: the way back in. A case of somebody else: the same answer as one that is not there."""
+    if error.kind == security.HOUSEHOLD:
+        return message(request, "session", 401)
+    if error.kind == security.ACCOUNT:
+        return goto("/office/sign-in" if request.url.path.startswith("/office") else "/field/sign-in")
+    return message(request, "not_found", 404, "/field")
+
+
+def _forged(request: Request[Any, Any, Any], _: ForgedForm) -> Response[str]:
+    return message(request, "forbidden", 403)
+
+
+def _not_found(request: Request[Any, Any, Any], _: Exception) -> Response[str]:
+    return message(request, "not_found", 404)
+
+
+def _busy(request: Request[Any, Any, Any], error: Unavailable) -> Response[str]:
+    page = message(request, "busy", 503)
+    page.headers["retry-after"] = str(error.retry_after)
+    return page
+
+
+def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[str]:
+    if isinstance(error, NotFoundException) or error.status_code in (404, 405):
+        return message(request, "not_found", 404)
+    return (
+        message(request, "forbidden", error.status_code)
+        if error.status_code < 500
+        else _broken(request, error)
+    )
+
+
+def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
+    """Our fault: told to the log with its place, to the person without."""
+    logging.getLogger("survey").error("%s %s", request.method, _route(request), exc_info=error)
+    return message(request, "broken", 500)
+
+
+def _route(request: Request[Any, Any, Any]) -> str:
+    """The pattern of the address, not the address: cases and codes stay out of the log."""
+    handler = request.scope.get("route_handler")
+    return ", ".join(sorted(handler.paths)) if isinstance(handler, BaseRouteHandler) else "?"
+
+
+# --- serving ---------------------------------------------------------------------------------------------------------
+
+
+def serve(
+    folder: Path, database: str, host: str = "127.0.0.1", port: int = 8000, results: Path | None = None
+) -> None:
+    """Run the application until it is stopped: one worker process; several machines share a PostgreSQL."""
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    settings = Settings(folder=folder.resolve(), database=database, results=results and results.resolve())
+    create_app(
+        settings
+    ).state.site.database.close()  # what is wrong is said here, once, before a worker starts
+    os.environ[SETTINGS_VARIABLE] = msgspec.json.encode(settings, enc_hook=str).decode()
+    print(f"http://{host}:{port}/")
+    Granian(
+        "survey.app:from_environment",
+        factory=True,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        workers=1,
+        log_access=False,
+        log_enabled=False,
+    ).serve()
+
+
+def from_environment() -> Litestar:
+    """The application as `serve` told its worker to be."""
+    text = os.environ[SETTINGS_VARIABLE]
+    settings = msgspec.json.decode(text, type=Settings, dec_hook=lambda kind, value: kind(value))
+    return create_app(settings)

@@ -1,0 +1,476 @@
+"""A commune official: signs in, sees the households assigned, records visits, interviews through the same pages.
+
+An official never sees what a household answered by itself: an interview at the door is a response of its own.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hmac
+import re
+import secrets
+import time
+from dataclasses import dataclass
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from litestar import Response, get, post
+from sqlalchemy import Connection
+
+from survey.access.policy import Actor, Scope, may
+from survey.fieldwork.cases import Attempt, Case
+from survey.fieldwork.dispositions import OUTCOMES
+from survey.questionnaire.response import Event, fold
+from survey.storage import accounts, audit, cases, codes, identities, responses, sessions
+from survey.storage.accounts import Account
+from survey.storage.responses import ResponseRecord
+from survey.web import interview as pages
+from survey.web import security
+from survey.web.interview import Interview
+from survey.web.site import (
+    AnyRequest,
+    NotYours,
+    SignedIn,
+    Site,
+    check_form,
+    check_origin,
+    find_session,
+    form_of,
+    goto,
+    language_of,
+    notice,
+    show,
+    site_of,
+)
+from survey.web.steps import ask_remove_page, check_page, read_page, remove_page, save_page
+from survey.web.words import long_date, word
+
+WINDOW = 600
+FAILED_SIGN_INS = 10
+HOME = {"official": "/field", "supervisor": "/field", "statistician": "/office"}
+_hasher = PasswordHasher()
+_NOBODY = _hasher.hash(
+    "nobody has this password"
+)  # so that an unknown name takes as long as a wrong password
+
+
+# --- signing in ----------------------------------------------------------------------------------------------------
+
+
+@get(["/field/sign-in", "/office/sign-in"], sync_to_thread=False)
+def sign_in_page(request: AnyRequest) -> Response[str]:
+    return _sign_in(request)
+
+
+def _sign_in(request: AnyRequest, name: str = "", error: str = "", status: int = 200) -> Response[str]:
+    office = request.url.path.startswith("/office")
+    title = word(language_of(request), "office.sign_in" if office else "field.sign_in")
+    return show(request, "sign_in.html", status, title=title, action=request.url.path, name=name, error=error)
+
+
+@post(["/field/sign-in", "/office/sign-in"], status_code=200)
+async def sign_in(request: AnyRequest) -> Response[str]:
+    """One answer for a wrong name and a wrong password; after many failures of one name it must wait."""
+    site = site_of(request)
+    check_origin(request)
+    form = await form_of(request)
+    name, password = (next(iter(form.get(field, ())), "") for field in ("name", "password"))
+    account = await site.database.read(accounts.find, name.strip())
+    language = language_of(request)
+    if account is None or account.disabled_at is not None or not _right(account.password, password):
+        if account is None:
+            _right(_NOBODY, password)
+        subject = "account:" + hmac.digest(site.keys.sessions, name.strip().encode(), "sha256").hex()[:32]
+        tries = await site.database.write(codes.count_try, subject, int(time.time()) // WINDOW)
+        limited = tries > FAILED_SIGN_INS
+        error = word(language, "field.limited" if limited else "field.wrong")
+        return _sign_in(request, name, error, 429 if limited else 422)
+    token = await site.database.write(_begin, site, account)
+    cookie = security.cookie(
+        security.ACCOUNT, token, site.settings.secure_cookies, site.settings.session_hours
+    )
+    return goto(HOME.get(account.role, "/field"), (cookie,))
+
+
+def _right(kept: str, password: str) -> bool:
+    try:
+        return _hasher.verify(kept, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _begin(connection: Connection, site: Site, account: Account) -> str:
+    token, _ = security.begin(connection, security.ACCOUNT, account.name, site.settings.session_hours)
+    audit.append(connection, f"account:{account.name}", "sign in", f"account:{account.name}")
+    return token
+
+
+@post("/field/sign-out", status_code=200)
+async def sign_out(request: AnyRequest) -> Response[str]:
+    site = site_of(request)
+    signed, account = await site.database.read(find_account, site, request)
+    check_form(site, request, signed, await form_of(request))
+    await site.database.write(sessions.revoke, signed.session.digest)
+    office = account.role == "statistician"
+    return goto("/office/sign-in" if office else "/field/sign-in", (security.dropped(security.ACCOUNT),))
+
+
+def find_account(connection: Connection, site: Site, request: AnyRequest) -> tuple[SignedIn, Account]:
+    """Who is signed in; NotYours when nobody is, or the account was disabled since."""
+    signed = find_session(site, connection, request, security.ACCOUNT)
+    account = accounts.find(connection, signed.session.subject)
+    if account is None or account.disabled_at is not None:
+        raise NotYours(security.ACCOUNT)
+    return signed, account
+
+
+def actor(account: Account) -> Actor:
+    return Actor(role=account.role, name=account.name, communes=account.communes)  # type: ignore[arg-type]
+
+
+def scope(case: Case) -> Scope:
+    return Scope(
+        case=case.id, assignee=case.assignee, commune=case.unit.commune, finished=case.state == "complete"
+    )
+
+
+# --- the list ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CaseView:
+    """One line of the list. `last` is the outcome of the last visit in words."""
+
+    id: str
+    address: str
+    state: str
+    visits: str
+    last: str
+
+
+@get("/field")
+async def my_list(request: AnyRequest, find: str = "") -> Response[str]:
+    """The households of this official, by hamlet and address."""
+    site = site_of(request)
+    signed, mine, places = await site.database.read(_my_cases, site, request)
+    language = language_of(request)
+    shown = request.query_params.get("show", "open")
+    wanted = find.strip().casefold()
+    hamlets: dict[str, list[CaseView]] = {}
+    for case in mine:
+        place = places.get(case.id)
+        address, hamlet = (place.address, place.hamlet) if place else ("", "")
+        finished = case.state in ("complete", "closed")
+        if (shown == "open" and finished) or (shown == "finished" and not finished):
+            continue
+        if wanted and wanted not in f"{address} {hamlet} {case.id}".casefold():
+            continue
+        visits = (
+            word(language, "field.visits", n=case.attempts)
+            if case.attempts
+            else word(language, "field.not_visited")
+        )
+        last = OUTCOMES[case.last_outcome].label[language] if case.last_outcome in OUTCOMES else ""
+        commune = site.areas[case.unit.commune].name if case.unit.commune in site.areas else case.unit.commune
+        heading = f"{commune} · {hamlet or word(language, 'field.hamlet_unknown')}"
+        hamlets.setdefault(heading, []).append(CaseView(case.id, address, case.state, visits, last))
+    return show(
+        request,
+        "field.html",
+        hamlets=[
+            (name, sorted(views, key=lambda view: _natural(view.address)))
+            for name, views in sorted(hamlets.items())
+        ],
+        done=sum(case.state in ("complete", "closed") for case in mine),
+        all=len(mine),
+        find=find,
+        shown=shown,
+        csrf=signed.csrf,
+    )
+
+
+def _natural(address: str) -> list[tuple[int, str]]:
+    """House 2 before house 10."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", address)]
+
+
+def _my_cases(
+    connection: Connection, site: Site, request: AnyRequest
+) -> tuple[SignedIn, list[Case], dict[str, identities.Identity]]:
+    signed, account = find_account(connection, site, request)
+    if not may(actor(account), "list_cases"):
+        raise NotYours(security.ACCOUNT)
+    mine = cases.assigned_to(connection, account.name)
+    return signed, mine, identities.of_cases(connection, [case.id for case in mine])
+
+
+# --- one case ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a page of one case needs: who, which case, where, its history and its responses."""
+
+    signed: SignedIn
+    account: Account
+    case: Case
+    place: identities.Identity | None
+    attempts: list[Attempt]
+    records: list[ResponseRecord]
+
+    @property
+    def own(self) -> ResponseRecord | None:
+        """The interview at the door that is still open."""
+        return next((r for r in self.records if r.mode == "visit" and not r.submitted), None)
+
+
+def _visit(connection: Connection, site: Site, request: AnyRequest, case_id: str, action: str) -> Visit:
+    """The case, if this official may do this with it; "not yours" and "not there" are the same answer."""
+    signed, account = find_account(connection, site, request)
+    case = cases.find(connection, case_id)
+    if case is None or not may(actor(account), action, scope(case)):  # type: ignore[arg-type]
+        raise NotYours("case")
+    return Visit(
+        signed,
+        account,
+        case,
+        identities.find(connection, case_id),
+        cases.attempts_of(connection, case_id),
+        responses.by_case(connection, case_id),
+    )
+
+
+@get("/field/cases/{case_id:str}")
+async def case_page(request: AnyRequest, case_id: str) -> Response[str]:
+    site = site_of(request)
+    visit = await site.database.read(_visit, site, request, case_id, "see_case")
+    return _case_page(request, visit, recorded=request.query_params.get("recorded") == "1")
+
+
+def _case_page(request: AnyRequest, visit: Visit, error: str = "", recorded: bool = False) -> Response[str]:
+    language = language_of(request)
+    history = [
+        (
+            datetime.datetime.fromtimestamp(attempt.at / 1000, pages.TIME_ZONE).strftime("%d/%m/%Y %H:%M"),
+            OUTCOMES[attempt.outcome].label[language],
+            attempt.note,
+        )
+        for attempt in reversed(visit.attempts)
+    ]
+    return show(
+        request,
+        "case.html",
+        422 if error else 200,
+        case=visit.case,
+        address=visit.place.address if visit.place else "",
+        hamlet=visit.place.hamlet if visit.place else "",
+        history=history,
+        outcomes=[(id, o.label[language]) for id, o in OUTCOMES.items() if id != "interviewed"],
+        web_started=any(record.mode == "self" for record in visit.records),
+        resumes=visit.own is not None,
+        error=error,
+        recorded=recorded,
+        csrf=visit.signed.csrf,
+        form=pages.new_form_id(),
+    )
+
+
+@post("/field/cases/{case_id:str}/attempts", status_code=200)
+async def record_attempt(request: AnyRequest, case_id: str) -> Response[str]:
+    """Keep the outcome of one visit."""
+    site = site_of(request)
+    visit = await site.database.read(_visit, site, request, case_id, "record_attempt")
+    form = await form_of(request)
+    check_form(site, request, visit.signed, form)
+    outcome = next(iter(form.get("outcome", ())), "")
+    if outcome not in OUTCOMES:
+        return _case_page(request, visit, word(language_of(request), "field.outcome_needed"))
+    form_id = next(iter(form.get("form", ())), "") or pages.new_form_id()
+    note = next(iter(form.get("note", ())), "").strip()[:200]
+    attempt = Attempt(
+        id=pages.derived_id(form_id, f"{outcome}:{note}".encode()),
+        case=case_id,
+        at=pages.time_of(form_id),
+        author=visit.account.name,
+        mode="visit",
+        outcome=outcome,
+        note=note,
+    )
+    await site.database.write(_record, attempt)
+    return goto(f"/field/cases/{case_id}?recorded=1")
+
+
+def _record(connection: Connection, attempt: Attempt) -> None:
+    cases.record_attempt(connection, attempt)
+    audit.append(connection, f"account:{attempt.author}", f"visit: {attempt.outcome}", f"case:{attempt.case}")
+
+
+# --- the interview -------------------------------------------------------------------------------------------------
+
+
+@post("/field/cases/{case_id:str}/interview", status_code=200)
+async def begin_interview(request: AnyRequest, case_id: str) -> Response[str]:
+    """Begin, or go on with, the interview at the door."""
+    site = site_of(request)
+    visit = await site.database.read(_visit, site, request, case_id, "interview")
+    check_form(site, request, visit.signed, await form_of(request))
+    if visit.own is None:
+        await site.database.write(_open, site, visit, language_of(request))
+    return goto(f"/field/cases/{case_id}/interview")
+
+
+def _open(connection: Connection, site: Site, visit: Visit, language: str) -> None:
+    new, author, case = secrets.token_hex(16), visit.account.name, visit.case.id
+    version = site.survey.version
+    attempt = Attempt(
+        id=pages.new_form_id(), case=case, at=int(time.time() * 1000), author=author, mode="visit", outcome="interviewed"
+    )  # fmt: skip
+    cases.record_attempt(connection, attempt)
+    responses.open(connection, new, case, version, "visit")
+    responses.append(connection, [pages.opened(new, author, "visit", language, version, pages.today())])
+    audit.append(connection, f"account:{author}", "interview begun", f"case:{case}")
+
+
+@dataclass(frozen=True)
+class Here:
+    """An official's request inside an interview."""
+
+    site: Site
+    visit: Visit
+    interview: Interview
+
+
+def _find(connection: Connection, site: Site, request: AnyRequest, case_id: str) -> tuple[Visit, list[Event]]:
+    visit = _visit(connection, site, request, case_id, "interview")
+    return visit, responses.events(connection, visit.own.id) if visit.own else []
+
+
+async def _here(request: AnyRequest, case_id: str) -> Here:
+    site = site_of(request)
+    visit, events = await site.database.read(_find, site, request, case_id)
+    if visit.own is None:
+        raise NotYours("case")
+    questionnaire = await site.questionnaire(visit.own.version)
+    base = f"/field/cases/{case_id}/interview"
+    response = fold(visit.own.id, events)
+    interview = Interview(questionnaire, response, visit.account.name, "visit", base, language_of(request))
+    return Here(site, visit, interview)
+
+
+def _draw(request: AnyRequest, here: Here, view: pages.PageView) -> Response[str]:
+    return show(
+        request,
+        "page.html",
+        422 if view.errors else 200,
+        page=view,
+        csrf=here.visit.signed.csrf,
+        stop=f"/field/cases/{here.visit.case.id}/leave",
+        notice=notice(here.site, here.interview.language),
+    )
+
+
+@get("/field/cases/{case_id:str}/interview")
+async def resume(request: AnyRequest, case_id: str) -> Response[str]:
+    return goto((await _here(request, case_id)).interview.next_url())
+
+
+@get(
+    [
+        "/field/cases/{case_id:str}/interview/p/{page:str}",
+        "/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}",
+    ]
+)
+async def read(request: AnyRequest, case_id: str, page: str, row: str = "") -> Response[str]:
+    here = await _here(request, case_id)
+    shown = read_page(here.interview, page, row, change=request.query_params.get("change") == "1")
+    return _draw(request, here, shown) if isinstance(shown, pages.PageView) else goto(shown)
+
+
+@post(
+    [
+        "/field/cases/{case_id:str}/interview/p/{page:str}",
+        "/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}",
+    ],
+    status_code=200,
+)
+async def save(request: AnyRequest, case_id: str, page: str, row: str = "") -> Response[str]:
+    here = await _here(request, case_id)
+    form = await form_of(request)
+    check_form(here.site, request, here.visit.signed, form)
+    change = request.query_params.get("change") == "1"
+    answer = save_page(here.interview, here.visit.case.unit.respondent_draw, page, row, form, change)
+    return await _kept(request, here, answer)
+
+
+async def _kept(
+    request: AnyRequest, here: Here, answer: tuple[tuple[Event, ...], str] | pages.PageView
+) -> Response[str]:
+    if isinstance(answer, pages.PageView):
+        return _draw(request, here, answer)
+    events, url = answer
+    if events:
+        await here.site.database.write(responses.append, events)
+    return goto(url)
+
+
+@get("/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}/remove")
+async def ask_remove(request: AnyRequest, case_id: str, page: str, row: str) -> Response[str]:
+    here = await _here(request, case_id)
+    return ask_remove_page(request, here.interview, here.visit.signed, page, row)
+
+
+@post("/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}/remove", status_code=200)
+async def remove(request: AnyRequest, case_id: str, page: str, row: str) -> Response[str]:
+    here = await _here(request, case_id)
+    form = await form_of(request)
+    check_form(here.site, request, here.visit.signed, form)
+    return await _kept(request, here, remove_page(here.interview, page, row, form))
+
+
+@get("/field/cases/{case_id:str}/interview/check")
+async def check(request: AnyRequest, case_id: str) -> Response[str]:
+    here = await _here(request, case_id)
+    return check_page(request, here.interview, here.visit.signed, f"/field/cases/{case_id}/leave")
+
+
+@post("/field/cases/{case_id:str}/interview/submit", status_code=200)
+async def submit(request: AnyRequest, case_id: str) -> Response[str]:
+    """Finish: from here on nobody at commune level can open these answers."""
+    here = await _here(request, case_id)
+    form = await form_of(request)
+    check_form(here.site, request, here.visit.signed, form)
+    if (left := here.interview.next_url()) != f"{here.interview.base}/check":
+        return goto(left)
+    await here.site.database.write(_submit, here, form)
+    number = pages.receipt_number(here.interview.response.id)
+    plan = here.site.survey.plan
+    return show(
+        request,
+        "receipt.html",
+        number=number,
+        by_visit=False,
+        back_to_list="/field",
+        reopen="",
+        closes=long_date(here.interview.language, plan.dates.closes),
+        stop="",
+        csrf=here.visit.signed.csrf,
+        form="",
+    )
+
+
+def _submit(connection: Connection, here: Here, form: pages.Form) -> None:
+    responses.append(connection, [pages.submit(here.interview, form)])
+    author = f"account:{here.visit.account.name}"
+    audit.append(connection, author, "interview submitted", f"case:{here.visit.case.id}")
+
+
+@post("/field/cases/{case_id:str}/leave", status_code=200)
+async def leave(request: AnyRequest, case_id: str) -> Response[str]:
+    """Stop here; everything is kept and the case page offers to go on."""
+    return goto(f"/field/cases/{case_id}")
+
+
+HANDLERS = (
+    sign_in_page, sign_in, sign_out, my_list, case_page, record_attempt, begin_interview, resume, read, save,
+    ask_remove, remove, check, submit, leave,
+)  # fmt: skip

@@ -1,0 +1,650 @@
+"""One interview, page by page: the same for a household alone and for an official at the door.
+
+Reading shows what is kept and changes nothing; saving turns a form into events. Both are pure here: the handlers
+bring the response and keep the events.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from survey.problems import Finding, Text
+from survey.questionnaire import piping, routing
+from survey.questionnaire.checks import DONT_KNOW, REFUSED, read_form
+from survey.questionnaire.codebook import MISSING
+from survey.questionnaire.index import index, specify_variable
+from survey.questionnaire.model import Choice, Page, Question, Questionnaire
+from survey.questionnaire.response import Answer, Event, Key, Response
+from survey.questionnaire.routing import Step
+from survey.web.words import word
+
+Form = Mapping[str, Sequence[str]]
+Mode = Literal["self", "visit", "proxy", "phone"]
+TIME_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+ADD = "add"
+
+
+@dataclass(frozen=True)
+class Interview:
+    """What a page needs: the questionnaire, the response so far, who writes, and under which address."""
+
+    questionnaire: Questionnaire
+    response: Response
+    author: str
+    mode: Mode
+    base: str
+    language: str
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return routing.path(self.questionnaire, self.response)
+
+    def step(self, page: str, row: str = "") -> Step | None:
+        """The step of this address, if it is on the path now."""
+        return next((step for step in self.steps if step.page.id == page and step.row == row), None)
+
+    def url(self, step: Step) -> str:
+        return f"{self.base}/p/{step.page.id}" + (f"/{step.row}" if step.row else "")
+
+    def next_url(self) -> str:
+        """Where one goes on: the first page that is not done, or the summary."""
+        step = routing.next_step(self.questionnaire, self.response)
+        return self.url(step) if step else f"{self.base}/check"
+
+    def after(self, step: Step, change: bool) -> str:
+        """Where saving leads: to the next page of the path, or back to the summary after a correction."""
+        if change or step not in self.steps:
+            return self.next_url()
+        if step.page.kind == "list" and step.row:
+            return f"{self.base}/p/{step.page.id}"
+        place = self.steps.index(step)
+        following = next((other for other in self.steps[place + 1 :] if not _row_of_list(other)), None)
+        unfinished = next(
+            (other for other in self.steps[: place + 1] if not self.done(other)), None
+        )  # a correction may have opened an earlier page
+        if unfinished is not None:
+            return self.url(unfinished)
+        return self.url(following) if following else f"{self.base}/check"
+
+    def before(self, step: Step) -> str:
+        """The page before this one, or ""."""
+        if step.page.kind == "list" and step.row:
+            return f"{self.base}/p/{step.page.id}"
+        earlier = [other for other in self.steps if not _row_of_list(other)]
+        place = earlier.index(step) if step in earlier else 0
+        return self.url(earlier[place - 1]) if place else ""
+
+    def done(self, step: Step) -> bool:
+        return routing.is_done(self.questionnaire, self.response, step)
+
+    def say(self, words: Text, step: Step | None = None) -> str:
+        return piping.say(words, self.questionnaire, self.response, step, self.language, self.mode)
+
+    def row_name(self, roster: str, row: str) -> str:
+        named = piping.row_name(self.questionnaire, self.response, roster, row)
+        return named or word(self.language, "list.unnamed")
+
+    def locked(self, page: Page) -> bool:
+        return bool(page.roster) and page.roster in self.response.locked
+
+
+def _row_of_list(step: Step) -> bool:
+    return step.page.kind == "list" and bool(step.row)
+
+
+# --- what a template gets ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OptionView:
+    """One choice as drawn: what it sends, its words, whether it is chosen; `specify` names its text field."""
+
+    value: str
+    label: str
+    hint: str = ""
+    checked: bool = False
+    exclusive: bool = False
+    specify: str = ""
+    specified: str = ""
+
+
+@dataclass(frozen=True)
+class QuestionView:
+    """One question as drawn. `control`: radios, checkboxes, number, text, textarea, date, acknowledge, note."""
+
+    id: str
+    control: str
+    label: str
+    hint: str = ""
+    help: str = ""
+    for_official: str = ""
+    options: tuple[OptionView, ...] = ()
+    missing: tuple[OptionView, ...] = ()
+    value: str = ""
+    parts: tuple[str, str, str] = ("", "", "")
+    unit: str = ""
+    max_length: int = 200
+    numeric: bool = False
+    optional: bool = False
+    error: str = ""
+    warning: str = ""
+    remark: str = ""
+    audio: str = ""
+
+
+@dataclass(frozen=True)
+class RowView:
+    """One line of a roster's list."""
+
+    name: str
+    facts: str
+    change: str
+    remove: str
+
+
+@dataclass(frozen=True)
+class PageView:
+    """One page of the interview. `action` is where its form goes, `form` the id its events are derived from."""
+
+    title: str
+    paragraphs: tuple[str, ...]
+    action: str
+    form: str
+    back: str
+    questions: tuple[QuestionView, ...] = ()
+    errors: tuple[tuple[str, str], ...] = ()  # (anchor, words)
+    warnings_only: bool = False
+    section: str = ""
+    minutes: str = ""
+    done: float = 0.0  # share of the path, for the progress line
+    kind: str = "questions"
+    rows: tuple[RowView, ...] = ()
+    locked: bool = False
+    drawn: str = ""
+    drawn_note: str = ""
+    row: str = ""
+    legend_is_title: bool = False
+    change: bool = False
+
+
+def show(
+    interview: Interview,
+    step: Step,
+    form: Form | None = None,
+    findings: Sequence[Finding] = (),
+    change: bool = False,
+) -> PageView:
+    """The page of a step, with what is kept, or with what was just sent and what is wrong with it."""
+    page = step.page
+    if page.kind == "list" and not step.row:
+        return _list(interview, step, findings, change)
+    trial = interview.response
+    if form is not None:  # so that questions opened by the answers just sent are shown
+        sent = read_form(interview.questionnaire, trial, step, form).answers
+        trial = msgspec.structs.replace(trial, answers={**trial.answers, **sent})
+    shown = routing.visible(interview.questionnaire, trial, step)
+    questions = tuple(_question(interview, trial, step, question, form, findings) for question in shown)
+    title = interview.say(page.title, step) or (
+        questions[0].label if len(questions) == 1 else interview.say(step.section.title)
+    )
+    return PageView(
+        **_frame(interview, step),
+        title=title,
+        paragraphs=_paragraphs(interview.say(page.body, step)),
+        form=new_form_id(),
+        questions=questions,
+        errors=_errors(findings, questions),
+        warnings_only=bool(findings) and all(finding.severity == "warning" for finding in findings),
+        kind=page.kind if not step.row or page.kind != "list" else "row",
+        legend_is_title=len(questions) == 1 and not page.title,
+        change=change,
+        row=step.row,
+        **_draw(interview, page),
+    )
+
+
+def _frame(interview: Interview, step: Step) -> dict[str, Any]:
+    progress = routing.progress(interview.questionnaire, interview.response, step)
+    language = interview.language
+    return {
+        "action": interview.url(step),
+        "back": interview.before(step),
+        "section": word(
+            language,
+            "section",
+            section=progress.section,
+            sections=progress.sections,
+            title=interview.say(step.section.title),
+        ),
+        "minutes": word(language, "minutes", n=progress.minutes_left) if progress.minutes_left else "",
+        "done": progress.done / progress.total,
+    }
+
+
+def _draw(interview: Interview, page: Page) -> dict[str, str]:
+    if page.kind != "draw" or not page.draw or page.draw not in interview.response.drawn:
+        return {}
+    roster = index(interview.questionnaire).draws[page.draw].roster
+    name = interview.row_name(roster, interview.response.drawn[page.draw])
+    count = interview.response.eligible.get(page.draw, 0)
+    note = word(interview.language, "draw.of", n=count) if count > 1 else word(interview.language, "draw.one")
+    return {"drawn": word(interview.language, "draw.chosen", name=name), "drawn_note": note}
+
+
+def _list(interview: Interview, step: Step, findings: Sequence[Finding], change: bool) -> PageView:
+    page = step.page
+    roster = page.roster or ""
+    locked = interview.locked(page)
+    rows = []
+    for row in interview.response.rows.get(roster, ()):
+        address = f"{interview.base}/p/{page.id}/{row}"
+        rows.append(
+            RowView(
+                interview.row_name(roster, row),
+                _facts(interview, page, row),
+                "" if locked else address,
+                "" if locked else f"{address}/remove",
+            )
+        )
+    return PageView(
+        **_frame(interview, step),
+        title=interview.say(page.title, step),
+        paragraphs=_paragraphs(interview.say(page.body, step)),
+        form=new_form_id(),
+        errors=_errors(findings, ()),
+        kind="list",
+        rows=tuple(rows),
+        locked=locked,
+        change=change,
+    )
+
+
+def _facts(interview: Interview, page: Page, row: str) -> str:
+    """What is said of a row in the list: its short answers, without its name."""
+    name = index(interview.questionnaire).rosters[page.roster or ""].name
+    said = [
+        said_answer(interview, question, Key(question.id, row))
+        for question in page.questions
+        if question.id != name and question.kind in ("select_one", "year", "integer")
+    ]
+    return ", ".join(part for part in said if part)
+
+
+def show_add(
+    interview: Interview, step: Step, row: str, form: Form | None = None, findings: Sequence[Finding] = ()
+) -> PageView:
+    """The empty page of a new roster row; the row exists only once it is saved."""
+    with_row, new = _with_row(interview, step, row)
+    view = show(with_row, new, form, findings)
+    first = not interview.response.rows.get(step.page.roster or "")
+    title = word(interview.language, "list.first_title" if first else "list.add_title")
+    address = f"{interview.base}/p/{step.page.id}/{ADD}"
+    return replace(view, title=title, paragraphs=(), action=address, back=interview.url(step))
+
+
+def _with_row(interview: Interview, step: Step, row: str) -> tuple[Interview, Step]:
+    roster = step.page.roster or ""
+    rows = {**interview.response.rows, roster: (*interview.response.rows.get(roster, ()), row)}
+    changed = replace(interview, response=msgspec.structs.replace(interview.response, rows=rows))
+    return changed, Step(step.section, step.page, row)
+
+
+def _question(
+    interview: Interview,
+    trial: Response,
+    step: Step,
+    question: Question,
+    form: Form | None,
+    findings: Sequence[Finding],
+) -> QuestionView:
+    kept = trial.answers.get(Key(question.id, step.row))
+    chosen, missing = _chosen(question, kept, form)
+    said = [interview.say(f.message) for f in findings if f.where == question.id and f.severity == "error"]
+    warned = [
+        interview.say(f.message) for f in findings if f.where == question.id and f.severity == "warning"
+    ]
+    kinds = {
+        "select_one": "radios", "select_many": "checkboxes", "rank": "checkboxes", "date": "date",
+        "acknowledge": "acknowledge", "note": "note",
+    }  # fmt: skip
+    control = kinds.get(
+        question.kind, "textarea" if question.kind == "text" and question.max_length > 100 else "text"
+    )
+    value = next(iter(chosen), "")
+    date = value.split("-") if question.kind == "date" and value else ["", "", ""]
+    return QuestionView(
+        id=question.id,
+        control=control,
+        label=interview.say(piping.label(question, interview.mode), step),
+        hint=interview.say(question.hint, step),
+        help=interview.say(question.help, step),
+        for_official=interview.say(question.for_official, step) if interview.mode == "visit" else "",
+        options=_options(interview, trial, step, question, chosen, form),
+        missing=_missing_options(interview.language, question, missing),
+        value=value if question.kind not in ("select_one", "select_many") else "",
+        parts=(date[2], date[1], date[0]) if len(date) == 3 else ("", "", ""),
+        unit=interview.say(question.unit, step),
+        max_length=question.max_length,
+        numeric=question.kind in ("integer", "decimal", "year"),
+        optional=not question.required and question.kind != "note",
+        error=" ".join(said),
+        warning=" ".join(warned),
+        remark=kept.remark if kept else "",
+        audio=question.audio.get(interview.language, ""),
+    )
+
+
+def _chosen(question: Question, kept: Answer | None, form: Form | None) -> tuple[tuple[str, ...], str]:
+    """The values to show as chosen, and the reason for a missing answer ("-dk", "-rf" or "")."""
+    if form is not None:
+        sent = tuple(form.get(question.id, ()))
+        if question.kind == "date" and not sent:
+            parts = [
+                next(iter(form.get(f"{question.id}.{part}", ())), "") for part in ("year", "month", "day")
+            ]
+            sent = ("-".join(parts),) if any(parts) else ()
+        reason = next(
+            (s for s in (*form.get(f"{question.id}.missing", ()), *sent) if s in (DONT_KNOW, REFUSED)), ""
+        )
+        return tuple(s for s in sent if s not in (DONT_KNOW, REFUSED)), reason
+    if kept is None:
+        return (), ""
+    if kept.missing is not None:
+        return (), {"dont_know": DONT_KNOW, "refused": REFUSED}.get(kept.missing, "")
+    if isinstance(kept.value, list):
+        return tuple(kept.value), ""
+    if isinstance(kept.value, bool):
+        return ("1",) if kept.value else (), ""
+    return (str(kept.value),), ""
+
+
+def _options(
+    interview: Interview,
+    trial: Response,
+    step: Step,
+    question: Question,
+    chosen: tuple[str, ...],
+    form: Form | None,
+) -> tuple[OptionView, ...]:
+    offered = routing.walk(interview.questionnaire, trial).choices(question, step.row)
+    return tuple(
+        OptionView(
+            value=choice.code,
+            label=interview.say(choice.label, step),
+            hint=interview.say(choice.hint, step),
+            checked=choice.code in chosen,
+            exclusive=choice.exclusive,
+            **_specified(question, choice, trial, step, form),
+        )
+        for choice in offered
+    )
+
+
+def _specified(
+    question: Question, choice: Choice, trial: Response, step: Step, form: Form | None
+) -> dict[str, str]:
+    if not choice.specify:
+        return {}
+    name = specify_variable(question.id, choice.code)
+    kept = trial.answers.get(Key(name, step.row))
+    said = next(iter(form.get(name, ())), "") if form is not None else str(kept.value or "") if kept else ""
+    return {"specify": name, "specified": said}
+
+
+def _missing_options(language: str, question: Question, missing: str) -> tuple[OptionView, ...]:
+    if question.kind in ("note", "acknowledge"):
+        return ()
+    offered = []
+    if question.dont_know:
+        offered.append(OptionView(DONT_KNOW, word(language, "dont_know"), checked=missing == DONT_KNOW))
+    if question.refused:
+        offered.append(OptionView(REFUSED, word(language, "refused"), checked=missing == REFUSED))
+    return tuple(offered)
+
+
+def _errors(findings: Sequence[Finding], questions: Sequence[QuestionView]) -> tuple[tuple[str, str], ...]:
+    said = {view.id: view.error or view.warning for view in questions}
+    shown = [
+        (f"q-{finding.where}", said.get(finding.where, "")) for finding in findings if finding.where in said
+    ]
+    return tuple(dict.fromkeys(shown))
+
+
+def _paragraphs(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split("\n\n") if part.strip())
+
+
+# --- the summary ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SummaryLine:
+    """One question with its answer and where to change it ("" where it is locked)."""
+
+    question: str
+    answer: str
+    change: str
+
+
+@dataclass(frozen=True)
+class SummaryPart:
+    """A section of the summary, or one row of a roster within it."""
+
+    title: str
+    lines: tuple[SummaryLine, ...]
+
+
+def summary(interview: Interview) -> tuple[SummaryPart, ...]:
+    """Everything answered on the path, in order."""
+    parts: list[SummaryPart] = []
+    for step in interview.steps:
+        lines = tuple(
+            SummaryLine(
+                interview.say(piping.label(question, interview.mode), step),
+                said_answer(interview, question, Key(question.id, step.row))
+                or word(interview.language, "check.none"),
+                "" if interview.locked(step.page) else f"{interview.url(step)}?change=1",
+            )
+            for question in routing.visible(interview.questionnaire, interview.response, step)
+            if question.kind != "note"
+        )
+        if not lines:
+            continue
+        title = interview.say(step.section.title)
+        if step.row and not step.page.of:
+            title = f"{title}: {interview.row_name(index(interview.questionnaire).roster_of(step.page), step.row)}"
+        if parts and parts[-1].title == title:
+            parts[-1] = SummaryPart(title, parts[-1].lines + lines)
+        else:
+            parts.append(SummaryPart(title, lines))
+    return tuple(parts)
+
+
+def said_answer(interview: Interview, question: Question, key: Key) -> str:
+    """An answer in words: labels for codes, the reason where there is none, "" where nothing was said."""
+    answer = interview.response.answers.get(key)
+    if answer is None:
+        return ""
+    if answer.missing is not None:
+        return MISSING[answer.missing][interview.language]
+    labels = {choice.code: choice for choice in index(interview.questionnaire).choices(question)}
+    codes = answer.value if isinstance(answer.value, list) else [str(answer.value)]
+    if not labels:
+        return ", ".join(codes) if not isinstance(answer.value, bool) else "✓"
+    said = []
+    for code in codes:
+        words = interview.say(labels[code].label) if code in labels else code
+        other = interview.response.answers.get(Key(specify_variable(question.id, code), key.row))
+        said.append(f"{words}: {other.value}" if other and other.value else words)
+    return "; ".join(said)
+
+
+# --- saving --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a form led to: events to keep and where to go, or findings to show on the same page."""
+
+    events: tuple[Event, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def save(interview: Interview, step: Step, form: Form) -> Saved:
+    """The events of a page's form, or what is wrong with it."""
+    page = step.page
+    if page.kind == "list" and not step.row:
+        return _finish_list(interview, step, form)
+    read = read_form(interview.questionnaire, interview.response, step, form)
+    if not read.accepted:
+        return Saved(findings=read.findings)
+    if page.kind in ("notice", "draw"):
+        events = [_event(interview, form, "page_done", page=page.id, row=step.row)]
+        if read.answers:
+            events.insert(0, _event(interview, form, "answered", page=page.id, answers=read.answers))
+        return Saved(tuple(events))
+    return Saved((_event(interview, form, "answered", page=page.id, row=step.row, answers=read.answers),))
+
+
+def _finish_list(interview: Interview, step: Step, form: Form) -> Saved:
+    roster = index(interview.questionnaire).rosters[step.page.roster or ""]
+    rows = interview.response.rows.get(roster.id, ())
+    if len(rows) < roster.minimum:
+        said = {code: word(code, "list.too_few", n=roster.minimum) for code in ("vi", "en")}
+        return Saved(findings=(Finding(code="too_few", where="list", message=said),))
+    for row in rows:
+        unfinished = interview.step(step.page.id, row)
+        if unfinished and not interview.done(unfinished):
+            name = interview.row_name(roster.id, row)
+            said = {code: word(code, "list.unfinished", name=name) for code in ("vi", "en")}
+            return Saved(findings=(Finding(code="unfinished", where="list", message=said),))
+    return Saved((_event(interview, form, "page_done", page=step.page.id),))
+
+
+def save_add(interview: Interview, step: Step, row: str, form: Form) -> Saved:
+    """A new roster row with its answers, as two events."""
+    roster = index(interview.questionnaire).rosters[step.page.roster or ""]
+    if len(interview.response.rows.get(roster.id, ())) >= roster.maximum:
+        said = {code: word(code, "list.too_many", n=roster.maximum) for code in ("vi", "en")}
+        return Saved(findings=(Finding(code="too_many", where="list", message=said),))
+    with_row, new = _with_row(interview, step, row)
+    read = read_form(with_row.questionnaire, with_row.response, new, form)
+    if not read.accepted:
+        return Saved(findings=read.findings)
+    return Saved(
+        (
+            _event(interview, form, "row_added", roster=roster.id, row=row),
+            _event(interview, form, "answered", page=step.page.id, row=row, answers=read.answers),
+        )
+    )
+
+
+def remove_row(interview: Interview, step: Step, form: Form) -> Event:
+    """The row leaves the list; its answers are set aside, not deleted."""
+    return _event(interview, form, "row_removed", roster=step.page.roster or "", row=step.row)
+
+
+def draw(interview: Interview, step: Step, number: float, form: Form) -> tuple[Event, ...]:
+    """Lock the roster and draw one row by the case's pre-seeded number."""
+    definition = index(interview.questionnaire).draws[step.page.draw or ""]
+    row, eligible = routing.draw_row(interview.questionnaire, interview.response, definition.id, number)
+    return (
+        _event(interview, form, "locked", roster=definition.roster),
+        _event(interview, form, "drawn", draw=definition.id, row=row, eligible=eligible),
+    )
+
+
+def submit(interview: Interview, form: Form) -> Event:
+    return _event(interview, form, "submitted")
+
+
+def reopen(interview: Interview, form: Form) -> Event:
+    return _event(interview, form, "reopened")
+
+
+def opened(
+    response: str, author: str, mode: Mode, language: str, version: str, today: datetime.date
+) -> Event:
+    """The first event: which questionnaire, in which language, on which day ("three months" count from it)."""
+    return Event(
+        id=new_form_id(), response=response, kind="opened", at=_milliseconds(), author=author, mode=mode,
+        language=language, version=version, today=today.isoformat(),
+    )  # fmt: skip
+
+
+def today() -> datetime.date:
+    """The day in Viet Nam."""
+    return datetime.datetime.now(TIME_ZONE).date()
+
+
+def _event(
+    interview: Interview, form: Form, kind: str, answers: Mapping[Key, Answer] | None = None, **facts: object
+) -> Event:
+    """An event whose id follows from the form it came by and what it says.
+
+    A double click sends the same form twice and makes one event; a page that was kept by the browser and sent again
+    with another answer makes another. The time is the form's, so that both copies are the same to the byte.
+    """
+    form_id = next(iter(form.get("form", ())), "") or new_form_id()
+    said = {str(key): answer for key, answer in (answers or {}).items()}
+    body = msgspec.json.encode([interview.response.id, kind, facts, said], order="deterministic")
+    return msgspec.convert(
+        {
+            "id": derived_id(form_id, body),
+            "response": interview.response.id,
+            "kind": kind,
+            "at": time_of(form_id),
+            "author": interview.author,
+            "mode": interview.mode,
+            "language": interview.language,
+            **facts,
+            "answers": msgspec.to_builtins(said),
+        },
+        Event,
+    )
+
+
+def new_form_id() -> str:
+    """A UUIDv7 (RFC 9562): 48 bits of milliseconds, then chance."""
+    return _uuid7(_milliseconds(), secrets.token_bytes(10))
+
+
+def derived_id(form_id: str, body: bytes) -> str:
+    """A UUIDv7 with the form's time whose other bits are a hash of the form and the body."""
+    return _uuid7(time_of(form_id), hashlib.sha256(form_id.encode() + b"\0" + body).digest()[:10])
+
+
+def time_of(form_id: str) -> int:
+    """Milliseconds since 1970 in a UUIDv7; now, if it is none (somebody edited the form)."""
+    try:
+        return int(form_id.replace("-", "")[:12], 16)
+    except ValueError:
+        return _milliseconds()
+
+
+def _uuid7(milliseconds: int, rest: bytes) -> str:
+    number = (milliseconds << 80) | int.from_bytes(rest, "big")
+    number = number & ~(0xF << 76) | (0x7 << 76)
+    number = number & ~(0x3 << 62) | (0x2 << 62)
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def receipt_number(response: str) -> str:
+    """What a household writes down: ten digits that follow from the response, not from who answered."""
+    number = int.from_bytes(hashlib.sha256(response.encode()).digest()[:5], "big") % 10**10
+    text = f"{number:010d}"
+    return f"{text[:3]} {text[3:6]} {text[6:]}"

@@ -1,0 +1,92 @@
+"""What every request passes: headers, the origin of forms, sessions by cookie.
+
+A form is accepted when the browser says that it came from this site (Sec-Fetch-Site, else Origin), and, inside a
+session, when it carries the session's token. Cookies are HttpOnly and SameSite=Lax; only a digest of the session's
+token is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from typing import Any
+
+from litestar import Request
+from litestar.datastructures import Cookie
+from litestar.types import Message, Scope
+from sqlalchemy import Connection
+
+from survey.storage import sessions
+from survey.storage.clock import now
+from survey.storage.sessions import Session
+
+HOUSEHOLD, ACCOUNT = "household", "account"
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "media-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
+    "cross-origin-opener-policy": "same-origin",
+}
+AnyRequest = Request[Any, Any, Any]
+
+
+async def add_headers(message: Message, scope: Scope) -> None:
+    """Security headers on every answer; pages of a session are never kept by a cache."""
+    if message["type"] != "http.response.start":
+        return
+    path = scope["path"]
+    headers = list(message.get("headers", ()))
+    present = {bytes(name).lower() for name, _ in headers}
+    extra = dict(HEADERS)
+    if not path.startswith(("/static/", "/results")):
+        extra["cache-control"] = "no-store"
+    headers += [
+        (name.encode(), value.encode()) for name, value in extra.items() if name.encode() not in present
+    ]
+    message["headers"] = headers
+
+
+def same_site(request: AnyRequest) -> bool:
+    """Whether a form was sent from a page of this site, as far as the browser tells (old ones tell nothing)."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or origin.split("://", 1)[-1] == request.headers.get("host", "")
+
+
+def digest(token: str) -> str:
+    """What is kept of a session's token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def form_token(key: bytes, token: str) -> str:
+    """What a form of this session carries; useless without the cookie."""
+    return hmac.digest(key, f"form:{token}".encode(), "sha256").hex()[:32]
+
+
+def right_token(key: bytes, token: str, sent: str) -> bool:
+    return hmac.compare_digest(form_token(key, token), sent)
+
+
+def begin(connection: Connection, kind: str, subject: str, hours: int) -> tuple[str, Session]:
+    """A new session; the token goes into the cookie and nowhere else."""
+    token = secrets.token_urlsafe(32)
+    session = sessions.create(connection, digest(token), kind, subject, now() + hours * 3_600_000)
+    return token, session
+
+
+def cookie(kind: str, token: str, secure: bool, hours: int) -> Cookie:
+    return Cookie(
+        key=kind, value=token, path="/", httponly=True, samesite="lax", secure=secure, max_age=hours * 3600
+    )
+
+
+def dropped(kind: str) -> Cookie:
+    return Cookie(key=kind, value="", path="/", httponly=True, samesite="lax", max_age=0)

@@ -1,0 +1,229 @@
+"""What every handler shares: the database, the keys, the kept questionnaires and the drawing of pages."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import jinja2
+from litestar import Request, Response
+from litestar.datastructures import Cookie
+from litestar.response import Redirect
+from markupsafe import Markup
+from sqlalchemy import Connection
+
+from survey.fieldwork.areas import Area
+from survey.problems import SurveyError, Text
+from survey.questionnaire.model import Questionnaire
+from survey.settings import Keys, Settings
+from survey.storage import sessions, surveys
+from survey.storage.database import Database
+from survey.storage.sessions import Session
+from survey.storage.surveys import KeptSurvey
+from survey.web import interview, security
+from survey.web.words import LANGUAGES, word
+
+AnyRequest = Request[Any, Any, Any]
+Page = Response[str]
+STATIC = Path(__file__).parent.parent.parent / "static"
+if not STATIC.is_dir():  # installed as a wheel
+    STATIC = Path(__file__).parent.parent / "_static"
+
+
+@dataclass
+class Site:
+    """One running application. Nothing here is state that a second worker would miss: caches of what never changes."""
+
+    settings: Settings
+    database: Database
+    keys: Keys
+    survey: KeptSurvey
+    areas: dict[str, Area]
+    templates: jinja2.Environment = field(init=False)
+    stylesheet: str = field(init=False)
+    _questionnaires: dict[str, Questionnaire] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(Path(__file__).parent.parent / "templates"),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=jinja2.StrictUndefined,
+            auto_reload=False,
+        )
+        css = (STATIC / "app.css").read_bytes()
+        self.stylesheet = f"/static/app.css?{hashlib.sha256(css).hexdigest()[:12]}"
+        self._questionnaires[self.survey.version] = self.survey.questionnaire
+
+    async def questionnaire(self, version: str) -> Questionnaire:
+        """The questionnaire a response began with."""
+        found = self._questionnaires.get(version)
+        if found is None:
+            found = self._questionnaires[version] = await self.database.read(surveys.questionnaire, version)
+        return found
+
+    @property
+    def closed(self) -> bool:
+        """Whether the cut-off has passed: the day of closing still counts."""
+        return interview.today().isoformat() > self.survey.plan.dates.closes
+
+    @property
+    def release_site(self) -> Path | None:
+        folder = self.settings.results
+        return folder / "site" if folder and (folder / "site").is_dir() else None
+
+
+def site_of(request: AnyRequest) -> Site:
+    found: Site = request.app.state.site
+    return found
+
+
+def language_of(request: AnyRequest) -> str:
+    """?lang= wins, then the cookie, then Vietnamese."""
+    asked = request.query_params.get("lang") or request.cookies.get("lang", "")
+    return asked if asked in LANGUAGES else LANGUAGES[0]
+
+
+def show(
+    request: AnyRequest, template: str, status: int = 200, cookies: tuple[Cookie, ...] = (), **facts: Any
+) -> Page:
+    """A page in the reader's language. `facts` are what its template names."""
+    site = site_of(request)
+    language = language_of(request)
+    plan = site.survey.plan
+
+    def said(words: Text) -> str:
+        return words.get(language) or next(iter(words.values()), "")
+
+    def w(key: str, **values: Any) -> Markup | str:
+        return word(language, key, **values)
+
+    other = next(code for code in LANGUAGES if code != language)
+    query = {**{key: value for key, value in request.query_params.items() if key != "lang"}, "lang": other}
+    helpline = said(plan.helpline)
+    content = site.templates.get_template(template).render(
+        language=language,
+        w=w,
+        failed=status == 422,
+        survey_title=said(plan.title),
+        organiser=said(plan.organiser),
+        helpline=helpline,
+        synthetic=site.survey.synthetic,
+        stylesheet=site.stylesheet,
+        other_language=f"{request.url.path}?{urlencode(query)}",
+        **facts,
+    )
+    if request.query_params.get("lang") in LANGUAGES:
+        cookies = (
+            *cookies,
+            Cookie(key="lang", value=language, path="/", samesite="lax", httponly=True, max_age=31536000),
+        )
+    return Response(content, media_type="text/html; charset=utf-8", status_code=status, cookies=list(cookies))
+
+
+def goto(url: str, cookies: tuple[Cookie, ...] = ()) -> Redirect:
+    """See other: the browser fetches the next page, so that reloading it sends nothing again."""
+    return Redirect(url, status_code=303, cookies=list(cookies))
+
+
+def message(request: AnyRequest, kind: str, status: int, home: str = "/") -> Page:
+    """One of the honest pages: not found, session over, forbidden, busy, broken."""
+    language = language_of(request)
+    return show(
+        request,
+        "message.html",
+        status,
+        title=word(language, f"errors.{kind}"),
+        text=word(language, f"errors.{kind}_text"),
+        home=home,
+    )
+
+
+class NotYours(SurveyError):
+    """No session, or not for this: the handler of this error shows the way back in."""
+
+    code = "not_yours"
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        super().__init__({"vi": "Không có quyền", "en": "Not allowed"})
+
+
+class ForgedForm(SurveyError):
+    """The form did not come from a page of this session."""
+
+    code = "forged_form"
+
+    def __init__(self) -> None:
+        super().__init__({"vi": "Biểu mẫu không hợp lệ", "en": "The form is not from this session"})
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A session with the token its forms carry."""
+
+    session: Session
+    token: str
+    csrf: str
+
+
+def find_session(site: Site, connection: Connection, request: AnyRequest, kind: str) -> SignedIn:
+    """The session of the request's cookie; NotYours when there is none (expired, revoked, never was)."""
+    token = request.cookies.get(kind, "")
+    session = sessions.find(connection, security.digest(token)) if token else None
+    if session is None or session.kind != kind:
+        raise NotYours(kind)
+    return SignedIn(session, token, security.form_token(site.keys.sessions, token))
+
+
+def check_origin(request: AnyRequest) -> None:
+    if not security.same_site(request):
+        raise ForgedForm
+
+
+def check_form(site: Site, request: AnyRequest, signed: SignedIn, form: interview.Form) -> None:
+    """The form came from a page of this session."""
+    check_origin(request)
+    sent = next(iter(form.get("csrf", ())), "")
+    if not security.right_token(site.keys.sessions, signed.token, sent):
+        raise ForgedForm
+
+
+async def form_of(request: AnyRequest) -> dict[str, list[str]]:
+    """The fields of an ordinary form, each with all its values."""
+    data = await request.form()
+    return {name: [value for value in data.getall(name) if isinstance(value, str)] for name in data}
+
+
+def notice(site: Site, language: str) -> list[tuple[str, str]]:
+    """Who asks and by which right, from the plan: shown on the notice page, whatever the questionnaire says."""
+    legal = site.survey.plan.legal
+    retention = site.survey.plan.retention
+    labels = {
+        "vi": (
+            "Cơ quan chịu trách nhiệm",
+            "Căn cứ",
+            "Mục đích",
+            "Thời gian lưu giữ",
+            "Liên hệ về dữ liệu cá nhân",
+        ),
+        "en": (
+            "Responsible agency",
+            "Legal basis",
+            "Purpose",
+            "How long it is kept",
+            "Data protection contact",
+        ),
+    }[language]
+    kept = {
+        "vi": f"Địa chỉ: {retention.identities_months} tháng, câu trả lời: {retention.answers_months} tháng sau ngày kết thúc",
+        "en": f"Addresses {retention.identities_months} months, answers {retention.answers_months} months after the survey closes",
+    }[language]
+    basis = "; ".join([legal.decision.get(language, ""), *legal.citations])
+    purpose = " ".join(item.text.get(language, "") for item in legal.purposes)
+    words = (legal.controller.get(language, ""), basis, purpose, kept, legal.contact.get(language, ""))
+    return list(zip(labels, words, strict=True))
