@@ -12,12 +12,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
 from analysis.columns import Columns, FloatArray, Label
 from analysis.errors import NotAShare, rows, some
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a row adds is the value of a column."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Category:
+    """What a row adds is 1 if a column holds one of the categories, otherwise 0."""
+
+    name: str
+    categories: tuple[Label, ...]
+
+
+@dataclass(frozen=True)
+class Square:
+    """What a row adds is the square of another expression."""
+
+    of: Column | Category
+
+
+Expression = Column | Category | Square
+"""A part in words that an engine outside this process understands (see `analysis.tables`)."""
 
 
 @runtime_checkable
@@ -60,6 +86,10 @@ class Total:
     def label(self) -> str:
         return f"total {_named(self.column, self.category)}"
 
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        return (_expression(self.column, self.category),)
+
     def parts(self, columns: Columns) -> tuple[FloatArray, ...]:
         return (_values(columns, self.column, self.category),)
 
@@ -74,6 +104,7 @@ class Count:
     kind = "total"
     label = "count"
     width = 0
+    expressions: ClassVar[tuple[Expression, ...]] = ()
 
     def parts(self, columns: Columns) -> tuple[FloatArray, ...]:
         return ()
@@ -93,6 +124,10 @@ class Mean:
     @property
     def label(self) -> str:
         return f"mean {self.column}"
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        return (Column(self.column),)
 
     def parts(self, columns: Columns) -> tuple[FloatArray, ...]:
         return (_values(columns, self.column, None),)
@@ -118,6 +153,10 @@ class Proportion:
     def label(self) -> str:
         return f"share {_named(self.column, self.category)}"
 
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        return (_expression(self.column, self.category),)
+
     def parts(self, columns: Columns) -> tuple[FloatArray, ...]:
         values = _values(columns, self.column, self.category)
         if self.category is None:
@@ -125,7 +164,7 @@ class Proportion:
             # is made for the usual case. NaN (missing) is judged elsewhere.
             if (
                 values.size
-                and 0.0 <= values.min()
+                and values.min() >= 0.0
                 and values.max() <= 1.0
                 and values @ values == values.sum()
             ):
@@ -155,6 +194,10 @@ class Ratio:
     @property
     def label(self) -> str:
         return f"{self.numerator} / {self.denominator}"
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        return (Column(self.numerator), Column(self.denominator))
 
     def parts(self, columns: Columns) -> tuple[FloatArray, ...]:
         return (_values(columns, self.numerator, None), _values(columns, self.denominator, None))
@@ -210,6 +253,10 @@ class Difference:
     def label(self) -> str:
         return f"({self.first.label}) - ({self.second.label})"
 
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        return _expressions((self.first, self.second))
+
     def parts(self, columns: Columns) -> tuple[FloatArray, ...]:
         return (*self.first.parts(columns), *self.second.parts(columns))
 
@@ -239,11 +286,26 @@ class Smooth:
     def label(self) -> str:
         return f"{self.name}({', '.join(one.label for one in self.statistics)})"
 
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        return _expressions(self.statistics)
+
     def parts(self, columns: Columns) -> tuple[FloatArray, ...]:
         return tuple(part for one in self.statistics for part in one.parts(columns))
 
     def evaluate(self, size: FloatArray, totals: tuple[FloatArray, ...]) -> tuple[FloatArray, FloatArray]:
         return _chain(self.statistics, self.function, size, totals)
+
+
+def _expression(column: str, category: Label) -> Expression:
+    if category is None:
+        return Column(column)
+    return Category(column, category if isinstance(category, tuple) else (category,))
+
+
+def _expressions(statistics: Sequence[Statistic]) -> tuple[Expression, ...]:
+    """The expressions of several statistics; one without (AttributeError) cannot be folded by an engine."""
+    return tuple(part for one in statistics for part in one.expressions)  # type: ignore[attr-defined]
 
 
 def gradient(function: Callable[..., FloatArray], at: Sequence[FloatArray]) -> tuple[FloatArray, ...]:

@@ -14,18 +14,31 @@ With unequal probabilities and Brewer's approximation (Brewer 2002, ch. 9) f is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import scipy
 
 from analysis.columns import BoolArray, FloatArray, IntArray, pair
-from analysis.design import CERTAIN, CellAdjustment, Design, Stage
+from analysis.design import CERTAIN, CellAdjustment, Design, LonelyPolicy, Stage
 from analysis.errors import LonelyPSU, some
 from analysis.totals import Cells, UnitTotals, fold_rows
 
 
-def variances(design: Design, totals: UnitTotals) -> FloatArray:
+class Sampling(Protocol):
+    """What the recursion needs to know of a design."""
+
+    @property
+    def stages(self) -> tuple[Stage, ...]: ...
+    @property
+    def lonely_psu(self) -> LonelyPolicy: ...
+    @property
+    def adjust_domain_lonely(self) -> bool: ...
+    @property
+    def compat(self) -> tuple[str, ...]: ...
+
+
+def variances(design: Sampling, totals: UnitTotals) -> FloatArray:
     """The variance of each column of unit totals (of the last stage that the design uses)."""
     result = np.zeros(totals.columns)
     for level in range(len(design.stages) - 1, -1, -1):
@@ -36,7 +49,7 @@ def variances(design: Design, totals: UnitTotals) -> FloatArray:
     return result
 
 
-def dense_variances(design: Design, table: FloatArray) -> FloatArray:
+def dense_variances(design: Sampling, table: FloatArray) -> FloatArray:
     """The variance of each column of a whole table of unit totals (units of the last stage x columns).
 
     For calibrated designs: their residuals are not 0 outside the domain, so no unit is absent from any column.
@@ -75,7 +88,7 @@ def _census(stage: Stage) -> BoolArray:
     return stage.stratum_fraction >= 1.0 - CERTAIN
 
 
-def covariance(design: Design, totals: UnitTotals) -> FloatArray:
+def covariance(design: Sampling, totals: UnitTotals) -> FloatArray:
     """The covariance matrix of the columns of unit totals."""
     result = np.zeros((totals.columns, totals.columns))
     for level in range(len(design.stages) - 1, -1, -1):
@@ -228,7 +241,7 @@ class _Centred:
         self.inflation, self.covered = inflation, covered
 
     @classmethod
-    def of(cls, design: Design, stage: Stage, level: int, totals: UnitTotals) -> _Centred:
+    def of(cls, design: Sampling, stage: Stage, level: int, totals: UnitTotals) -> _Centred:
         stratum = stage.unit_stratum[totals.unit]
         cell, cell_stratum, cell_column = pair(stratum, totals.column, totals.columns)
         sums = np.bincount(cell, weights=totals.values, minlength=cell_stratum.size)
@@ -338,7 +351,7 @@ class _Centred:
 
 
 def _grand_mean(
-    design: Design, stage: Stage, totals: UnitTotals, cell_stratum: IntArray, cell_column: IntArray
+    design: Sampling, stage: Stage, totals: UnitTotals, cell_stratum: IntArray, cell_column: IntArray
 ) -> FloatArray:
     """The mean of all unit totals (at later stages: within the unit of the stage before), for "adjust".
 

@@ -1,0 +1,478 @@
+"""The fold kept as a value: a sample as one table of weighted totals by stratum, PSU and domain.
+
+    table = fold(connection.read_parquet("persons.parquet"), [Proportion("account")],
+                 weights="w", strata="stratum", clusters="psu", by=["commune"])
+    estimates = estimate_table(table)
+
+`fold` is the one seam to engines: a `Design` is folded in memory, a DuckDB relation in DuckDB (Parquet, CSV and SQLite
+files larger than memory), an Ibis table where it lives (PostgreSQL, Spark, Trino, BigQuery). All give the same table,
+and everything after it is the same algebra. Tables of two samples, two provinces, two servers are added with `+`: no
+person's record travels, and the sum is the table of the union.
+
+What a table cannot do: several stages, calibration (whose residuals need the rows or their cells), replicates that
+were not made from its PSUs, and quantiles. Use a `Design` for those.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.columns import BoolArray, FloatArray, IntArray, Label, encode, pair
+from analysis.design import Design, LonelyPolicy, Stage
+from analysis.errors import DesignError, EmptyDomain, MissingValues, NotAShare, NotPossible, some
+from analysis.estimates import DegreesOfFreedom, Estimate, Estimates, Missing
+from analysis.estimators import Column, Expression, Square, Statistic
+from analysis.totals import UnitTotals
+from analysis.variance import covariance, variances
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, eq=False)
+class PSUTable:
+    """A folded sample: a row for each (stratum, PSU, domain) that occurs.
+
+    strata, psus, domains (one array for each column of `by`) hold labels; `inside` is False for the rows that keep
+    PSUs without members of the domain. For each statistic, `sizes` (sum of weights), `counts` (rows with a weight),
+    `missing` (weighted rows without a value) and the totals of its parts: statistics x rows, parts x rows.
+    `population` is the number of PSUs in the stratum's population, NaN where it counts as drawn with replacement.
+    """
+
+    statistics: tuple[Statistic, ...]
+    by: tuple[str, ...]
+    strata: NDArray[Any]
+    psus: NDArray[Any]
+    domains: tuple[NDArray[Any], ...]
+    inside: BoolArray
+    sizes: FloatArray
+    counts: FloatArray
+    missing: FloatArray
+    parts: FloatArray
+    population: FloatArray
+
+    @property
+    def rows(self) -> int:
+        return int(self.inside.size)
+
+    def __add__(self, other: PSUTable) -> PSUTable:
+        """The table of both samples together. A PSU in both is one PSU, its sums added."""
+        if (self.statistics, self.by) != (other.statistics, other.by):
+            raise NotPossible("tables of different statistics or domains cannot be added")
+        return PSUTable(
+            self.statistics,
+            self.by,
+            np.concatenate([self.strata, other.strata]),
+            np.concatenate([self.psus, other.psus]),
+            tuple(np.concatenate(pair) for pair in zip(self.domains, other.domains, strict=True)),
+            np.concatenate([self.inside, other.inside]),
+            np.concatenate([self.sizes, other.sizes], axis=1),
+            np.concatenate([self.counts, other.counts], axis=1),
+            np.concatenate([self.missing, other.missing], axis=1),
+            np.concatenate([self.parts, other.parts], axis=1),
+            np.concatenate([self.population, other.population]),
+        )
+
+
+def fold(
+    source: Any,
+    statistics: Statistic | Sequence[Statistic],
+    *,
+    weights: str = "",
+    strata: str | None = None,
+    clusters: str | None = None,
+    fpc: str | None = None,
+    by: str | Sequence[str] = (),
+    where: str | None = None,
+) -> PSUTable:
+    """A sample folded by the engine that holds it: a `Design`, a DuckDB relation, or an Ibis table.
+
+    A `Design` knows its weights, strata and clusters; the others are told their columns. `where` names a column of
+    truth values. Without `clusters` every row is a PSU, and there is nothing to fold: use a `Design`.
+    """
+    asked = (statistics,) if isinstance(statistics, Statistic) else tuple(statistics)
+    names = (by,) if isinstance(by, str) else tuple(by)
+    for one in asked:
+        if not hasattr(one, "expressions"):
+            raise NotPossible(f"{one.label} is not made of columns that an engine can add up")
+    if isinstance(source, Design):
+        return _fold_design(source, asked, names, where)
+    if not weights or clusters is None:
+        raise DesignError("say which columns hold the weights and the clusters")
+    plan = _Plan(asked, weights, strata, clusters, fpc, names, where)
+    if type(source).__module__.startswith(("duckdb", "_duckdb")):
+        answer = source.query("sample", plan.sql()).to_arrow_table()
+    elif type(source).__module__.startswith("ibis"):
+        answer = plan.ibis(source).to_pyarrow()
+    else:
+        raise NotPossible(f"a {type(source).__name__} is not a Design, a DuckDB relation or an Ibis table")
+    return plan.table(answer)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What an engine is asked: one pass, one group-by, sums that can be merged."""
+
+    statistics: tuple[Statistic, ...]
+    weights: str
+    strata: str | None
+    clusters: str
+    fpc: str | None
+    by: tuple[str, ...]
+    where: str | None
+
+    @property
+    def expressions(self) -> list[tuple[int, list[Expression]]]:
+        return [(index, list(one.expressions)) for index, one in enumerate(self.statistics)]  # type: ignore[attr-defined]
+
+    def sql(self) -> str:
+        """The group-by in DuckDB's SQL; names are quoted, categories are literals."""
+        inside = f"coalesce(CAST({_name(self.where)} AS BOOLEAN), false)" if self.where else "true"
+        keys = [f"{_name(self.strata)} AS h" if self.strata else "0 AS h", f"{_name(self.clusters)} AS i"]
+        keys += [f"CASE WHEN {inside} THEN {_name(column)} END AS d{k}" for k, column in enumerate(self.by)]
+        columns = [f"CAST({_name(self.weights)} AS DOUBLE) AS w", f"{inside} AS inside"]
+        columns += [f"{_name(self.fpc)} AS population"] if self.fpc else []
+        sums = ["min(w) AS lowest", "count(*) - count(w) AS lost"]
+        sums += ["max(population) AS population"] if self.fpc else []
+        for index, expressions in self.expressions:
+            names = [f"p{index}_{k}" for k in range(len(expressions))]
+            columns += [f"{_sql(one)} AS {name}" for one, name in zip(expressions, names, strict=True)]
+            present = " AND ".join(f"{name} IS NOT NULL" for name in names) or "true"
+            sums.append(f"coalesce(sum(w) FILTER ({present}), 0) AS size{index}")
+            sums.append(f"count(*) FILTER (w <> 0 AND {present}) AS count{index}")
+            sums.append(f"count(*) FILTER (w <> 0 AND NOT ({present})) AS missing{index}")
+            sums += [f"coalesce(sum(w * {name}) FILTER ({present}), 0) AS s{name}" for name in names]
+            if self.statistics[index].kind == "proportion":
+                sums.append(f"count(*) FILTER ({names[0]} <> 0 AND {names[0]} <> 1) AS wrong{index}")
+        return (
+            f"SELECT h, i, {''.join(f'd{k}, ' for k in range(len(self.by)))}inside, {', '.join(sums)} "
+            f"FROM (SELECT {', '.join(keys + columns)} FROM sample) GROUP BY ALL"
+        )
+
+    def ibis(self, source: Any) -> Any:
+        """The same as an Ibis expression, for the engine behind it to run."""
+        import ibis
+
+        inside = source[self.where].cast("boolean").fill_null(False) if self.where else ibis.literal(True)
+        columns: dict[str, Any] = {
+            "h": source[self.strata] if self.strata else ibis.literal(0),
+            "i": source[self.clusters],
+            "w": source[self.weights].cast("float64"),
+            "inside": inside,
+        }
+        columns |= {
+            f"d{k}": ibis.ifelse(inside, source[column], ibis.null()) for k, column in enumerate(self.by)
+        }
+        if self.fpc:
+            columns["population"] = source[self.fpc].cast("float64")
+        for index, expressions in self.expressions:
+            columns |= {f"p{index}_{k}": _ibis(source, one) for k, one in enumerate(expressions)}
+        flat = source.select(**columns)
+        sums: dict[str, Any] = {"lowest": flat.w.min(), "lost": ibis.ifelse(flat.w.isnull(), 1, 0).sum()}
+        if self.fpc:
+            sums["population"] = flat.population.max()
+        for index, expressions in self.expressions:
+            names = [f"p{index}_{k}" for k in range(len(expressions))]
+            present: Any = ibis.literal(True)
+            for name in names:
+                present = present & flat[name].notnull()
+            weighted = flat.w != 0
+            sums[f"size{index}"] = ibis.ifelse(present, flat.w, 0.0).sum()
+            # Not a cast: PostgreSQL turns no truth value into a bigint.
+            sums[f"count{index}"] = ibis.ifelse(present & weighted, 1, 0).sum()
+            sums[f"missing{index}"] = ibis.ifelse(~present & weighted, 1, 0).sum()
+            sums |= {f"s{name}": ibis.ifelse(present, flat.w * flat[name], 0.0).sum() for name in names}
+            if self.statistics[index].kind == "proportion":
+                wrong = (flat[names[0]] != 0) & (flat[names[0]] != 1)
+                sums[f"wrong{index}"] = ibis.ifelse(wrong.fill_null(False), 1, 0).sum()
+        return flat.group_by(["h", "i", *(f"d{k}" for k in range(len(self.by))), "inside"]).aggregate(**sums)
+
+    def table(self, answer: pa.Table) -> PSUTable:
+        """The engine's answer, checked."""
+
+        def numbers(name: str) -> FloatArray:
+            return np.asarray(answer[name].to_numpy(), dtype=np.float64)
+
+        if int(numbers("lost").sum()) or not np.isfinite(numbers("lowest")).all():
+            raise DesignError(
+                f'weights "{self.weights}": {int(numbers("lost").sum())} are missing or infinite'
+            )
+        if numbers("lowest").min() < 0:
+            raise DesignError(f'weights "{self.weights}": some are negative')
+        for index, one in enumerate(self.statistics):
+            if one.kind == "proportion" and numbers(f"wrong{index}").any():
+                raise NotAShare(f"{one.label}: values other than 0 and 1; ask for the Mean")
+        for name, what in (("h", self.strata or ""), ("i", self.clusters)):
+            if answer[name].null_count:
+                raise DesignError(f'"{what}" is missing for some rows')
+        inside = np.asarray(answer["inside"].to_numpy(zero_copy_only=False), dtype=bool)
+        count = len(self.statistics)
+        stacked = [
+            np.stack([numbers(f"{kind}{index}") for index in range(count)])
+            for kind in ("size", "count", "missing")
+        ]
+        parts = [
+            numbers(f"sp{index}_{k}")
+            for index, expressions in self.expressions
+            for k in range(len(expressions))
+        ]
+        return PSUTable(
+            self.statistics,
+            self.by,
+            _labels(answer["h"]),
+            _labels(answer["i"]),
+            tuple(_labels(answer[f"d{k}"]) for k in range(len(self.by))),
+            inside,
+            *stacked,
+            np.stack(parts) if parts else np.zeros((0, inside.size)),
+            numbers("population") if self.fpc else np.full(inside.size, np.nan),
+        )
+
+
+def _labels(column: Any) -> NDArray[Any]:
+    """Labels as an array; text and missing values as objects."""
+    if column.null_count == 0 and str(column.type).startswith(("int", "uint")):
+        return np.asarray(column.to_numpy())
+    return np.array(column.to_pylist(), dtype=object)
+
+
+def _name(column: str | None) -> str:
+    return '"' + str(column).replace('"', '""') + '"'
+
+
+def _sql(expression: Expression) -> str:
+    if isinstance(expression, Square):
+        return f"({_sql(expression.of)}) ** 2"
+    if isinstance(expression, Column):
+        return f"nullif(CAST({_name(expression.name)} AS DOUBLE), 'nan'::DOUBLE)"
+    wanted = ", ".join(_literal(one) for one in expression.categories)
+    name = _name(expression.name)
+    return f"CASE WHEN {name} IS NULL THEN NULL WHEN {name} IN ({wanted}) THEN 1.0 ELSE 0.0 END"
+
+
+def _literal(value: Label) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, int | float) else "'" + str(value).replace("'", "''") + "'"
+
+
+def _ibis(source: Any, expression: Expression) -> Any:
+    import ibis
+
+    if isinstance(expression, Square):
+        inner = _ibis(source, expression.of)
+        return inner * inner
+    column = source[expression.name]
+    if isinstance(expression, Column):
+        number = column.cast("float64")
+        return (
+            ibis.ifelse(number.isnan(), ibis.null("float64"), number)
+            if column.type().is_floating()
+            else number
+        )
+    member = column.isin(list(expression.categories)).ifelse(1.0, 0.0)
+    return ibis.ifelse(column.isnull(), ibis.null("float64"), member)
+
+
+def _fold_design(
+    design: Design, statistics: tuple[Statistic, ...], by: tuple[str, ...], where: str | None
+) -> PSUTable:
+    """The fold of a design in memory."""
+    if len(design.stages) > 1 or design.adjustments or design.replicates or design.phase or design.unequal:
+        raise NotPossible("a table holds one stage of equal-probability sampling and unadjusted weights")
+    stage = design.stages[0]
+    inside = design.domain(where)
+    combined = np.where(inside, 0, -1)
+    columns = [design.columns.codes(name) for name in by]
+    for codes, labels in columns:
+        combined = np.where((combined >= 0) & (codes >= 0), combined * len(labels) + codes, -1)
+    code, unit, domain = pair(stage.unit, combined + 1, int(combined.max(initial=0)) + 2)
+    first = np.empty(unit.size, dtype=np.int64)
+    first[code] = np.arange(design.rows)
+    sizes, counts, missing, parts = [], [], [], []
+
+    def add(values: FloatArray) -> FloatArray:
+        return np.bincount(code, weights=values, minlength=unit.size)
+
+    for one in statistics:
+        own = one.parts(design.columns)
+        present = np.ones(design.rows, dtype=bool)
+        for part in own:
+            present &= ~np.isnan(part)
+        sizes.append(add(np.where(present, design.weight, 0.0)))
+        counts.append(add(np.where(present, design.present, 0.0)))
+        missing.append(add(np.where(present, 0.0, design.present)))
+        parts += [add(np.where(present, design.weight * part, 0.0)) for part in own]
+    clusters = (design.clusters,) if isinstance(design.clusters, str) else tuple(design.clusters or ())
+    psus = _label_array(design, clusters[0], first) if clusters else first
+    strata_names = (design.strata,) if isinstance(design.strata, str) else tuple(design.strata or ())
+    strata = _label_array(design, strata_names[0], first) if strata_names else np.zeros(unit.size, dtype=int)
+    sampled = stage.sampled[stage.unit_stratum[unit]]
+    with np.errstate(divide="ignore"):
+        population = np.where(stage.fraction[unit] > 0, sampled / stage.fraction[unit], np.nan)
+    domains = tuple(
+        np.array([labels[codes[row]] if codes[row] >= 0 else None for row in first], dtype=object)
+        for codes, labels in columns
+    )
+    return PSUTable(
+        statistics,
+        by,
+        strata,
+        psus,
+        domains,
+        domain > 0,
+        np.stack(sizes),
+        np.stack(counts),
+        np.stack(missing),
+        np.stack(parts) if parts else np.zeros((0, unit.size)),
+        population,
+    )
+
+
+def _label_array(design: Design, name: str, rows: IntArray) -> NDArray[Any]:
+    codes, labels = design.columns.identifiers(name)
+    return np.array(labels)[codes[rows]]
+
+
+@dataclass(frozen=True)
+class _Folded:
+    """What the variance needs to know of a table: its one stage and its policies."""
+
+    stages: tuple[Stage, ...]
+    lonely_psu: LonelyPolicy
+    adjust_domain_lonely: bool
+    compat: tuple[str, ...] = ()
+
+
+def estimate_table(
+    table: PSUTable,
+    *,
+    nest: bool = False,
+    lonely_psu: LonelyPolicy = "fail",
+    adjust_domain_lonely: bool = False,
+    missing: Missing = "error",
+    df: DegreesOfFreedom = "domain",
+) -> Estimates:
+    """The estimates of a folded sample: the same as `estimate` gives for its design.
+
+    Design effects are given for shares; other statistics would need sums of squares and have NaN.
+    """
+    stage = _stage(table, nest)
+    sampling = _Folded((stage,), lonely_psu, adjust_domain_lonely)
+    domain, labels = _table_domains(table)
+    items: list[Estimate] = []
+    totals: list[UnitTotals] = []
+    start = 0
+    for index, one in enumerate(table.statistics):
+        lost = np.bincount(
+            domain[domain >= 0], weights=table.missing[index][domain >= 0], minlength=len(labels)
+        )
+        if lost.any() and missing == "error":
+            raise MissingValues(
+                f"{one.label}: {int(lost.sum())} of the units asked about have no value. Say how to treat them: "
+                'missing="domain" estimates for the units that have one'
+            )
+        held = np.flatnonzero((domain >= 0) & (table.counts[index] > 0))
+        if not held.size:
+            raise EmptyDomain(f"{one.label}: nobody of the sample is in the domain")
+        cell, unit, cell_domain = pair(stage.unit[held], domain[held], len(labels))
+
+        def add(
+            values: FloatArray, held: IntArray = held, cell: IntArray = cell, size: int = unit.size
+        ) -> FloatArray:
+            return np.bincount(cell, weights=values[held], minlength=size)
+
+        sums = [add(table.sizes[index]), *(add(part) for part in table.parts[start : start + one.width])]
+        start += one.width
+        whole = [np.bincount(cell_domain, weights=values, minlength=len(labels)) for values in sums]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value, slopes = one.evaluate(whole[0], tuple(whole[1:]))
+        linear = sum(slopes[k][cell_domain] * values for k, values in enumerate(sums))
+        totals.append(UnitTotals(unit, cell_domain, np.asarray(linear), len(labels)))
+        n = np.bincount(cell_domain, weights=add(table.counts[index]), minlength=len(labels))
+        errors = np.sqrt(np.maximum(variances(sampling, totals[-1]), 0.0))
+        freedom = _freedom(stage, unit, cell_domain, len(labels), df)
+        for position in np.flatnonzero(n).tolist():
+            p, size, count = float(value[position]), float(whole[0][position]), float(n[position])
+            simple = p * (1.0 - p) / (count - 1.0) if one.kind == "proportion" and count > 1 else math.nan
+            share = float(errors[position]) ** 2 / simple if simple > 0 else math.nan
+            items.append(
+                Estimate(
+                    statistic=one.label,
+                    kind=one.kind,
+                    value=p,
+                    se=float(errors[position]),
+                    df=float(freedom[position]),
+                    n=int(count),
+                    domain=dict(zip(table.by, labels[position], strict=True)),
+                    population=size,
+                    deff=share / (1.0 - count / size) if size > count else math.nan,
+                    deff_replace=share,
+                    missing=missing,
+                    n_missing=int(lost[position]),
+                )
+            )
+    return Estimates(items, lambda: covariance(sampling, UnitTotals.joined(totals)))
+
+
+def _stage(table: PSUTable, nest: bool) -> Stage:
+    stratum, strata = encode(table.strata, ordered=False)
+    psu, psus = encode(table.psus, ordered=False)
+    unit, unit_stratum, which = pair(stratum, psu, len(psus))
+    if not nest:
+        shared = np.flatnonzero(np.bincount(which, minlength=len(psus)) > 1)
+        if shared.size:
+            raise DesignError(
+                f"PSU labels occur in more than one stratum, for example {some(psus[k] for k in shared.tolist())}; "
+                "if labels are used again in each stratum, say nest=True"
+            )
+    sampled = np.bincount(unit_stratum, minlength=len(strata)).astype(np.float64)
+    population = np.full(len(strata), np.nan)
+    population[stratum] = table.population
+    if (population < sampled * (1.0 - 1e-9)).any():
+        wrong = [strata[k] for k in np.flatnonzero(population < sampled).tolist()]
+        raise DesignError(f"fpc is smaller than the sample in strata {some(wrong)}")
+    fraction = np.where(np.isnan(population), 0.0, sampled / np.where(population > 0, population, 1.0))
+    return Stage(
+        unit,
+        unit_stratum,
+        np.zeros(unit_stratum.size, dtype=np.int64),
+        sampled,
+        fraction[unit_stratum],
+        fraction,
+        np.zeros(sampled.size, dtype=np.int64),
+        np.ones(sampled.size),
+        strata,
+    )
+
+
+def _table_domains(table: PSUTable) -> tuple[IntArray, list[tuple[Label, ...]]]:
+    """The domain of each row (-1: none) and their labels, the first column of `by` slowest."""
+    codes = np.where(table.inside, 0, -1)
+    labels: list[tuple[Label, ...]] = [()]
+    for column in table.domains:
+        own, names = encode(column)
+        codes = np.where((codes >= 0) & (own >= 0), codes * len(names) + own, -1)
+        labels = [(*label, name) for label in labels for name in names]
+    held = np.bincount(codes[codes >= 0], minlength=len(labels)) > 0
+    rank = np.full(len(labels) + 1, -1, dtype=np.int64)
+    rank[np.flatnonzero(held)] = np.arange(int(held.sum()))
+    return rank[codes], [label for label, kept in zip(labels, held.tolist(), strict=True) if kept]
+
+
+def _freedom(
+    stage: Stage, unit: IntArray, domain: IntArray, domains: int, df: DegreesOfFreedom
+) -> FloatArray:
+    if df == "design":
+        return np.full(domains, float(stage.units - stage.strata))
+    if not isinstance(df, str):
+        return np.full(domains, float(df))
+    strata = np.unique(stage.unit_stratum[unit] * domains + domain)
+    psus = np.bincount(domain, minlength=domains)
+    return (psus - np.bincount(strata % domains, minlength=domains)).astype(np.float64)
