@@ -25,6 +25,8 @@ Label = Any  # a category as the data hold it: text, number or truth value
 class Columns:
     """The data behind a design, read column by column and remembered; `rows` is their number."""
 
+    rows: int
+
     def __init__(self, data: Any) -> None:
         self._arrays: dict[str, NDArray[Any]] | None = None
         self._frame: nw.DataFrame[Any] | None = None
@@ -191,6 +193,11 @@ def _encode_small_integers(values: NDArray[Any], low: int, high: int) -> tuple[I
     if labels.size == present.size:
         return shifted, tuple(labels.tolist())
     return (np.cumsum(present) - 1)[shifted], tuple(labels.tolist())
+
+
+def add_up(code: IntArray, values: FloatArray, count: int) -> FloatArray:
+    """The sum of the values of each code 0 .. count - 1."""
+    return np.asarray(np.bincount(code, weights=values, minlength=count), dtype=np.float64)
 
 
 def pair(first: IntArray, second: IntArray, width: int) -> tuple[IntArray, IntArray, IntArray]:

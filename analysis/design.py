@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from analysis.adjustments import Adjustment, CellAdjustment, FixedFactors
-from analysis.columns import BoolArray, Columns, FloatArray, IntArray, Label, pair
+from analysis.columns import BoolArray, Columns, FloatArray, IntArray, Label, add_up, pair
 from analysis.errors import DesignError, rows, some
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ class Design:
     @property
     def n(self) -> int:
         """Rows with a weight (other than 0)."""
-        return int(self.remembered("n", lambda: int(np.count_nonzero(self.weight))))
+        found: int = self.remembered("n", lambda: int(np.count_nonzero(self.weight)))
+        return found
 
     @property
     def present(self) -> FloatArray:
@@ -150,7 +151,7 @@ class Design:
         """The number of rows with a weight in each sampling unit of the last stage that the variance uses."""
         last = self.stages[-1]
         found: FloatArray = self.remembered(
-            "unit_counts", lambda: np.bincount(last.unit, weights=self.present, minlength=last.units)
+            "unit_counts", lambda: add_up(last.unit, self.present, last.units)
         )
         return found
 
@@ -159,7 +160,7 @@ class Design:
         """The sum of the weights in each sampling unit of the last stage that the variance uses."""
         last = self.stages[-1]
         found: FloatArray = self.remembered(
-            "unit_weights", lambda: np.bincount(last.unit, weights=self.weight, minlength=last.units)
+            "unit_weights", lambda: add_up(last.unit, self.weight, last.units)
         )
         return found
 
@@ -246,7 +247,7 @@ class Design:
             return np.ones(self.rows, dtype=bool)
         if isinstance(where, str):
             values = self.columns.numbers(where)
-            return np.nan_to_num(values, nan=0.0) != 0.0
+            return np.asarray(np.nan_to_num(values, nan=0.0) != 0.0)
         mask = np.asarray(where)
         if mask.shape != (self.rows,) or mask.dtype != bool:
             raise DesignError(f"where: a mask must hold {self.rows} truth values, one a row")
@@ -295,7 +296,8 @@ def _compile(design: Design, columns: Columns) -> tuple[tuple[Stage, ...], tuple
     parent = np.zeros(columns.rows, dtype=np.int64)
     parent_count = 1
     for level in range(used):
-        stratum, labels = parent, ("the whole sample",)
+        stratum = parent
+        labels: tuple[Label, ...] = ("the whole sample",)
         stratum_parent = np.arange(parent_count)
         if level < len(strata):
             own, own_labels = _identified(columns, strata[level], "strata")
@@ -312,7 +314,7 @@ def _compile(design: Design, columns: Columns) -> tuple[tuple[Stage, ...], tuple
             )
             fractions.append(row_fraction)
             fraction[unit] = row_fraction
-        stratum_fraction = np.bincount(unit_stratum, weights=fraction, minlength=sampled.size) / sampled
+        stratum_fraction = add_up(unit_stratum, fraction, sampled.size) / sampled
         unit_parent = stratum_parent[unit_stratum]
         multiplier = np.ones(sampled.size)
         if stages:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from analysis.columns import FloatArray
+from analysis.columns import FloatArray, add_up
 from analysis.errors import DesignError, some
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def joint(how: str | JointProbabilities, stage: Stage) -> JointProbabilities:
         if how == "overton":
             kernel = 1.0 - (sampled - together / 2.0) / (sampled - 1.0)
         else:
-            mean = np.bincount(stage.unit_stratum, weights=single, minlength=stage.strata) / stage.sampled
+            mean = add_up(stage.unit_stratum, single, stage.strata) / stage.sampled
             kernel = 1.0 - (sampled - together + mean[stage.unit_stratum][:, np.newaxis]) / (sampled - 1.0)
     kernel[stage.unit_stratum[:, np.newaxis] != stage.unit_stratum[np.newaxis, :]] = 0.0
     kernel[together == 2.0] = 0.0

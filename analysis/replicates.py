@@ -30,7 +30,7 @@ import numpy as np
 import scipy
 
 from analysis.adjustments import CellAdjustment
-from analysis.columns import BoolArray, FloatArray, IntArray, pair
+from analysis.columns import BoolArray, FloatArray, IntArray, add_up, pair
 from analysis.errors import DesignError, NotPossible, some
 from analysis.totals import Cells
 
@@ -249,7 +249,7 @@ class Replicates:
 def _sums_by(row: IntArray, rows: int, column: IntArray, columns: int, values: FloatArray) -> Any:
     """Row-level values added up by two codes, as a sparse table."""
     code, first, second = pair(row, column, columns)
-    sums = np.bincount(code, weights=values, minlength=first.size)
+    sums = add_up(code, values, first.size)
     return scipy.sparse.csr_array((sums, (first, second)), shape=(rows, columns))
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.columns import BoolArray, FloatArray, IntArray, Label, encode, pair
+from analysis.columns import BoolArray, FloatArray, IntArray, Label, add_up, encode, pair
 from analysis.design import Design, LonelyPolicy, Stage
 from analysis.errors import DesignError, EmptyDomain, MissingValues, NotAShare, NotPossible, some
 from analysis.estimates import DegreesOfFreedom, Estimate, Estimates, Missing
@@ -107,7 +107,12 @@ def fold(
         raise DesignError("say which columns hold the weights and the clusters")
     plan = _Plan(asked, weights, strata, clusters, fpc, names, where)
     if type(source).__module__.startswith(("duckdb", "_duckdb")):
-        answer = source.query("sample", plan.sql()).to_arrow_table()
+        checked = source.query("sample", plan.checks()).to_arrow_table()
+        whole = frozenset(k for k in range(len(asked)) if checked[f"missing{k}"][0].as_py() == 0)
+        answer = source.query("sample", plan.sql(whole)).to_arrow_table()
+        for name in ("lowest", "lost", *(f"wrong{k}" for k in range(len(asked)))):
+            if name in checked.column_names:
+                answer = answer.append_column(name, checked[name].take([0] * answer.num_rows))
     elif type(source).__module__.startswith("ibis"):
         answer = plan.ibis(source).to_pyarrow()
     else:
@@ -131,25 +136,42 @@ class _Plan:
     def expressions(self) -> list[tuple[int, list[Expression]]]:
         return [(index, list(one.expressions)) for index, one in enumerate(self.statistics)]  # type: ignore[attr-defined]
 
-    def sql(self) -> str:
-        """The group-by in DuckDB's SQL; names are quoted, categories are literals."""
+    def checks(self) -> str:
+        """A first pass without groups: weights that cannot be, values other than 0 and 1, missing values."""
+        columns = [f"CAST({_name(self.weights)} AS DOUBLE) AS w"]
+        sums = ["min(w) AS lowest", "count(*) - count(w) AS lost"]
+        for index, expressions in self.expressions:
+            names = [f"p{index}_{k}" for k in range(len(expressions))]
+            columns += [f"{_sql(one)} AS {name}" for one, name in zip(expressions, names, strict=True)]
+            absent = " + ".join(f"count(*) - count({name})" for name in names) or "0"
+            sums.append(f"{absent} AS missing{index}")
+            if self.statistics[index].kind == "proportion":
+                sums.append(f"count(*) FILTER ({names[0]} <> 0 AND {names[0]} <> 1) AS wrong{index}")
+        return f"SELECT {', '.join(sums)} FROM (SELECT {', '.join(columns)} FROM sample)"
+
+    def sql(self, whole: frozenset[int]) -> str:
+        """The group-by in DuckDB's SQL; names are quoted, categories are literals.
+
+        `whole` are the statistics without any missing value, which need no filters.
+        """
         inside = f"coalesce(CAST({_name(self.where)} AS BOOLEAN), false)" if self.where else "true"
         keys = [f"{_name(self.strata)} AS h" if self.strata else "0 AS h", f"{_name(self.clusters)} AS i"]
         keys += [f"CASE WHEN {inside} THEN {_name(column)} END AS d{k}" for k, column in enumerate(self.by)]
         columns = [f"CAST({_name(self.weights)} AS DOUBLE) AS w", f"{inside} AS inside"]
         columns += [f"{_name(self.fpc)} AS population"] if self.fpc else []
-        sums = ["min(w) AS lowest", "count(*) - count(w) AS lost"]
+        sums = ["sum(w) AS size", "count(*) FILTER (w <> 0) AS counted"]
         sums += ["max(population) AS population"] if self.fpc else []
         for index, expressions in self.expressions:
             names = [f"p{index}_{k}" for k in range(len(expressions))]
             columns += [f"{_sql(one)} AS {name}" for one, name in zip(expressions, names, strict=True)]
-            present = " AND ".join(f"{name} IS NOT NULL" for name in names) or "true"
+            if index in whole:
+                sums += [f"sum(w * {name}) AS s{name}" for name in names]
+                continue
+            present = " AND ".join(f"{name} IS NOT NULL" for name in names)
             sums.append(f"coalesce(sum(w) FILTER ({present}), 0) AS size{index}")
             sums.append(f"count(*) FILTER (w <> 0 AND {present}) AS count{index}")
             sums.append(f"count(*) FILTER (w <> 0 AND NOT ({present})) AS missing{index}")
             sums += [f"coalesce(sum(w * {name}) FILTER ({present}), 0) AS s{name}" for name in names]
-            if self.statistics[index].kind == "proportion":
-                sums.append(f"count(*) FILTER ({names[0]} <> 0 AND {names[0]} <> 1) AS wrong{index}")
         return (
             f"SELECT h, i, {''.join(f'd{k}, ' for k in range(len(self.by)))}inside, {', '.join(sums)} "
             f"FROM (SELECT {', '.join(keys + columns)} FROM sample) GROUP BY ALL"
@@ -212,11 +234,12 @@ class _Plan:
             if answer[name].null_count:
                 raise DesignError(f'"{what}" is missing for some rows')
         inside = np.asarray(answer["inside"].to_numpy(zero_copy_only=False), dtype=bool)
-        count = len(self.statistics)
-        stacked = [
-            np.stack([numbers(f"{kind}{index}") for index in range(count)])
-            for kind in ("size", "count", "missing")
-        ]
+        sizes, counts, missing = [], [], []
+        for index in range(len(self.statistics)):
+            own = f"size{index}" in answer.column_names
+            sizes.append(numbers(f"size{index}" if own else "size"))
+            counts.append(numbers(f"count{index}" if own else "counted"))
+            missing.append(numbers(f"missing{index}") if own else np.zeros(inside.size))
         parts = [
             numbers(f"sp{index}_{k}")
             for index, expressions in self.expressions
@@ -229,7 +252,9 @@ class _Plan:
             _labels(answer["i"]),
             tuple(_labels(answer[f"d{k}"]) for k in range(len(self.by))),
             inside,
-            *stacked,
+            np.stack(sizes),
+            np.stack(counts),
+            np.stack(missing),
             np.stack(parts) if parts else np.zeros((0, inside.size)),
             numbers("population") if self.fpc else np.full(inside.size, np.nan),
         )
@@ -298,7 +323,7 @@ def _fold_design(
     sizes, counts, missing, parts = [], [], [], []
 
     def add(values: FloatArray) -> FloatArray:
-        return np.bincount(code, weights=values, minlength=unit.size)
+        return add_up(code, values, unit.size)
 
     for one in statistics:
         own = one.parts(design.columns)
@@ -370,9 +395,7 @@ def estimate_table(
     totals: list[UnitTotals] = []
     start = 0
     for index, one in enumerate(table.statistics):
-        lost = np.bincount(
-            domain[domain >= 0], weights=table.missing[index][domain >= 0], minlength=len(labels)
-        )
+        lost = add_up(domain[domain >= 0], table.missing[index][domain >= 0], len(labels))
         if lost.any() and missing == "error":
             raise MissingValues(
                 f"{one.label}: {int(lost.sum())} of the units asked about have no value. Say how to treat them: "
@@ -386,16 +409,16 @@ def estimate_table(
         def add(
             values: FloatArray, held: IntArray = held, cell: IntArray = cell, size: int = unit.size
         ) -> FloatArray:
-            return np.bincount(cell, weights=values[held], minlength=size)
+            return add_up(cell, values[held], size)
 
         sums = [add(table.sizes[index]), *(add(part) for part in table.parts[start : start + one.width])]
         start += one.width
-        whole = [np.bincount(cell_domain, weights=values, minlength=len(labels)) for values in sums]
+        whole = [add_up(cell_domain, values, len(labels)) for values in sums]
         with np.errstate(divide="ignore", invalid="ignore"):
             value, slopes = one.evaluate(whole[0], tuple(whole[1:]))
         linear = sum(slopes[k][cell_domain] * values for k, values in enumerate(sums))
         totals.append(UnitTotals(unit, cell_domain, np.asarray(linear), len(labels)))
-        n = np.bincount(cell_domain, weights=add(table.counts[index]), minlength=len(labels))
+        n = add_up(cell_domain, add(table.counts[index]), len(labels))
         errors = np.sqrt(np.maximum(variances(sampling, totals[-1]), 0.0))
         freedom = _freedom(stage, unit, cell_domain, len(labels), df)
         for position in np.flatnonzero(n).tolist():

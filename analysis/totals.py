@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.columns import BoolArray, FloatArray, IntArray, pair
+from analysis.columns import BoolArray, FloatArray, IntArray, add_up, pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Cells:
 
     def sums(self, values: FloatArray) -> FloatArray:
         """The sum of a row-level value in each cell."""
-        return np.bincount(self.code, weights=self.take(values), minlength=self.unit.size)
+        return add_up(self.code, self.take(values), self.unit.size)
 
     def by_domain(self, values: FloatArray) -> FloatArray:
         """The sum of a row-level value in each domain."""
@@ -52,7 +52,7 @@ class Cells:
         """The sum in each domain of a value of the member rows."""
         if self.row_domain is None:
             return np.array([values.sum()])
-        return np.bincount(self.row_domain, weights=values, minlength=self.domains)
+        return add_up(self.row_domain, values, self.domains)
 
     def take(self, values: FloatArray) -> FloatArray:
         """A row-level value of the member rows."""
@@ -71,7 +71,7 @@ class Cells:
 
     def domain_totals(self, sums: FloatArray) -> FloatArray:
         """Cell sums added up to the domains."""
-        return np.bincount(self.domain, weights=sums, minlength=self.domains)
+        return add_up(self.domain, sums, self.domains)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,7 @@ class UnitTotals:
     def raised(self, parent: IntArray) -> UnitTotals:
         """Added up to the units of the stage before; `parent` gives each unit's."""
         code, unit, column = pair(parent[self.unit], self.column, self.columns)
-        values = np.bincount(code, weights=self.values, minlength=unit.size)
+        values = add_up(code, self.values, unit.size)
         return UnitTotals(unit, column, values, self.columns)
 
 
@@ -125,5 +125,5 @@ def fold_rows(unit: IntArray, units: int, table: FloatArray) -> FloatArray:
     """Row-level values (rows x columns) added up by sampling unit."""
     out = np.empty((units, table.shape[1]))
     for column in range(table.shape[1]):
-        out[:, column] = np.bincount(unit, weights=table[:, column], minlength=units)
+        out[:, column] = add_up(unit, table[:, column], units)
     return out

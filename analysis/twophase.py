@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from analysis.columns import BoolArray, FloatArray, IntArray
+from analysis.columns import BoolArray, FloatArray, IntArray, add_up
 from analysis.errors import DesignError, rows
 
 if TYPE_CHECKING:
@@ -121,15 +121,11 @@ class TwoPhase:
             raise DesignError("two phases take one stage in the first phase")
         unit = stage.unit[self.selected]
         present, code = np.unique(unit, return_inverse=True)
-        totals = np.stack(
-            [np.bincount(code, weights=column, minlength=present.size) for column in values.T], axis=1
-        )
+        totals = np.stack([add_up(code, column, present.size) for column in values.T], axis=1)
         share = np.empty(present.size)
         share[code] = (self.second / self.first)[self.stratum[self.selected]]
         stratum = stage.unit_stratum[present]
-        sums = np.stack(
-            [np.bincount(stratum, weights=column, minlength=stage.strata) for column in totals.T], axis=1
-        )
+        sums = np.stack([add_up(stratum, column, stage.strata) for column in totals.T], axis=1)
         centre = sums / stage.sampled[:, np.newaxis]
         deviation = totals * share[:, np.newaxis] - centre[stratum]
         size = stage.sampled[stratum]
@@ -139,7 +135,7 @@ class TwoPhase:
     def _second_phase(self, values: FloatArray) -> FloatArray:
         drawn = self.stratum[self.selected]
         sums = np.stack(
-            [np.bincount(drawn, weights=column, minlength=self.second.size) for column in values.T],
+            [add_up(drawn, column, self.second.size) for column in values.T],
             axis=1,
         )
         deviation = values - (sums / self.second[:, np.newaxis])[drawn]

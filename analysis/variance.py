@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 import scipy
 
-from analysis.columns import BoolArray, FloatArray, IntArray, pair
+from analysis.columns import BoolArray, FloatArray, IntArray, add_up, pair
 from analysis.design import CERTAIN, CellAdjustment, Design, LonelyPolicy, Stage
 from analysis.errors import LonelyPSU, some
 from analysis.totals import Cells, UnitTotals, fold_rows
@@ -141,7 +141,7 @@ def residual_totals(design: Design, cells: Cells, linear: FloatArray) -> FloatAr
         return _residuals_by_row(design, cells, linear)
     last = design.stages[-1]
     table = np.zeros((last.units, cells.domains))
-    table[cells.unit, cells.domain] = np.bincount(cells.code, weights=linear, minlength=cells.unit.size)
+    table[cells.unit, cells.domain] = add_up(cells.code, linear, cells.unit.size)
     largest = max((step.cell.max() + 1 for step in on_cells), default=1)
     for chosen, rows, domain, count in _domain_blocks(cells, linear.size, int(BLOCK // largest)):
         taken_off: list[tuple[CellAdjustment, FloatArray]] = []
@@ -150,7 +150,7 @@ def residual_totals(design: Design, cells: Cells, linear: FloatArray) -> FloatAr
             code = step.cell if cells.members is None else step.cell[cells.members]
             key = (code if rows is None else code[rows]) * count + domain
             values = linear if rows is None else linear[rows]
-            sums = np.bincount(key, weights=values, minlength=size * count).reshape(size, count)
+            sums = add_up(key, values, size * count).reshape(size, count)
             for before, fitted in taken_off:
                 sums = sums - _overlap(design, step, before) @ fitted
             fitted = step.fitted(sums)
@@ -211,7 +211,7 @@ def _overlap(design: Design, step: CellAdjustment, before: CellAdjustment) -> An
 def _sparse(row: IntArray, count: int, column: IntArray, weight: FloatArray) -> Any:
     width = int(column.max()) + 1
     code, rows, columns = pair(row, column, width)
-    sums = np.bincount(code, weights=weight, minlength=rows.size)
+    sums = add_up(code, weight, rows.size)
     return scipy.sparse.csr_array((sums, (rows, columns)), shape=(count, width))
 
 
@@ -244,13 +244,13 @@ class _Centred:
     def of(cls, design: Sampling, stage: Stage, level: int, totals: UnitTotals) -> _Centred:
         stratum = stage.unit_stratum[totals.unit]
         cell, cell_stratum, cell_column = pair(stratum, totals.column, totals.columns)
-        sums = np.bincount(cell, weights=totals.values, minlength=cell_stratum.size)
+        sums = add_up(cell, totals.values, cell_stratum.size)
         present = np.bincount(cell, minlength=cell_stratum.size).astype(np.float64)
         sampled = stage.sampled[cell_stratum]
         centre = sums / sampled
         unit_factor = _unit_factor(stage)
         census = _census(stage)
-        stratum_factor = np.bincount(stage.unit_stratum, weights=unit_factor, minlength=stage.strata)
+        stratum_factor = add_up(stage.unit_stratum, unit_factor, stage.strata)
 
         lonely = (stage.sampled == 1) & ~census
         flagged = lonely[cell_stratum]
@@ -289,17 +289,15 @@ class _Centred:
 
     def variances(self) -> FloatArray:
         deviation = self.totals.values - self.centre[self.cell]
-        terms = np.bincount(
-            self.cell, weights=self.factor * deviation * deviation, minlength=self.centre.size
-        )
-        held = np.bincount(self.cell, weights=self.factor, minlength=self.centre.size)
+        terms = add_up(self.cell, self.factor * deviation * deviation, self.centre.size)
+        held = add_up(self.cell, self.factor, self.centre.size)
         absent = np.maximum(self.stratum_factor[self.cell_stratum] - held, 0.0)
         # What is left of subtracting equal factors is rounding, not a unit.
         absent[absent < 1e-9 * self.stratum_factor[self.cell_stratum]] = 0.0
         terms += absent * self.centre * self.centre
         if self.covered is not None and self.inflation is not None:
             terms = np.where(self.covered, terms * self.inflation, 0.0)
-        return np.bincount(self.cell_column, weights=terms, minlength=self.totals.columns)
+        return add_up(self.cell_column, terms, self.totals.columns)
 
     def covariance(self) -> FloatArray:
         """By blocks of strata, each block a dense table of deviations."""
@@ -317,7 +315,7 @@ class _Centred:
         if missing.any():
             sizes = np.bincount(stage.unit_stratum, minlength=stage.strata)
             known = np.bincount(stage.unit_stratum[~missing], minlength=stage.strata)
-            spread = np.bincount(stage.unit_stratum, weights=per_unit, minlength=stage.strata)
+            spread = add_up(stage.unit_stratum, per_unit, stage.strata)
             with np.errstate(divide="ignore", invalid="ignore"):
                 each = np.where(sizes > known, (self.stratum_factor - spread) / (sizes - known), 0.0)
             per_unit[missing] = np.maximum(each, 0.0)[stage.unit_stratum[missing]]
@@ -362,7 +360,7 @@ def _grand_mean(
     parent = stage.stratum_parent
     units = np.bincount(parent[stage.unit_stratum], minlength=int(parent.max()) + 1).astype(np.float64)
     code, group, column = pair(parent[stage.unit_stratum[totals.unit]], totals.column, totals.columns)
-    mean = np.bincount(code, weights=totals.values, minlength=group.size) / units[group]
+    mean = add_up(code, totals.values, group.size) / units[group]
     key = group * totals.columns + column
     order = np.argsort(key)
     wanted = parent[cell_stratum] * totals.columns + cell_column
