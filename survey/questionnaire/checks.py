@@ -31,6 +31,7 @@ SAID: dict[str, Text] = {
         "vi": "Xin trả lời câu này, hoặc chọn “Không biết” hay “Không muốn trả lời”.",
         "en": "Answer this question, or choose “Don’t know” or “Prefer not to say”.",
     },
+    "opened": {"vi": "Xin trả lời thêm câu này.", "en": "Please answer this question too."},
     "required_plain": {"vi": "Xin trả lời câu này.", "en": "Answer this question."},
     "not_whole": {"vi": "Xin nhập một số nguyên, ví dụ 3.", "en": "Enter a whole number, for example 3."},
     "not_number": {"vi": "Xin nhập một số, ví dụ 2,5.", "en": "Enter a number, for example 2.5."},
@@ -105,8 +106,9 @@ def read_form(questionnaire: Questionnaire, response: Response, step: Step, form
             continue
         if answer is None:
             if needs_answer(question):
-                offered = question.dont_know or question.refused
-                findings.append(_finding(question, _Wrong("required" if offered else "required_plain")))
+                findings.append(
+                    _finding(question, _Wrong(_unanswered(question, questionnaire, response, step)))
+                )
             continue
         answers[key] = answer
         for choice in known.choices(question):
@@ -115,6 +117,13 @@ def read_form(questionnaire: Questionnaire, response: Response, step: Step, form
                 answers[Key(specify_variable(question.id, choice.code), step.row)] = Answer(said[:500])
         findings += _check(question, questionnaire, _joined(response, answers), step, form, answer)
     return Submitted(answers, tuple(findings))
+
+
+def _unanswered(question: Question, questionnaire: Questionnaire, response: Response, step: Step) -> str:
+    """Why an answer is missing: it was passed over, or the question was not yet on the page the person saw."""
+    if question not in visible(questionnaire, response, step) and question.when is not None:
+        return "opened"
+    return "required" if question.dont_know or question.refused else "required_plain"
 
 
 def _joined(response: Response, answers: Mapping[Key, Answer]) -> Response:

@@ -240,19 +240,38 @@ def complete(questionnaire: Questionnaire, response: Response) -> bool:
 
 
 def progress(questionnaire: Questionnaire, response: Response, at: Step | None = None) -> Progress:
-    """How far along the path; `at` is the step being looked at (default: the next one)."""
-    steps = walk(questionnaire, response).steps
+    """How far along the path; `at` is the step being looked at (default: the next one).
+
+    Pages that wait for a draw count from the start, so that the end does not move away when somebody is drawn.
+    """
+    found = walk(questionnaire, response)
+    steps = found.steps
     at = at or next_step(questionnaire, response) or steps[-1]
-    sections = list(dict.fromkeys(step.section.id for step in steps))
-    left = 0.0
-    done = 0
-    for section_id in sections:
-        inside = [step for step in steps if step.section.id == section_id]
+    ahead = [
+        (section.id, page)
+        for section in questionnaire.sections
+        for page in section.pages
+        if page.of and page.of not in response.drawn and _may_be_drawn(found, page.of)
+    ]
+    on_path = {step.section.id for step in steps} | {section_id for section_id, _ in ahead}
+    sections = [section for section in questionnaire.sections if section.id in on_path]
+    left, done = 0.0, 0
+    for section in sections:
+        inside = [step for step in steps if step.section.id == section.id]
+        waiting = sum(section_id == section.id for section_id, _ in ahead)
         finished = sum(is_done(questionnaire, response, step) for step in inside)
         done += finished
-        left += inside[0].section.minutes * (len(inside) - finished) / len(inside)
-    number = sections.index(at.section.id) + 1 if at.section.id in sections else 1
-    return Progress(number, len(sections), done, len(steps), math.ceil(left))
+        left += section.minutes * (1 - finished / (len(inside) + waiting))
+    number = next((place for place, section in enumerate(sections, 1) if section.id == at.section.id), 1)
+    return Progress(number, len(sections), done, len(steps) + len(ahead), math.ceil(left - 1e-9))
+
+
+def _may_be_drawn(found: Walk, draw: str) -> bool:
+    """Whether somebody can still be drawn: the list is not finished, or somebody on it is eligible."""
+    roster = found.index.draws[draw].roster
+    listed = any(step.page.roster == roster and is_done(found.index.questionnaire, found.response, step)
+                 for step in found.steps if step.page.kind == "list" and not step.row)  # fmt: skip
+    return not listed or bool(found.eligible(draw))
 
 
 def outcome(questionnaire: Questionnaire, response: Response) -> dict[Key, Answer]:

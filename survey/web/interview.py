@@ -137,6 +137,7 @@ class QuestionView:
     optional: bool = False
     error: str = ""
     warning: str = ""
+    opened: str = ""
     remark: str = ""
     audio: str = ""
 
@@ -162,7 +163,7 @@ class PageView:
     back: str
     questions: tuple[QuestionView, ...] = ()
     errors: tuple[tuple[str, str], ...] = ()  # (anchor, words)
-    warnings_only: bool = False
+    tone: str = ""
     section: str = ""
     minutes: str = ""
     done: float = 0.0  # share of the path, for the progress line
@@ -203,13 +204,20 @@ def show(
         form=new_form_id(),
         questions=questions,
         errors=_errors(findings, questions),
-        warnings_only=bool(findings) and all(finding.severity == "warning" for finding in findings),
+        tone=_tone(findings),
         kind=page.kind if not step.row or page.kind != "list" else "row",
         legend_is_title=len(questions) == 1 and not page.title,
         change=change,
         row=step.row,
         **_draw(interview, page),
     )
+
+
+def _tone(findings: Sequence[Finding]) -> str:
+    """How the summary speaks: of mistakes, of answers to look at once more, or of questions that have opened."""
+    if all(finding.code == "opened" for finding in findings):
+        return "opened"
+    return "warning" if all(finding.severity == "warning" for finding in findings) else "error"
 
 
 def _frame(interview: Interview, step: Step) -> dict[str, Any]:
@@ -260,7 +268,8 @@ def _list(interview: Interview, step: Step, findings: Sequence[Finding], change:
         title=interview.say(page.title, step),
         paragraphs=_paragraphs(interview.say(page.body, step)),
         form=new_form_id(),
-        errors=_errors(findings, ()),
+        errors=tuple(("main", interview.say(finding.message)) for finding in findings),
+        tone=_tone(findings),
         kind="list",
         rows=tuple(rows),
         locked=locked,
@@ -308,7 +317,9 @@ def _question(
 ) -> QuestionView:
     kept = trial.answers.get(Key(question.id, step.row))
     chosen, missing = _chosen(question, kept, form)
-    said = [interview.say(f.message) for f in findings if f.where == question.id and f.severity == "error"]
+    here = [f for f in findings if f.where == question.id]
+    said = [interview.say(f.message) for f in here if f.severity == "error" and f.code != "opened"]
+    more = [interview.say(f.message) for f in here if f.code == "opened"]
     warned = [
         interview.say(f.message) for f in findings if f.where == question.id and f.severity == "warning"
     ]
@@ -338,6 +349,7 @@ def _question(
         optional=not question.required and question.kind != "note",
         error=" ".join(said),
         warning=" ".join(warned),
+        opened=" ".join(more),
         remark=kept.remark if kept else "",
         audio=question.audio.get(interview.language, ""),
     )
@@ -412,10 +424,8 @@ def _missing_options(language: str, question: Question, missing: str) -> tuple[O
 
 
 def _errors(findings: Sequence[Finding], questions: Sequence[QuestionView]) -> tuple[tuple[str, str], ...]:
-    said = {view.id: view.error or view.warning for view in questions}
-    shown = [
-        (f"q-{finding.where}", said.get(finding.where, "")) for finding in findings if finding.where in said
-    ]
+    said = {view.id: f"{view.label} {view.error or view.warning or view.opened}" for view in questions}
+    shown = [(f"q-{finding.where}", said[finding.where]) for finding in findings if finding.where in said]
     return tuple(dict.fromkeys(shown))
 
 
