@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from analysis.columns import FloatArray, IntArray
+from analysis.columns import FloatArray, IntArray, add_up
 from analysis.design import Design
 from analysis.errors import DesignError, NotConverged, NotPossible, some
 
@@ -64,6 +64,7 @@ class Calibrated:
     factor: FloatArray
     scale: FloatArray
     start_weight: FloatArray
+    trim: Bounds = Bounds()  # the factors are cut here after they reached the totals
     unweighted: tuple[IntArray, ...] = ()  # margins of R's rake(), when its standard errors are to be matched
 
     @property
@@ -100,7 +101,7 @@ class Calibrated:
         for _ in range(10):
             for margin in self.unweighted:
                 levels = int(margin.max()) + 1
-                count = np.bincount(margin, weights=present, minlength=levels)
+                count = add_up(margin, present, levels)
                 mean = (
                     _cell_sums(margin, left * present[:, np.newaxis], levels)
                     / np.maximum(count, 1.0)[:, np.newaxis]
@@ -116,14 +117,18 @@ class Calibrated:
         """The factors that reach the totals from other sums of starting weights (cells x replicates)."""
         return np.stack(
             [
-                _solve(
+                _trimmed(
+                    _solve(
+                        start[:, r],
+                        self.variables,
+                        self.totals,
+                        self.labels,
+                        self.distance,
+                        self.bounds,
+                        self.scale,
+                    ),
                     start[:, r],
-                    self.variables,
-                    self.totals,
-                    self.labels,
-                    self.distance,
-                    self.bounds,
-                    self.scale,
+                    self.trim,
                 )
                 for r in range(start.shape[1])
             ],
@@ -141,11 +146,13 @@ def _remembered(
     distance: Distance,
     bounds: Bounds,
     scale: FloatArray | None = None,
+    trim: Bounds | None = None,
     unweighted: tuple[IntArray, ...] = (),
 ) -> Design:
-    start = np.bincount(cell, weights=design.weight, minlength=variables.shape[0])
+    start = add_up(cell, design.weight, variables.shape[0])
     scale = np.ones(start.size) if scale is None else scale
-    factor = _solve(start, variables, totals, labels, distance, bounds, scale)
+    trim = trim or Bounds()
+    factor = _trimmed(_solve(start, variables, totals, labels, distance, bounds, scale), start, trim)
     step = Calibrated(
         name,
         cell,
@@ -158,15 +165,14 @@ def _remembered(
         factor,
         scale,
         design.weight,
+        trim,
         unweighted,
     )
     return design.with_weights(design.weight * factor[cell], step)
 
 
 def _cell_sums(cell: IntArray, values: FloatArray, cells: int) -> FloatArray:
-    return np.stack(
-        [np.bincount(cell, weights=values[:, k], minlength=cells) for k in range(values.shape[1])], axis=1
-    )
+    return np.stack([add_up(cell, values[:, k], cells) for k in range(values.shape[1])], axis=1)
 
 
 # --- the steps ---------------------------------------------------------------------------------------------------
@@ -233,13 +239,16 @@ def calibrate(
     *,
     bounds: Bounds | None = None,
     scale: FloatArray | None = None,
+    trim: Bounds | None = None,
     labels: Sequence[str] = (),
 ) -> Design:
     """Weights d·F(x'λ) that reproduce the totals of any columns (GREG with "linear").
 
     variables: column names, or a matrix (rows x totals) of calibration variables, which should hold a constant or the
     indicators of a full classification. "logit" and "truncated" need `bounds`. `scale` is q_k by row: 1/v_k for a
-    working variance v_k (linear only); the ratio estimator is q_k = 1/x_k.
+    working variance v_k (linear only); the ratio estimator is q_k = 1/x_k. `trim` cuts the factors afterwards and adds
+    what was cut off to the others, as R does: the size of the population stays, the totals are no longer met exactly;
+    prefer bounds.
     """
     if isinstance(variables, np.ndarray):
         matrix, names = np.asarray(variables, dtype=np.float64), tuple(labels)
@@ -252,20 +261,18 @@ def calibrate(
     )
     if matrix.shape != (design.rows, target.size):
         raise DesignError(f"{target.size} totals for variables of shape {matrix.shape}, {design.rows} rows")
-    if not np.isfinite(matrix[design.weight > 0]).all():
+    if not np.isfinite(matrix[design.weight != 0]).all():
         raise DesignError("a calibration variable is missing where the weight is not")
-    if distance in ("logit", "truncated") and (
-        bounds is None or not np.isfinite([bounds.lower, bounds.upper]).all()
-    ):
-        raise DesignError(f'the distance "{distance}" needs finite bounds')
-    matrix = np.where((design.weight > 0)[:, np.newaxis], matrix, 0.0)
+    if distance == "logit" and (bounds is None or not np.isfinite([bounds.lower, bounds.upper]).all()):
+        raise DesignError('the distance "logit" needs finite bounds')
+    matrix = np.where((design.weight != 0)[:, np.newaxis], matrix, 0.0)
     keyed = matrix if scale is None else np.column_stack([matrix, scale])
     distinct, cell = np.unique(keyed, axis=0, return_inverse=True)
     q = None if scale is None else distinct[:, -1]
     cells = distinct if scale is None else distinct[:, :-1]
     return _remembered(
         f"calibrate ({distance})", design, cell.astype(np.int64).ravel(), cells, target, names, distance,
-        bounds or Bounds(), q,
+        bounds or Bounds(), q, trim,
     )  # fmt: skip
 
 
@@ -384,6 +391,16 @@ def _solve(
     )
 
 
+def _trimmed(factor: FloatArray, start: FloatArray, trim: Bounds) -> FloatArray:
+    """Factors cut to the limits; what is cut off the weights is added to the other factors, the same to each."""
+    outside = (factor < trim.lower) | (factor > trim.upper)
+    if not outside.any() or outside.all():
+        return factor
+    cut = np.clip(factor, trim.lower, trim.upper)
+    excess = float(((factor - cut) * start).sum())
+    return np.where(outside, cut, factor + excess / float(start[~outside].sum()))
+
+
 def _distance(
     distance: Distance, bounds: Bounds
 ) -> tuple[Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]]:
@@ -392,7 +409,11 @@ def _distance(
     if distance == "linear":
         return (lambda u: 1.0 + u), np.ones_like
     if distance == "raking":
-        return np.exp, np.exp
+        if low <= 0.0 and high == np.inf:
+            return np.exp, np.exp
+        return (lambda u: np.clip(np.exp(u), low, high)), (
+            lambda u: np.where((np.exp(u) > low) & (np.exp(u) < high), np.exp(u), 0.0)
+        )
     if distance == "truncated":
         return (lambda u: np.clip(1.0 + u, low, high)), (
             lambda u: ((1.0 + u > low) & (1.0 + u < high)).astype(np.float64)

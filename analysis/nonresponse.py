@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.columns import BoolArray, FloatArray, IntArray, cross
+from analysis.columns import BoolArray, FloatArray, IntArray, add_up, cross
 from analysis.design import Design
 from analysis.errors import DesignError, NotPossible, rows, some
 
@@ -199,8 +199,8 @@ def _tabled(
 ) -> tuple[FloatArray, tuple[Cell, ...]]:
     """The factor of each row, and the cells after merging."""
     size = len(labels)
-    whole = np.bincount(code, weights=np.where(carried, weight, 0.0), minlength=size)
-    part = np.bincount(code, weights=np.where(carrying, weight, 0.0), minlength=size)
+    whole = add_up(code, np.where(carried, weight, 0.0), size)
+    part = add_up(code, np.where(carrying, weight, 0.0), size)
     n = np.bincount(code, weights=carried, minlength=size).astype(np.int64)
     answered = np.bincount(code, weights=carrying, minlength=size).astype(np.int64)
     group = np.arange(size)

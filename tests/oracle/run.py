@@ -228,12 +228,22 @@ def calibrate(sample: Sample, step: Row) -> Sample:
         matrix,
         [step["totals"][label] for label in labels],
         distance,
-        bounds=calibration.Bounds(*bounds) if bounds else None,
+        bounds=limits(bounds),
         scale=scale,
         labels=labels,
-        **({"trim": calibration.Bounds(*step["trim"])} if step.get("trim") else {}),
+        trim=limits(step.get("trim")),
     )
     return replace(sample, design=changed)
+
+
+def limits(given: list[Any] | None) -> calibration.Bounds | None:
+    """Bounds of factors; JSON writes infinity as null or as text."""
+    if not given:
+        return None
+    lower, upper = given
+    return calibration.Bounds(
+        -math.inf if lower is None else float(lower), math.inf if upper is None else float(upper)
+    )
 
 
 def trim(sample: Sample, step: Row) -> Sample:
@@ -446,7 +456,7 @@ def ciprop(sample: Sample, call: Row, df: float | None = None) -> Row:
     elif wanted == "Inf":
         used = math.inf
     one = estimate(inside.design, Proportion(name), where=inside.where, df=used)[0]
-    rows = int(np.count_nonzero(sample.members & (sample.design.weight > 0)))
+    rows = nrow(sample)
     result: Row = {
         "estimate": one.value,
         "se": one.se,
@@ -472,6 +482,14 @@ def ciprop(sample: Sample, call: Row, df: float | None = None) -> Row:
     else:
         limits = one.interval(METHODS[method], level)  # type: ignore[arg-type]
     return {"ci_low": limits.lower, "ci_high": limits.upper} | result
+
+
+def nrow(sample: Sample) -> int:
+    """What R's nrow() says of a narrowed design: a calibrated or PPS one keeps its rows, any other loses them."""
+    design = sample.design
+    if design.replicates is None and (design.adjustments or design.unequal is not None):
+        return design.rows
+    return int(np.count_nonzero(sample.members))
 
 
 def logit_of_replicates(sample: Sample, name: str, level: float, df: float) -> Interval:
