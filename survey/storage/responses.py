@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from survey.fieldwork.cases import Completed, Opened
 from survey.problems import Conflict
@@ -22,11 +22,41 @@ from survey.questionnaire.response import Event
 from survey.storage import cases
 from survey.storage.clock import now
 from survey.storage.conflict import insert_once
+from survey.storage.database import run_together
 from survey.storage.tables import events as event_rows
 from survey.storage.tables import quarantine, responses
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(Event)
+
+# Statements of the hottest path are built once: building them costs more than running them.
+_ROWS = 500
+_LOCK = (
+    select(
+        responses.c.id,
+        responses.c.case,
+        responses.c.events,
+        responses.c.last_position,
+        responses.c.submitted,
+        responses.c.chain,
+    )
+    .where(responses.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(responses.c.id)
+    .with_for_update()
+)
+_STORED = select(
+    event_rows.c.id, event_rows.c.hash, event_rows.c.received_at, event_rows.c.position
+).where(event_rows.c.id.in_(bindparam("ids", expanding=True)))  # fmt: skip
+_DERIVED = (
+    update(responses)
+    .where(responses.c.id == bindparam("response"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in ("events", "last_position", "submitted", "changed_at", "chain")
+        }
+    )
+)
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
@@ -119,7 +149,8 @@ def append(connection: Connection, many: Sequence[Event]) -> list[Receipt]:
     for event in many:
         body = canonical(event)
         digest = hashlib.sha256(body).hexdigest()
-        documents.append((event, digest, body.decode()))
+        document = body.decode()
+        documents.append((event, digest, document))
         if event.response in known:
             positions[event.response] += 1
             rows.append(
@@ -129,37 +160,47 @@ def append(connection: Connection, many: Sequence[Event]) -> list[Receipt]:
                     "position": positions[event.response],
                     "hash": digest,
                     "received_at": received_at,
-                    "document": documents[-1][2],
+                    "document": document,
                 }
             )
     new: set[str] = set()
-    for start in range(0, len(rows), 500):
-        new.update(insert_once(connection, event_rows, rows[start : start + 500], event_rows.c.id))
-    _keep_derived(connection, known, [row for row in rows if row["id"] in new], many, received_at)
-    return _receipts(connection, documents, new, rows, received_at)
+    for start in range(0, len(rows), _ROWS):
+        new.update(insert_once(connection, event_rows, rows[start : start + _ROWS], event_rows.c.id))
+    fresh = _first_of_each_id(row for row in rows if row["id"] in new)
+    _keep_derived(connection, known, fresh, many, received_at)
+    return _receipts(connection, documents, fresh, received_at)
+
+
+def _append_together(connection: Connection, many: Sequence[tuple[Sequence[Event]]]) -> list[list[Receipt]]:
+    """What `append` would answer to each of these in turn, with one set of statements for all of them."""
+    receipts = iter(append(connection, [event for (events,) in many for event in events]))
+    return [[next(receipts) for _ in events] for (events,) in many]
+
+
+run_together(append, _append_together)
 
 
 def _locked(connection: Connection, ids: Sequence[str]) -> dict[str, Row[*tuple[Any, ...]]]:
     """The responses, locked in the order of their ids so that positions and chains have one writer at a time."""
-    found: dict[str, Row[*tuple[Any, ...]]] = {}
-    for start in range(0, len(ids), 500):
-        query = select(
-            responses.c.id,
-            responses.c.case,
-            responses.c.events,
-            responses.c.last_position,
-            responses.c.submitted,
-            responses.c.chain,
-        ).where(responses.c.id.in_(ids[start : start + 500]))
-        for row in connection.execute(query.order_by(responses.c.id).with_for_update()):
-            found[row.id] = row
-    return found
+    return {
+        row.id: row
+        for start in range(0, len(ids), _ROWS)
+        for row in connection.execute(_LOCK, {"ids": ids[start : start + _ROWS]})
+    }
+
+
+def _first_of_each_id(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """An id twice in one batch: the database took the first."""
+    first: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        first.setdefault(row["id"], row)
+    return first
 
 
 def _keep_derived(
     connection: Connection,
     known: dict[str, Row[*tuple[Any, ...]]],
-    new_rows: Sequence[dict[str, Any]],
+    fresh: dict[str, dict[str, Any]],
     many: Sequence[Event],
     received_at: int,
 ) -> None:
@@ -167,28 +208,29 @@ def _keep_derived(
     by_id = {event.id: event for event in reversed(many)}
     derived: dict[str, dict[str, Any]] = {}
     completed: list[tuple[str, str]] = []
-    for row in new_rows:
+    for row in fresh.values():
         response = known[row["response"]]
         values = derived.setdefault(
             response.id,
             {
-                "events": response.events,
-                "submitted": response.submitted,
-                "chain": response.chain,
+                "response": response.id,
+                "new_events": response.events,
+                "new_submitted": response.submitted,
+                "new_chain": response.chain,
+                "new_changed_at": received_at,
             },
         )
-        values["events"] += 1
-        values["chain"] = link(values["chain"], row["hash"])
-        values["last_position"] = row["position"]
-        values["changed_at"] = received_at
+        values["new_events"] += 1
+        values["new_chain"] = link(values["new_chain"], row["hash"])
+        values["new_last_position"] = row["position"]
         match by_id[row["id"]].kind:
             case "submitted":
-                values["submitted"] = True
+                values["new_submitted"] = True
                 completed.append((response.case, response.id))
             case "reopened":
-                values["submitted"] = False
-    for response_id, values in derived.items():
-        connection.execute(update(responses).where(responses.c.id == response_id).values(**values))
+                values["new_submitted"] = False
+    if derived:
+        connection.execute(_DERIVED, list(derived.values()))
     for case, response_id in completed:
         cases.move(connection, case, Completed(response_id))
 
@@ -201,32 +243,21 @@ def link(chain: str, digest: str) -> str:
 def _receipts(
     connection: Connection,
     documents: Sequence[tuple[Event, str, str]],
-    new: set[str],
-    rows: Sequence[dict[str, Any]],
+    fresh: dict[str, dict[str, Any]],
     received_at: int,
 ) -> list[Receipt]:
-    stored: dict[str, tuple[str, str, int, int]] = {}
-    for row in reversed(rows):
-        if row["id"] in new:
-            stored[row["id"]] = (row["hash"], row["response"], row["received_at"], row["position"])
-    others = sorted({event.id for event, _, _ in documents} - new)
-    for start in range(0, len(others), 500):
-        query = select(
-            event_rows.c.id,
-            event_rows.c.hash,
-            event_rows.c.response,
-            event_rows.c.received_at,
-            event_rows.c.position,
-        ).where(event_rows.c.id.in_(others[start : start + 500]))
-        for row in connection.execute(query):
-            stored[row.id] = (row.hash, row.response, row.received_at, row.position)
+    stored = {id: (row["hash"], row["received_at"], row["position"]) for id, row in fresh.items()}
+    others = sorted({event.id for event, _, _ in documents} - stored.keys())
+    for start in range(0, len(others), _ROWS):
+        for row in connection.execute(_STORED, {"ids": others[start : start + _ROWS]}):
+            stored[row.id] = (row.hash, row.received_at, row.position)
     receipts: list[Receipt] = []
     aside: dict[str, dict[str, Any]] = {}
     for event, digest, document in documents:
         kept = stored.get(event.id)
         if kept is not None and kept[0] == digest:
             receipts.append(
-                Receipt(id=event.id, hash=digest, state="kept", received_at=kept[2], position=kept[3])
+                Receipt(id=event.id, hash=digest, state="kept", received_at=kept[1], position=kept[2])
             )
             continue
         reason = "unknown_response" if kept is None else "conflict"
