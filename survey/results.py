@@ -67,7 +67,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     """The verdict on one target: one-sided at its declared alpha, with the figures it rests on.
 
     `bound_low` and `bound_high` are the one-sided limits at 1 - alpha: met when the lower lies above the threshold,
-    not met when the upper lies below, else not determined. `p_value` is that of "the share does not exceed it".
+    not met when the upper lies below, else not determined. `p_met` is the p-value against "the share does not
+    exceed it", `p_not_met` that against "it does"; all from the interval of the release rules.
     """
 
     target: str
@@ -79,8 +80,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     value: float
     bound_low: float
     bound_high: float
-    statistic: float
-    p_value: float
+    p_met: float
+    p_not_met: float
     df: float
 
 
@@ -124,6 +125,7 @@ class Release(Struct, frozen=True, kw_only=True):
     fieldwork: tuple[str, str]
     synthetic: bool
     frozen: dict[str, str]  # name of each frozen file → its SHA-256
+    folder: str  # hash of the survey folder whose plan was followed
     questionnaire_version: str
     software: str
     plan: AnalysisPlan

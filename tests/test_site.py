@@ -139,11 +139,11 @@ def example(synthetic: bool = True) -> Release:
     ]
     decisions = (
         Decision(target="epay", indicator="EPAY_ANY", verdict="not_determined", threshold=0.5, comparison=">",
-                 alpha=0.05, value=0.512, bound_low=0.4926, bound_high=0.5314, statistic=1.03, p_value=0.153, df=92),
+                 alpha=0.05, value=0.512, bound_low=0.4926, bound_high=0.5314, p_met=0.153, p_not_met=0.847, df=92),
         Decision(target="epay-15", indicator="EPAY_ANY_15P", verdict="met", threshold=0.5, comparison=">",
-                 alpha=0.05, value=0.665, bound_low=0.6456, bound_high=0.6844, statistic=14.1, p_value=0.0, df=92),
+                 alpha=0.05, value=0.665, bound_low=0.6456, bound_high=0.6844, p_met=0.0, p_not_met=1, df=92),
         Decision(target="phones", indicator="SMARTPHONE_15P", verdict="not_met", threshold=0.85, comparison=">=",
-                 alpha=0.05, value=0.822, bound_low=0.803, bound_high=0.841, statistic=-2.4, p_value=0.99, df=92),
+                 alpha=0.05, value=0.822, bound_low=0.803, bound_high=0.841, p_met=0.99, p_not_met=0.01, df=92),
     )  # fmt: skip
     weighting = tuple(
         StepReport(step=step.step, unit=step.unit, n=1944, sum=512_345.6, cv=0.31 + 0.1 * i, kish=1.1 + 0.1 * i,
@@ -160,6 +160,7 @@ def example(synthetic: bool = True) -> Release:
         fieldwork=("2025-11-15", "2025-12-31"),
         synthetic=synthetic,
         frozen={"households.parquet": "ab" * 32, "persons.parquet": "cd" * 32},
+        folder="ef" * 32,
         questionnaire_version="0123456789abcdef",
         software="survey 0.1.0",
         plan=PLAN,
