@@ -44,6 +44,7 @@ from analysis.agreement import cronbach, kappa
 from analysis.estimates import Estimates
 from analysis.estimators import Statistic, Variance
 from analysis.intervals import Interval, korn_graubard_sample
+from analysis.nonresponse import Report
 from analysis.probabilities import JointProbabilities
 from analysis.quantiles import quantiles
 from analysis.replicates import Replicates
@@ -611,9 +612,9 @@ def weights(sample: Sample, call: Row) -> Row:
 
 
 def kish(sample: Sample, call: Row) -> Row:
-    weight = sample.design.weight[sample.members]
-    n_eff = weight.sum() ** 2 / (weight * weight).sum()
-    return {"deff_kish": np.count_nonzero(weight) / n_eff, "n_eff": n_eff}
+    inside = sample.design.with_weights(np.where(sample.members, sample.design.weight, 0.0))
+    report = Report.of("kish", inside)
+    return {"deff_kish": report.kish, "n_eff": report.n / report.kish}
 
 
 def of_kappa(sample: Sample, call: Row) -> Row:

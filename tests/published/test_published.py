@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import polars as pl
 import pytest
 
 from analysis import Design, Mean, Proportion, Ratio, Total, estimate
+from analysis.calibration import Bounds, calibrate, poststratify, rake
+from analysis.nonresponse import Report
 from analysis.replicates import Replicates
 
 HERE = Path(__file__).parent
@@ -160,3 +163,51 @@ def test_lohrs_suites() -> None:
     total, mean = estimate(Design(data, weights="w", clusters="suite", fpc="N"), [Total("gpa"), Mean("gpa")])
     assert (total.value, total.se) == (pytest.approx(1130.4), pytest.approx(65.46596062, rel=1e-9))
     assert (mean.value, mean.se) == (pytest.approx(2.826), pytest.approx(0.1636649016, rel=1e-9))
+
+
+TEXTBOOK = {
+    one["id"]: one
+    for one in json.loads((HERE.parent / "oracle" / "textbook.json").read_text(encoding="utf-8"))
+}
+KALTON = [name for name in TEXTBOOK if name.startswith("kalton-")]
+
+
+@pytest.mark.parametrize("name", KALTON)
+def test_kalton_and_flores_cervantes_weights(name: str) -> None:
+    """Their 12 cells under post-stratification, raking, GREG and bounded calibration, to eight figures."""
+    case = TEXTBOOK[name]
+    sample, population = np.array(case["data"]["sample"]), np.array(case["data"]["population"], dtype=float)
+    a, b = (index.ravel() for index in np.indices(sample.shape))
+    rows = np.repeat(np.arange(12), sample.ravel())
+    design = Design({"a": a[rows] + 1, "b": b[rows] + 1, "w": np.ones(rows.size)}, weights="w")
+    by_a = {level + 1: float(total) for level, total in enumerate(population.sum(axis=1))}
+    by_b = {level + 1: float(total) for level, total in enumerate(population.sum(axis=0))}
+    indicators = np.column_stack([a[rows][:, None] == np.arange(4), b[rows][:, None] == np.arange(3)]).astype(
+        float
+    )
+    margins = [*by_a.values(), *by_b.values()]
+    bounds = Bounds(0.5, 2.2)
+    if name == "kalton-poststrat":
+        cells = {(int(x) + 1, int(y) + 1): population[x, y] for x, y in zip(a, b, strict=True)}
+        changed = poststratify(design, ["a", "b"], cells)
+    elif name == "kalton-rake":
+        changed = rake(design, ["a", "b"], [by_a, by_b])
+    elif name == "kalton-linear":
+        changed = calibrate(design, indicators, margins)
+    elif name == "kalton-greg":
+        numbers = np.column_stack([np.ones(rows.size), a[rows] + 1.0, b[rows] + 1.0])
+        totals = [population.sum(), (population.sum(axis=1) * [1, 2, 3, 4]).sum()]
+        changed = calibrate(design, numbers, [*totals, (population.sum(axis=0) * [1, 2, 3]).sum()])
+    else:
+        distance = "logit" if name == "kalton-logit" else "truncated"
+        changed = calibrate(design, indicators, margins, distance, bounds=bounds)  # type: ignore[arg-type]
+    first = np.searchsorted(rows, np.arange(12))
+    expected = np.array(case["expect"]["weights"]).ravel()
+    assert changed.weight[first] == pytest.approx(expected, rel=2e-6)
+
+
+def test_kishs_effect_of_weights() -> None:
+    design = Design({"w": [1.0, 1.0, 2.0, 4.0]}, weights="w")
+    report = Report.of("kish", design)
+    assert report.kish == pytest.approx(TEXTBOOK["kish-deff"]["expect"]["deff"])
+    assert report.n / report.kish == pytest.approx(TEXTBOOK["kish-deff"]["expect"]["neff"])
