@@ -94,8 +94,10 @@ def read_form(questionnaire: Questionnaire, response: Response, step: Step, form
     answers: dict[Key, Answer] = {}
     findings: list[Finding] = []
     known = index(questionnaire)
+    trial = response
     for question in step.page.questions:
-        trial = _joined(response, answers)
+        if question.when is not None and answers:  # only then can the answers just given show or hide it
+            trial = _joined(response, answers)
         if question.kind in ("note", "calculate") or question not in visible(questionnaire, trial, step):
             continue
         key = Key(question.id, step.row)
@@ -115,7 +117,8 @@ def read_form(questionnaire: Questionnaire, response: Response, step: Step, form
             said = _first(form, specify_variable(question.id, choice.code))
             if choice.specify and said and choice.code in _codes(answer.value):
                 answers[Key(specify_variable(question.id, choice.code), step.row)] = Answer(said[:500])
-        findings += _check(question, questionnaire, _joined(response, answers), step, form, answer)
+        if question.checks:
+            findings += _check(question, questionnaire, _joined(response, answers), step, form, answer)
     return Submitted(answers, tuple(findings))
 
 
