@@ -84,6 +84,7 @@ class Database:
         self._turn = threading.Lock()  # the writer thread or a `writing()` block, never both
         self._closing = False
         self._writer: threading.Thread | None = None
+        self._own: Connection | None = None  # of the writer thread
 
     @classmethod
     def open(cls, url: str, *, migrate: bool = True) -> Database:
@@ -230,16 +231,20 @@ class Database:
         """
         lost: list[_Write] = []
         untouched: list[_Write] = []
+        committing = False
         try:
-            with self._turn, self._begin() as connection:
+            with self._turn, self._begin_as_writer() as connection:
                 done = 0
                 for group in _groups(batch):
                     done += self._run_group(connection, group, alone=len(batch) == 1)
                     if done < len(batch) and batch[done] in group:
                         lost, untouched = [batch[done]], batch[done + 1 :]
                         break
+                committing = True
         except DBAPIError as error:
-            if not _another_was_in_the_way(error):
+            # A connection that broke before the commit (the database was restarted) is replaced once, unseen.
+            replaced = error.connection_invalidated and not committing and not batch[0].tries
+            if not (replaced or _another_was_in_the_way(error)):
                 problem = self._unavailable(error)
                 for write in batch:
                     write.refuse(problem)
@@ -311,6 +316,24 @@ class Database:
         return True
 
     @contextlib.contextmanager
+    def _begin_as_writer(self) -> Iterator[Connection]:
+        """A transaction on the writer thread's own connection, kept between batches; a database error drops it."""
+        if self._own is None:
+            self._own = self.engine.connect().execution_options(survey_writes=True)
+        try:
+            with self._own.begin():
+                yield self._own
+        except DBAPIError:
+            self._drop_own()
+            raise
+
+    def _drop_own(self) -> None:
+        own, self._own = self._own, None
+        if own is not None:
+            with contextlib.suppress(DBAPIError):
+                own.close()
+
+    @contextlib.contextmanager
     def _begin(self) -> Iterator[Connection]:
         with self.engine.connect().execution_options(survey_writes=True) as connection, connection.begin():
             yield connection
@@ -349,6 +372,7 @@ class Database:
             self._arrived.notify_all()
         if self._writer is not None:
             self._writer.join()
+        self._drop_own()
         self._readers.shutdown(wait=True)
         self.engine.dispose()
 

@@ -7,6 +7,7 @@ client runs on the same machine and takes its share of the cores, so read the ra
 event is counted in the database afterwards.
 
     none      validate, answer: what HTTP and Python allow
+    thread    validate, hand over to one thread that does nothing, answer: what any store behind a thread can reach
     ours      `await db.write(responses.append, ...)`: the application's own write path
     request   the usual way: an ORM session and a transaction for each request, in a thread
 """
@@ -25,6 +26,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +102,14 @@ def application(url: str) -> Litestar:
     async def ours(data: Event) -> responses.Receipt:
         return (await database.write(responses.append, [data]))[0]
 
+    one_thread = ThreadPoolExecutor(1)
+
+    @post("/thread")
+    async def thread(data: Event) -> responses.Receipt:
+        return await asyncio.get_running_loop().run_in_executor(
+            one_thread, lambda: responses.Receipt(id=data.id, hash="", state="kept", received_at=0)
+        )
+
     @post("/request", sync_to_thread=True)
     def request(data: Event) -> responses.Receipt:
         with Session(usual) as session:
@@ -109,7 +119,7 @@ def application(url: str) -> Litestar:
             session.commit()
         return responses.Receipt(id=data.id, hash="", state="kept", received_at=0)
 
-    return Litestar([none, ours, request], openapi_config=None, logging_config=None)
+    return Litestar([none, thread, ours, request], openapi_config=None, logging_config=None)
 
 
 def create() -> Litestar:
@@ -230,19 +240,27 @@ def kept(url: str) -> int:
 
 def measure(name: str, url: str, options: argparse.Namespace, console: Console) -> None:
     prepare(url)
-    table = Table("connections", "none/s", "ours/s", "request/s", "ours/none", "ours/request", "ours p50 ms", "p99 ms",
-                  title=name)  # fmt: skip
+    columns = ("connections", "none/s", "thread/s", "ours/s", "request/s", "ours/none", "ours/thread", "ours/request",
+               "p50 ms", "p99 ms")  # fmt: skip
+    table = Table(*columns, title=name)
     acknowledged = 0
     with server(url) as port:
         asyncio.run(drive(port, "/none", 16, 1.0))  # warm up
         for connections in options.connections:
-            runs = {path: asyncio.run(drive(port, path, connections, options.seconds))
-                    for path in ("/none", "/ours", "/request")}  # fmt: skip
-            none, ours, request = runs["/none"], runs["/ours"], runs["/request"]
+            none, thread, ours, request = (
+                asyncio.run(drive(port, path, connections, options.seconds))
+                for path in ("/none", "/thread", "/ours", "/request")
+            )
             acknowledged += ours.acknowledged
-            table.add_row(str(connections), f"{none.rate:,.0f}", f"{ours.rate:,.0f}", f"{request.rate:,.0f}",
-                          f"{ours.rate / none.rate:.2f}", f"{ours.rate / request.rate:.1f}",
-                          f"{ours.p50 * 1000:.1f}", f"{ours.p99 * 1000:.1f}")  # fmt: skip
+            table.add_row(
+                str(connections),
+                *(f"{run.rate:,.0f}" for run in (none, thread, ours, request)),
+                f"{ours.rate / none.rate:.2f}",
+                f"{ours.rate / thread.rate:.2f}",
+                f"{ours.rate / request.rate:.1f}",
+                f"{ours.p50 * 1000:.1f}",
+                f"{ours.p99 * 1000:.1f}",
+            )
     console.print(table)
     found = kept(url)
     console.print(f"{name}: {acknowledged:,} saves acknowledged, {found:,} kept, every response verified")

@@ -6,12 +6,14 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, event, text
 
 from survey.problems import Refused, Unavailable
 from survey.storage import audit, codes, responses
 from survey.storage.database import Database, UnknownDatabase
+from tests.postgresql import Server, missing
 
 
 def count(connection: Connection) -> int:
@@ -151,3 +153,30 @@ def test_a_cancelled_caller_does_not_trouble_the_others(db: Database) -> None:
         assert await db.write(codes.count_try, "network:after", 1) == 1
 
     asyncio.run(story())
+
+
+def test_a_broken_connection_is_replaced_unseen(postgresql: Server) -> None:
+    """As after a restart of the database: the writer's kept connection is gone when the next write comes."""
+    with postgresql.database() as address, Database.open(address) as db:
+        assert db.write_now(codes.count_try, "network:1", 1) == 1
+        with psycopg.connect(address, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        assert db.write_now(codes.count_try, "network:1", 1) == 2
+        with db.reading() as connection:
+            assert count(connection) == 1
+
+
+def test_a_database_that_is_gone_is_unavailable_and_nothing_is_acknowledged(tmp_path: Path) -> None:
+    if reason := missing():
+        pytest.skip(reason)
+    with Server.start(tmp_path) as server:
+        db = Database.open(server.admin)
+        assert db.write_now(codes.count_try, "network:1", 1) == 1
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            db.write_now(codes.count_try, "network:1", 1)
+    assert db.condition != "ok"
+    db.close()
