@@ -11,8 +11,6 @@ AnalysisError (a ValueError)
 └── NotPossible              no answer exists (bounds that no weights can satisfy, a test without degrees of freedom)
 """
 
-
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence

@@ -41,7 +41,9 @@ IntervalKind = Literal[
     "likelihood",
     "nchs_unadjusted",
 ]
-SHARES_ONLY = frozenset({"logit", "asin", "wilson", "korn_graubard", "nchs", "likelihood", "nchs_unadjusted"})
+SHARES_ONLY = frozenset(
+    {"logit", "asin", "asin_reflected", "wilson", "korn_graubard", "nchs", "likelihood", "nchs_unadjusted"}
+)
 EDGE = 1e-12  # a share this near to 0 or 1 is 0 or 1
 
 

@@ -211,6 +211,8 @@ def _linear(
     points: Callable[[FloatArray, FloatArray], FloatArray],
 ) -> Callable[[FloatArray, FloatArray, float], float]:
     def rule(values: FloatArray, weights: FloatArray, probability: float) -> float:
+        if values.size == 1:
+            return float(values[0])
         cumulative = np.cumsum(weights)
         return float(np.interp(probability, points(weights, cumulative), values))
 

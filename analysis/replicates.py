@@ -223,7 +223,7 @@ class Replicates:
             counted = usable & (rscales > 0)
             with np.errstate(divide="ignore", invalid="ignore"):
                 centre = np.where(counted, replicated, 0.0).sum(axis=1) / counted.sum(axis=1)
-        deviation = np.where(usable, replicated - centre[:, np.newaxis], 0.0)
+        deviation = np.where(usable, np.where(usable, replicated, 0.0) - centre[:, np.newaxis], 0.0)
         spread = float(self.scale or 0.0) * (deviation * deviation) @ rscales
         return np.where(usable.sum(axis=1) >= 2, spread, np.nan)
 

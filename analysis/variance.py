@@ -296,7 +296,8 @@ class _Centred:
         absent[absent < 1e-9 * self.stratum_factor[self.cell_stratum]] = 0.0
         terms += absent * self.centre * self.centre
         if self.covered is not None and self.inflation is not None:
-            terms = np.where(self.covered, terms * self.inflation, 0.0)
+            unknown = np.isnan(self.inflation)
+            terms = np.where(unknown, np.nan, np.where(self.covered, terms * self.inflation, 0.0))
         return add_up(self.cell_column, terms, self.totals.columns)
 
     def covariance(self) -> FloatArray:
@@ -337,8 +338,9 @@ class _Centred:
             centres[self.cell_stratum[cells] - start, self.cell_column[cells]] = self.centre[cells]
             scale = np.ones((stop - start, columns))
             if self.covered is not None and self.inflation is not None:
+                unknown = np.isnan(self.inflation[cells])
                 scale[self.cell_stratum[cells] - start, self.cell_column[cells]] = np.where(
-                    self.covered[cells], np.sqrt(self.inflation[cells]), 0.0
+                    self.covered[cells] | unknown, np.sqrt(self.inflation[cells]), 0.0
                 )
             local = stage.unit_stratum[order[low:high]] - start
             deviation = (table - centres[local]) * scale[local]
@@ -374,8 +376,5 @@ def _inflation(
     code, _, _ = pair(stage.stratum_parent[cell_stratum], cell_column, columns)
     strata = np.bincount(code)
     known = np.bincount(code, weights=covered.astype(np.float64))
-    if (known == 0).any():
-        raise LonelyPSU(
-            "every stratum of a domain has only one PSU: there is no variance to average; merge strata"
-        )
-    return np.asarray((strata / known)[code], dtype=np.float64)
+    # Where every stratum of a domain is lonely there is nothing to average: its error is unknown, not 0.
+    return np.asarray(np.where(known > 0, strata / np.maximum(known, 1.0), np.nan)[code], dtype=np.float64)

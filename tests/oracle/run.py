@@ -40,6 +40,7 @@ from analysis import (
     estimate,
     trimming,
 )
+from analysis.adjustments import FixedFactors
 from analysis.agreement import cronbach, kappa
 from analysis.estimates import Estimates
 from analysis.estimators import Statistic, Variance
@@ -476,7 +477,8 @@ def ciprop(sample: Sample, call: Row, df: float | None = None) -> Row:
         limits = replace(one, n=rows).interval("korn_graubard", level)
     elif method == "likelihood":
         limits = replace(one, n=rows).interval("likelihood", level)
-        scale = rows * one.variance / (one.value * (1.0 - one.value))
+        spread = one.value * (1.0 - one.value)
+        scale = rows * one.variance / spread if spread else math.nan
         result |= {"ci_exact_low": limits.lower, "ci_exact_high": limits.upper, "lambda": scale}
     elif method == "logit" and sample.design.replicates is not None:
         limits = logit_of_replicates(inside, name, level, used)
@@ -612,7 +614,9 @@ def weights(sample: Sample, call: Row) -> Row:
 
 
 def kish(sample: Sample, call: Row) -> Row:
-    inside = sample.design.with_weights(np.where(sample.members, sample.design.weight, 0.0))
+    weight = sample.design.weight
+    left = np.where(sample.members, weight, 0.0)
+    inside = sample.design.with_weights(left, FixedFactors.between(weight, left))
     report = Report.of("kish", inside)
     return {"deff_kish": report.kish, "n_eff": report.n / report.kish}
 
