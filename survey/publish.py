@@ -76,7 +76,7 @@ def release(folder: Folder, frozen: Path, out: Path, truth: Truth | None = None)
             }
         )
     plan = folder.analysis
-    tables = {name: pq.read_table(frozen / f"{name}.parquet") for name in (HOUSEHOLDS, PERSONS)}
+    tables = {name: pq.ParquetFile(frozen / f"{name}.parquet").read() for name in (HOUSEHOLDS, PERSONS)}
     measured = evaluate(tables[HOUSEHOLDS], tables[PERSONS], plan)
     weighted = weigh(measured.households, measured.persons, plan, read_totals(folder))
     found = _Estimation(folder, measured, weighted).release(manifest, truth or {})
@@ -398,7 +398,7 @@ class _Estimation:
     def _cell(self, draft: _Draft, decided: Presentation) -> Cell:
         where = {"indicator": draft.indicator.id, "domain": draft.domain, "category": draft.category}
         if not decided.shown:
-            return Cell(**where, status=decided.status, reasons=decided.reasons)
+            return Cell(**where, status=decided.status, reasons=_told(decided))
         one = draft.estimate
         limits = one.interval(self.rules.interval, self.rules.level)
         return Cell(
@@ -425,7 +425,7 @@ class _Estimation:
                 indicator=draft.indicator.id,
                 mode=draft.mode,
                 status=decided.status,
-                reasons=decided.reasons,
+                reasons=_told(decided),
             )
         return Contrast(
             indicator=draft.indicator.id,
@@ -523,6 +523,12 @@ _VERDICTS = {"met": "met", "not met": "not_met", "not determined": "not_determin
 def _rates(counts: Mapping[str, float]) -> dict[str, float]:
     found = rates(OutcomeCounts(**{str(name): float(count) for name, count in counts.items()}))
     return {name: _rounded(value) for name, value in found.items() if value == value}
+
+
+def _told(decided: Presentation) -> tuple[str, ...]:
+    """The reasons that may be told. Of an x only that it is one: "few have it" would tell that nearly nobody does,
+    and which x is there to cover another would tell a reader where to subtract."""
+    return ("confidential",) if decided.status == "x" else decided.reasons
 
 
 def _rounded(value: float) -> float:
@@ -631,8 +637,8 @@ def show(found: Release, console: Console | None = None) -> None:
     table.add_column(both("column.value"), justify="right", no_wrap=True)
     if known:
         table.add_column(both("column.truth"), justify="right", no_wrap=True)
-    table.add_column(both("terminal.unweighted"), justify="right", no_wrap=True)
-    table.add_column(both("terminal.web_only"), justify="right", no_wrap=True)
+    table.add_column(both("terminal.unweighted"), justify="right", width=10)
+    table.add_column(both("terminal.web_only"), justify="right", width=10)
     easy = {(one.indicator, one.mode): one for one in found.contrasts}
     for indicator in found.plan.indicators:
         cell = found.cell(indicator.id)

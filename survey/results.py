@@ -25,7 +25,7 @@ class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lower, upper: the interval of the release rules (logit unless they say otherwise); kg_lower, kg_upper: the
     Korn-Graubard interval that the presentation standard looks at. `unknown` is the weighted share of the
     universe whose answers cannot decide the numerator. `having` and `total` are estimated people or households.
-    All numbers are None when status is not "show".
+    All numbers are None when status is not "show"; the only reason given for an x is "confidential".
     """
 
     indicator: str

@@ -55,8 +55,9 @@ class Voice:
         return str(found[self.language]).format(**values)
 
     def text(self, text: Text) -> str:
-        """A text of the survey folder in this language, or in the first it has."""
-        return text.get(self.language) or next(iter(text.values()), "")
+        """A text of the survey folder in this language, or in the first it has; "50 %" stays on one line."""
+        said = text.get(self.language) or next(iter(text.values()), "")
+        return said.replace(" %", "\u00a0%")
 
     def number(self, value: float, digits: int = 0) -> str:
         """1.234,5 in Vietnamese, 1,234.5 in English."""
@@ -212,20 +213,21 @@ class _View:
         self.tables: dict[str, bytes] = {}
 
     def questions(self) -> tuple[Question, ...]:
-        """Targets grouped by the sentence they make testable, in the order of the plan."""
-        groups: dict[str, list[Target]] = {}
+        """Each target with the other ways of measuring it, which follow it in the plan (`means: false`)."""
+        groups: list[list[Target]] = []
         for target in self.release.plan.targets:
-            groups.setdefault(next(iter(target.text.values())), []).append(target)
+            if target.means or not groups:
+                groups.append([])
+            groups[-1].append(target)
         found = []
-        for targets in groups.values():
-            ordered = sorted(targets, key=lambda target: not target.means)
-            first = ordered[0]
+        for targets in groups:
+            first = targets[0]
             found.append(
                 Question(
                     text=self.voice.text(first.text),
                     instrument=first.instrument,
                     due=self.voice.date(first.due),
-                    answers=tuple(self.answer(target) for target in ordered),
+                    answers=tuple(self.answer(target) for target in targets),
                 )
             )
         return tuple(found)
@@ -429,7 +431,8 @@ class _View:
         return [
             domain
             for domain in release.names
-            if (len(release.names[domain]) > MANY) == long and release.table(indicator.id, domain)
+            if (len(release.names[domain]) > MANY) == long
+            and len(release.table(indicator.id, domain)) > 1  # one category is the whole once more
         ]
 
     def threshold(self, indicator: str) -> float | None:

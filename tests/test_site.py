@@ -116,7 +116,7 @@ def example(synthetic: bool = True) -> Release:
                                 domain=domain,
                                 category=category,
                                 status="x",
-                                reasons=("cell",),
+                                reasons=("confidential",),
                             )
                         )
                 elif domain == "commune" and position not in (3, 17):
@@ -126,7 +126,7 @@ def example(synthetic: bool = True) -> Release:
                             domain=domain,
                             category=category,
                             status="F" if position % 9 else "x",
-                            reasons=("width",) if position % 9 else ("cell",),
+                            reasons=("width",) if position % 9 else ("confidential",),
                         )
                     )
                 else:
@@ -294,7 +294,7 @@ def test_a_figure_held_back_is_in_no_file_and_its_reason_is_in_words(site):
         if one.status != "show":
             assert (one.value, one.se, one.n, one.lower, one.having, one.unknown) == (None,) * 6
     text = page(site, "indicator-EPAY_ANY.html").text
-    assert "x · quá ít người có, có thể nhận ra từng người" in text
+    assert "x · để giữ bí mật cho người trả lời" in text
     rows = csv.DictReader(io.StringIO((site / "data/vi/EPAY_ANY-age.csv").read_text(encoding="utf-8-sig")))
     child = next(row for row in rows if row["category"] == "Dưới 15 tuổi")
     assert (child["percent"], child["n"], child["status"]) == ("", "", "x")

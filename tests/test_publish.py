@@ -1,0 +1,288 @@
+"""Proves that a release follows the plan, can be made again to the byte, and lets out nothing that it holds back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from analysis.indicators import Domain
+from survey.freeze import freeze, read_manifest
+from survey.problems import Conflict
+from survey.publish import NotReleased, evaluate, read_totals, release, show
+from survey.weighting import having, inside, weigh
+from tests.village import Village
+
+TRUTH = {"EPAY_ANY_ALL": {"": 0.7, "urban_rural=urban": 0.8}, "HH6": {"": 0.99}}
+
+
+@pytest.fixture(scope="module")
+def village() -> Village:
+    return Village(960, seed=5)
+
+
+@pytest.fixture(scope="module")
+def frozen(village, tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("round")
+    with village.fill(f"sqlite:///{place / 'survey.sqlite'}") as database:
+        freeze(database, village.folder, place / "frozen")
+    return place / "frozen"
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("release")
+
+
+@pytest.fixture(scope="module")
+def found(village, frozen, out):
+    return release(village.folder, frozen, out, TRUTH)
+
+
+@pytest.fixture(scope="module")
+def measured(village, frozen):
+    tables = [pq.ParquetFile(frozen / f"{name}.parquet").read() for name in ("households", "persons")]
+    return evaluate(*tables, village.folder.analysis)
+
+
+@pytest.fixture(scope="module")
+def weighted(village, measured):
+    return weigh(measured.households, measured.persons, village.folder.analysis, read_totals(village.folder))
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+
+
+def test_a_published_share_is_the_weighted_share(found, measured, weighted):
+    for id, unit in (("EPAY_ANY_ALL", "person"), ("ACC_15P", "person"), ("HH6", "household")):
+        arrays = measured.persons if unit == "person" else measured.households
+        weight = weighted.design(unit).weight
+        members = arrays[inside(id)] == 1
+        has = np.nan_to_num(arrays[having(id)])
+        cell = found.cell(id)
+        assert cell.value == pytest.approx(
+            (weight * has * members).sum() / (weight * members).sum(), abs=1e-12
+        )
+        assert cell.having == pytest.approx((weight * has * members).sum())
+        assert cell.lower < cell.value < cell.upper
+        assert cell.kg_lower < cell.value < cell.kg_upper
+
+
+def test_people_of_all_ages_and_those_of_fifteen_and_over_are_different_questions(found, weighted, measured):
+    everyone, adults = found.cell("EPAY_ANY_ALL"), found.cell("EPAY_ANY_15P")
+    assert everyone.total == pytest.approx(1_971_100, rel=1e-9), "the whole population of population.csv"
+    assert adults.total < 0.8 * everyone.total
+    assert everyone.n > adults.n
+    assert adults.n == found.outcomes.complete, "one adult a household"
+
+
+def test_the_weights_reach_every_margin_of_the_population(village, measured, weighted):
+    totals = read_totals(village.folder)["population.csv"]
+    for margin, wanted in totals.items():
+        for key, total in wanted.items():
+            here = np.all(
+                [measured.persons[name] == part for name, part in zip(margin, key, strict=True)], axis=0
+            )
+            assert weighted.persons.weight[here].sum() == pytest.approx(total, rel=1e-9)
+
+
+def test_only_the_person_drawn_and_the_children_are_measured(measured, frozen):
+    people = pq.ParquetFile(frozen / "persons.parquet").read().to_pylist()
+    wanted = [person for person in people if person["selected"] or not person["eligible"]]
+    assert len(measured.persons["case"]) == len(wanted)
+    assert set(measured.persons["from_how_many"][measured.persons["selected"] == 0]) == {1.0}
+
+
+def test_every_indicator_is_there_for_every_domain_that_fits(found):
+    assert {cell.indicator for cell in found.cells} == {one.id for one in found.plan.indicators}
+    assert next(cell.category for cell in found.table("EPAY_ANY_ALL", "age_band")) == "0-14"
+    assert "0-14" not in [cell.category for cell in found.table("EPAY_ANY_15P", "age_band")]
+    assert not found.table("HH6", "sex"), "a household has no sex"
+    assert len(found.table("EPAY_ANY_ALL", "commune")) == 64
+    assert found.names["commune"]["10525"]["vi"] == "Phường Hải Dương"
+
+
+def test_verdicts_follow_their_bounds_and_their_alpha(found):
+    assert {one.target for one in found.decisions} == {target.id for target in found.plan.targets}
+    for one in found.decisions:
+        target = found.target(one.target)
+        assert (one.alpha, one.threshold, one.comparison) == (
+            target.alpha,
+            target.threshold,
+            target.comparison,
+        )
+        assert one.verdict == (
+            "met"
+            if one.bound_low > one.threshold
+            else "not_met"
+            if one.bound_high < one.threshold
+            else "not_determined"
+        )
+        assert (one.p_met < one.alpha) == (one.verdict == "met")
+        cell = found.cell(one.indicator)
+        assert cell.lower < one.bound_low < cell.value < one.bound_high < cell.upper, (
+            "one-sided 95 is two-sided 90"
+        )
+
+
+def test_what_is_held_back_is_in_no_file(found, out):
+    held = [cell for cell in found.cells if cell.status != "show"]
+    assert {cell.status for cell in held} == {"F", "x"}
+    numbers = ("value", "se", "lower", "upper", "kg_lower", "kg_upper", "n", "effective_n", "df", "deff", "unknown",
+               "having", "total")  # fmt: skip
+    assert all(getattr(cell, name) is None for cell in held for name in numbers)
+    rows = table(out / "estimates.csv")
+    for row in rows:
+        if row["status"] != "show":
+            assert all(row[name] == "" for name in numbers), row
+    for cell in json.loads((out / "estimates.json").read_text(encoding="utf-8"))["cells"]:
+        if cell.get("status", "show") != "show":
+            assert set(cell) <= {"indicator", "domain", "category", "status", "reasons"}
+
+
+def test_an_x_does_not_say_on_which_side_people_are_few(found, out):
+    reasons = {cell.reasons for cell in found.cells if cell.status == "x"}
+    reasons |= {one.reasons for one in found.contrasts if one.status == "x"}
+    assert reasons == {("confidential",)}
+    everything = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
+    assert b"complementary" not in everything
+
+
+def test_no_x_is_a_sum_or_difference_of_figures_shown(found, measured, weighted):
+    for unit in ("household", "person"):
+        arrays = measured.persons if unit == "person" else measured.households
+        weight = weighted.design(unit).weight
+
+        def vector(cell, arrays=arrays, weight=weight):
+            has = np.nan_to_num(arrays[having(cell.indicator)]) * (arrays[inside(cell.indicator)] == 1)
+            return weight * has * (arrays[f"domain {cell.domain}"] == cell.category if cell.domain else 1)
+
+        cells = [cell for cell in found.cells if found.indicator(cell.indicator).unit == unit]
+        few = [
+            cell
+            for cell in cells
+            if cell.status == "x" and 0 < np.count_nonzero(vector(cell)) < found.plan.release.minimum_cell
+        ]
+        shown = np.stack([vector(cell) for cell in cells if cell.status == "show"], axis=1)
+        shown = shown / np.linalg.norm(shown, axis=0)
+        for cell in few:
+            wanted = vector(cell)
+            left = wanted - shown @ np.linalg.lstsq(shown, wanted, rcond=None)[0]
+            assert np.linalg.norm(left) > 1e-6 * np.linalg.norm(wanted), cell
+
+
+def test_answers_of_one_mode_are_never_called_estimates(found, out):
+    rows = [row for row in table(out / "estimates.csv") if row["domain"] == "mode"]
+    assert rows
+    assert all(
+        row["kind"].startswith("not_an_estimate: ") and not row["se"] and not row["lower"] for row in rows
+    )
+    unweighted = next(one for one in found.contrasts if (one.indicator, one.mode) == ("EPAY_ANY_ALL", ""))
+    web = next(one for one in found.contrasts if (one.indicator, one.mode) == ("EPAY_ANY_ALL", "self"))
+    assert web.value > found.cell("EPAY_ANY_ALL").upper, "the trap this tool exists for"
+    assert unweighted.n == found.cell("EPAY_ANY_ALL").n
+
+
+def test_the_same_frozen_files_give_the_same_bytes(village, frozen, out, found, tmp_path):
+    release(village.folder, frozen, tmp_path, TRUTH)
+    first = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    second = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_the_weighting_report_stands_beside_the_figures(found, out):
+    report = json.loads((out / "weighting.json").read_text(encoding="utf-8"))
+    assert [step["step"] for step in report["steps"]] == [step.step for step in found.plan.weighting]
+    assert report["synthetic"] is True
+    outcomes = report["outcomes"]
+    assert sum(outcomes["counts"].values()) == found.design["households"] == 960
+    assert 0.5 < outcomes["rates"]["RR3"] < 1
+    assert outcomes["rates"]["RR1"] <= outcomes["rates"]["RR3"] <= outcomes["rates"]["RR5"]
+
+
+def test_a_release_says_what_it_was_made_of(village, frozen, found):
+    manifest = read_manifest(frozen)
+    assert found.frozen == {name: file.sha256 for name, file in manifest.files.items()}
+    assert found.questionnaire_version == village.folder.questionnaire.version
+    assert found.folder == village.folder.hash
+
+
+def test_a_frozen_file_that_changed_is_not_released(village, frozen, tmp_path):
+    copy = shutil.copytree(frozen, tmp_path / "frozen")
+    with (copy / "households.parquet").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(Conflict):
+        release(village.folder, copy, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_only_a_synthetic_population_has_a_truth(village, frozen, tmp_path):
+    copy = shutil.copytree(frozen, tmp_path / "frozen")
+    manifest = msgspec.structs.replace(read_manifest(copy), synthetic=False)
+    (copy / "manifest.json").write_bytes(msgspec.json.encode(manifest))
+    with pytest.raises(NotReleased, match="not synthetic"):
+        release(village.folder, copy, tmp_path / "out", TRUTH)
+    real = release(village.folder, copy, tmp_path / "out")
+    assert not real.synthetic
+    pages = (tmp_path / "out" / "site").rglob("*.html")
+    assert all("SYNTHETIC" not in page.read_text(encoding="utf-8") for page in pages)
+
+
+@pytest.mark.parametrize(
+    "numerator",
+    [
+        "(SELECT count(*) FROM read_csv('/etc/hostname')) > 0",
+        "no_such_column = 'yes'",
+        "true) FROM read_text('/etc/hostname'",
+    ],
+)
+def test_an_expression_reads_the_frozen_columns_and_nothing_else(village, frozen, tmp_path, numerator):
+    plan = village.folder.analysis
+    first = replace(plan.indicators[0], numerator=numerator)
+    folder = replace(village.folder, analysis=replace(plan, indicators=(first, *plan.indicators[1:])))
+    with pytest.raises(NotReleased):
+        release(folder, frozen, tmp_path / "out")
+
+
+def test_text_in_a_label_cannot_become_a_formula(village, frozen, tmp_path):
+    plan = village.folder.analysis
+    trap = Domain(
+        id="trap", name={"vi": "Bẫy", "en": "Trap"}, value="sex", unit="person",
+        labels={"female": {"vi": "=1+1", "en": "@cmd"}, "male": {"vi": "+2", "en": "-3"}},
+    )  # fmt: skip
+    folder = replace(
+        village.folder, analysis=replace(plan, domains=(trap,), indicators=plan.indicators[:1], targets=())
+    )
+    release(folder, frozen, tmp_path / "out")
+    for path in (tmp_path / "out").rglob("*.csv"):
+        for row in csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")):
+            assert not [cell for cell in row if cell[:1] in "=+@" and cell], path
+
+
+def test_the_terminal_says_verdicts_in_both_languages_beside_the_truth(found):
+    console = Console(record=True, width=110, file=io.StringIO())
+    show(found, console)
+    said = console.export_text()
+    for words in (
+        "SỐ LIỆU MÔ PHỎNG",
+        "SYNTHETIC DATA",
+        "Kết luận",
+        "Verdict",
+        "70,0%",
+        "∉",
+        "chỉ hỏi",
+        "online",
+    ):
+        assert words in said
+    assert "Đủ bằng chứng để kết luận" in said
