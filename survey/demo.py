@@ -93,7 +93,9 @@ def run(
                 Commune(code=area.code, name=area.name, urban=area.urban_rural == "urban")
                 for area in areas(folder.areas)
             ]
-            province = make(communes, seed, areas=areas_in_province, year=_today().year)
+            province = make(
+                communes, seed, areas=areas_in_province, year=(_today() - datetime.timedelta(25)).year
+            )
             write_population(province, folder.analysis, folder.path)
             folder = Folder.read(folder.path)
             true = truth(province, folder.analysis, {area["code"]: area for area in folder.areas})
@@ -271,7 +273,7 @@ class _Fieldwork:
             yield from (case.id for case in cases.assigned_to(connection, OFFICIAL))
 
     def household(self, place: int) -> Household:
-        return Household(self.sampled, place, self.folder.questionnaire, self.today)
+        return Household(self.sampled, place, self.folder.questionnaire)
 
     # on the real pages
 
@@ -351,7 +353,7 @@ def _one(
 ) -> _Played:
     """The web answers, visits and interview of one household, at seeded times of the last weeks."""
     rng = np.random.Generator(np.random.PCG64([int(sampled.province.seed), 11, place]))
-    household = Household(sampled, place, folder.questionnaire, today)
+    household = Household(sampled, place, folder.questionnaire)
     noon = int(datetime.datetime.combine(today, datetime.time(5), datetime.UTC).timestamp() * 1000)
     interviews: list[tuple[str, Mode, tuple[Event, ...]]] = []
     attempts: list[Attempt] = []

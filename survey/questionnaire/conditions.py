@@ -33,9 +33,10 @@ class ConditionError(Exception):
         super().__init__(problem)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """One operation: `op` with operands, or a leaf ("value", "answer", "current")."""
+    """One operation: `op` with operands, or a leaf ("value", "answer", "current"). Each is itself only: its compiled
+    form is kept by identity, because hashing whole trees would cost more than evaluating them."""
 
     op: str
     arguments: tuple[Node, ...] = ()

@@ -68,10 +68,8 @@ class Sampled:
 class Household:
     """One sampled household answering: what it would send for any question, for itself or for one of its members."""
 
-    def __init__(
-        self, sampled: Sampled, place: int, questionnaire: Questionnaire, today: datetime.date
-    ) -> None:
-        self.sampled, self.place, self.today = sampled, place, today
+    def __init__(self, sampled: Sampled, place: int, questionnaire: Questionnaire) -> None:
+        self.sampled, self.place = sampled, place
         self.index = index(questionnaire)
         self.members = sampled.members(place)
 
@@ -83,7 +81,8 @@ class Household:
         if question.id == "nickname":
             return [f"Người {member - self.members[0] + 1}"]
         if question.id in ("birth_year", "respondent_birth_year"):
-            return [str(self.today.year - int(self.sampled.province.age[self.sampled.persons[member]]))]
+            province = self.sampled.province
+            return [str(province.reference_year - int(province.age[self.sampled.persons[member]]))]
         column = self.sampled.people.get(question.id)
         return column.said(member) if column else []
 
@@ -122,7 +121,9 @@ def answer_all(
         )  # fmt: skip
         events.append(event)
 
-    day = datetime.datetime.fromtimestamp(at / 1000, datetime.UTC).date()
+    # Ages were made for one year; a survey played across New Year keeps to it.
+    year = household.sampled.province.reference_year
+    day = min(datetime.datetime.fromtimestamp(at / 1000, datetime.UTC).date(), datetime.date(year, 12, 31))
     add("opened", language="vi", version=questionnaire.version, today=day.isoformat())
     members: dict[str, int] = {}
     rounds = 0
