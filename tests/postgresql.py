@@ -43,7 +43,8 @@ class Server:
     port: int
     folder: Path
     user: str | None
-    process: subprocess.Popen[bytes] = field(repr=False)
+    settings: tuple[str, ...] = ()
+    process: subprocess.Popen[bytes] = field(init=False, repr=False)
 
     @classmethod
     @contextlib.contextmanager
@@ -79,31 +80,45 @@ class Server:
             cwd="/",
             env=_environment(),
         )
-        port = _free_port()
-        options = ["listen_addresses=127.0.0.1", "unix_socket_directories=", f"port={port}", *settings]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
+        server = cls(_free_port(), folder, user, settings)
+        server._run()
+        try:
+            yield server
+        finally:
+            server.process.send_signal(2)  # fast shutdown
+            server.process.wait(30)
+
+    def restart(self) -> None:
+        """Start again after a crash, with crash recovery."""
+        self.process.wait(30)
+        self._run()
+
+    def _run(self) -> None:
+        bin_folder = programs()
+        assert bin_folder is not None, INSTALL
+        options = [
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            f"port={self.port}",
+            *self.settings,
+        ]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
                 [
                     bin_folder / "postgres",
                     "-D",
-                    data,
+                    self.folder / "data",
                     *(part for option in options for part in ("-c", option)),
                 ],
                 stdout=log,
                 stderr=log,
-                user=user,
-                group=user,
-                extra_groups=[] if user else None,
+                user=self.user,
+                group=self.user,
+                extra_groups=[] if self.user else None,
                 cwd="/",
                 env=_environment(),
             )
-        server = cls(port, folder, user, process)
-        try:
-            server._wait()
-            yield server
-        finally:
-            process.send_signal(2)  # fast shutdown
-            process.wait(30)
+        self._wait()
 
     @property
     def admin(self) -> str:

@@ -1,0 +1,246 @@
+"""Nothing acknowledged is ever lost, nothing unacknowledged is half there: the server is killed again and again.
+
+    python tests/faults/run.py --rounds 20 [--database sqlite|postgresql|both] [--households 24] [--seed 1]
+
+Each round starts the real server (`survey serve`) on the database of the rounds before, lets households answer the
+real pages through a faulty proxy (tests/faults/proxy.py), kills every process of the server with -9 at a random
+moment, and then looks into the database: every form that was acknowledged to a household in any round so far is there
+exactly once with the answers that were sent, every batch of events is there whole or not at all, and every response
+equals its events. In every third PostgreSQL round the database server is killed in the same moment, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import csv
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from survey.loading import load_sample  # noqa: E402
+from survey.questionnaire.response import Event  # noqa: E402
+from survey.storage import audit, responses  # noqa: E402
+from survey.storage.database import Database  # noqa: E402
+from tests import postgresql  # noqa: E402
+from tests.faults.households import Acknowledged, Household, Log  # noqa: E402
+from tests.faults.proxy import FaultyProxy  # noqa: E402
+
+FOLDER = ROOT / "questionnaires" / "haiduong-digital-society"
+
+
+class Lost(AssertionError):
+    """Something acknowledged is not there, is there twice, or is half there."""
+
+
+@contextlib.contextmanager
+def serving(url: str, sabotage: bool = False) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """`survey serve` in a process group of its own, ready to answer."""
+    environment = dict(os.environ)
+    if sabotage:
+        environment["PYTHONPATH"] = str(Path(__file__).parent / "sabotage")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    process = subprocess.Popen(
+        [Path(sys.executable).parent / "survey", "serve", FOLDER, "--database", url, "--port", str(port)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            if process.poll() is not None or time.monotonic() > deadline:
+                said = process.stderr.read().decode() if process.stderr else ""
+                raise RuntimeError(f"the server did not start:\n{said}")
+            time.sleep(0.02)
+        yield port, process
+    finally:
+        kill(process)
+        if process.stderr:
+            process.stderr.close()
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Every process of the server at once, without a chance to say good-bye."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def load(url: str, folder: Path, households: int) -> list[tuple[str, str]]:
+    """A small sample with codes; returns (case, code)."""
+    columns = {
+        "household": "h", "stratum": "1", "psu": "ea1", "commune": "10507", "urban_rural": "urban",
+        "stage1_probability": "0.1", "stage2_probability": "0.2", "psus_sampled": "2", "psus_in_stratum": "20",
+        "households_sampled": "20", "households_listed": "100", "certainty": "false", "reserve": "false",
+    }  # fmt: skip
+    folder.mkdir()
+    with (folder / "sample.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["case", *columns, "respondent_draw"])
+        writer.writeheader()
+        for number in range(households):
+            draw = {"case": f"HD-{number:06d}", "respondent_draw": str((number * 0.37) % 1)}
+            writer.writerow(columns | draw)
+    (folder / "sample.json").write_text('{"synthetic": true}')
+    load_sample(FOLDER, folder, url, folder / "codes.csv", console=Console(quiet=True))
+    with (folder / "codes.csv").open(newline="") as file:
+        return [(row["case"], row["code"]) for row in csv.DictReader(file)]
+
+
+async def one_round(
+    url: str,
+    households: list[Household],
+    rng: random.Random,
+    also_kill: subprocess.Popen[bytes] | None,
+    sabotage: bool,
+) -> Counter[str]:
+    """Start, answer, kill; returns what the network did to the requests."""
+    stop = asyncio.Event()
+    with serving(url, sabotage) as (port, process):
+        async with FaultyProxy(rng) as proxy:
+            proxy.server_port = port
+            answering = [asyncio.create_task(household.answer(proxy.port, stop)) for household in households]
+            await asyncio.sleep(rng.uniform(0.8, 3.0))
+            kill(process)
+            if also_kill is not None:
+                also_kill.send_signal(signal.SIGQUIT)  # PostgreSQL's immediate shutdown: as if it had crashed
+            await asyncio.sleep(0.1)
+            stop.set()
+            await asyncio.gather(*answering)
+            return proxy.fates
+
+
+def inspect(url: str, log: Log) -> tuple[int, int]:
+    """Compare the database with what households were told; returns (events, quarantined). Raises `Lost`."""
+    problems: list[str] = []
+    kept: dict[str, list[Event]] = {}
+    with Database.open(url) as database, database.reading() as connection:
+        problems += responses.verify(connection)
+        problems += audit.verify(connection)
+        for record, events in responses.all(connection):
+            kept.setdefault(record.case, []).extend(events)
+            problems += _half(record.id, events)
+        aside = len(responses.quarantined(connection))
+    for acknowledged in log.acknowledged:
+        problems += _missing(acknowledged, kept.get(acknowledged.case, []))
+    problems += [
+        f"{case}: saw its receipt, but nothing is submitted"
+        for case in log.receipts
+        if not any(event.kind == "submitted" for event in kept.get(case, []))
+    ]
+    if problems:
+        raise Lost("\n".join(problems[:20]))
+    return sum(len(events) for events in kept.values()), aside
+
+
+def _missing(acknowledged: Acknowledged, events: list[Event]) -> list[str]:
+    """What of an acknowledged form is not there exactly once. Its events carry the form's time."""
+    mine = [event for event in events if event.at == acknowledged.at and event.kind != "opened"]
+    place = f"{acknowledged.case} {acknowledged.path} ({acknowledged.form})"
+    if not mine:
+        return [f"{place}: acknowledged and lost"]
+    counts = Counter((event.kind, event.page, event.row, event.roster) for event in mine)
+    twice = [f"{place}: {kind} is there {count} times" for (kind, *_), count in counts.items() if count > 1]
+    answered = {key: answer for event in mine for key, answer in event.answers.items()}
+    wrong = []
+    for name, value in acknowledged.fields:
+        found = next((answer for key, answer in answered.items() if key.partition("@")[0] == name), None)
+        if found is None or found.value is None or not value or value.startswith("-"):
+            continue
+        values = found.value if isinstance(found.value, list) else [found.value]
+        if (
+            str(value) not in {str(part) for part in values}
+            and str(value).lower() != str(found.value).lower()
+        ):
+            wrong.append(f"{place}: {name} was sent as {value!r}, {found.value!r} is there")
+    return twice + wrong
+
+
+def _half(response: str, events: list[Event]) -> list[str]:
+    """Batches come whole: a lock with its draw, a row with its first answers."""
+    at = Counter((event.at, event.kind) for event in events)
+    return [
+        f"response {response}: {first} without {second}"
+        for first, second in (("locked", "drawn"), ("drawn", "locked"), ("row_added", "answered"))
+        for (moment, kind), count in at.items()
+        if kind == first and count and not at[moment, second]
+    ]
+
+
+def rounds(
+    name: str, url: str, options: argparse.Namespace, console: Console, cluster: postgresql.Server | None
+) -> None:
+    rng = random.Random(f"{options.seed} {name}")
+    log = Log()
+    fates: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        codes = load(url, Path(folder) / "sample", options.households * (options.rounds // 2 + 1))
+    sample = [Household(case, code, log, random.Random(f"{options.seed} {case}")) for case, code in codes]
+    crashes = events = aside = 0
+    for number in range(options.rounds):
+        at_work = [household for household in sample if not household.done][: options.households]
+        crash = cluster is not None and number % 3 == 2
+        also_kill = cluster.process if crash and cluster else None
+        fates += asyncio.run(one_round(url, at_work, rng, also_kill, options.sabotage))
+        if crash and cluster is not None:
+            cluster.restart()
+            crashes += 1
+        events, aside = inspect(url, log)
+        if options.verbose:
+            console.print(f"{name} round {number + 1}: {len(log.acknowledged)} acknowledged, {events} events")
+    console.print(
+        f"{name}: server killed {options.rounds} times" + (f", PostgreSQL {crashes} times" if crashes else "")
+        + f"; {len(log.acknowledged):,} forms acknowledged, 0 lost, 0 twice, 0 half; {events:,} events, {aside} aside; "
+        f"{log.sent_again:,} sent again; {len(log.receipts)} households finished"
+    )  # fmt: skip
+    console.print("  network: " + ", ".join(f"{fate} {count}" for fate, count in fates.most_common()))
+    if log.refused or not log.acknowledged:
+        raise Lost(
+            f"{log.refused} forms were refused, {len(log.acknowledged)} acknowledged: the test has no force"
+        )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="kill, cut, replay")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--households", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sabotage", action="store_true", help="answer before the commit: must be noticed")
+    parser.add_argument("--verbose", action="store_true")
+    options = parser.parse_args(arguments)
+    console = Console(width=140)
+    os.environ["SURVEY_KEY"] = random.Random(options.seed).randbytes(32).hex()
+    with tempfile.TemporaryDirectory() as name:
+        if options.database != "postgresql":
+            rounds("SQLite", f"sqlite:///{Path(name) / 'survey.sqlite'}", options, console, None)
+        if options.database != "sqlite":
+            if reason := postgresql.missing():
+                console.print(reason)
+                return
+            with postgresql.Server.start(Path(name) / "postgresql") as cluster, cluster.database() as url:
+                rounds("PostgreSQL", url, options, console, cluster)
+
+
+if __name__ == "__main__":
+    main()
