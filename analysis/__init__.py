@@ -9,8 +9,8 @@
 
 `Design(data, weights=, probabilities=, strata=, clusters=, fpc=, nest=, lonely_psu=, ...)` takes any data frame and is
 checked when made. `design.weight` are its weights in force; `design.with_weights(new, step)` returns the design after
-a weighting step; a step is any value with `name`, `residuals(weighted)` and `reweight(weights)` (`design.Adjustment`),
-and the variance takes the steps' residuals in order. `design.with_columns(name=array)` adds columns,
+a weighting step; a step is any value with `name`, `residuals(weighted)` and `reweight(weights)`
+(`adjustments.Adjustment`), and the variance takes the steps' residuals, the last step's first. `design.with_columns(name=array)` adds columns,
 `design.columns.numbers(name)` / `.codes(name)` read them.
 
 `estimate(design, statistic or statistics, by=, where=, missing=, df=, deff=) -> Estimates`, a sequence of `Estimate`
@@ -18,13 +18,17 @@ and the variance takes the steps' residuals in order. `design.with_columns(name=
 `.to_dicts()`, `.to_arrow()`. Statistics: `Proportion(column, category)`, `Mean`, `Total`, `Count`, `Ratio`,
 `Difference`, `Smooth`; anything with `kind`, `label`, `width`, `parts` and `evaluate` is one.
 
-`variance.of_influence(design, influence)` is the covariance matrix of statistics given by linearised values.
+`variance.of_influence(design, influence)` is the covariance matrix of statistics given by linearised values;
+`design.replicates.weights(design)` and `.covariance(replicated, values)` do the same for replicates.
+`difference(later, earlier)` compares independent samples. `quantiles.quantiles`, `agreement.kappa` and `.cronbach`,
+`replicates.jackknife`, `.bootstrap`, `.balanced`, `.successive_differences`, `tables.fold` and `.estimate_table` (DuckDB,
+Ibis), `calibration`, `nonresponse` and `trimming` are in modules of their own and load when imported.
 Errors are all `AnalysisError`. Formulas and their sources: docs/methods.md.
 """
 
 from analysis.design import Design
 from analysis.errors import AnalysisError
-from analysis.estimates import Estimate, Estimates, estimate
+from analysis.estimates import Estimate, Estimates, difference, estimate
 from analysis.estimators import Count, Difference, Mean, Proportion, Ratio, Smooth, Statistic, Total
 from analysis.intervals import Interval
 from analysis.targets import Verdict, verdict
@@ -44,6 +48,7 @@ __all__ = [
     "Statistic",
     "Total",
     "Verdict",
+    "difference",
     "estimate",
     "verdict",
 ]

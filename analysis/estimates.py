@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -262,6 +262,35 @@ def estimate(
     return Estimates(items, lambda: _joint_covariance(design, spreads))
 
 
+def difference(later: Estimate, earlier: Estimate, label: str = "difference") -> Estimate:
+    """The difference between two estimates of independent samples: two rounds, two provinces, two surveys.
+
+    Degrees of freedom after Satterthwaite (1946). Two rounds that share their PSUs or their people are not
+    independent: put the rows of both into one design and take `estimate(design, ..., by="round").contrast([-1, 1])`,
+    which knows the covariance.
+    """
+    variance = later.variance + earlier.variance
+    parts = [(one.variance, one.df) for one in (later, earlier)]
+    spread = sum(own * own / df for own, df in parts if df > 0)
+    df = (
+        0.0
+        if any(own > 0 and not df > 0 for own, df in parts)
+        else variance**2 / spread
+        if spread
+        else math.inf
+    )
+    return Estimate(
+        statistic=label,
+        kind="function",
+        value=later.value - earlier.value,
+        se=math.sqrt(variance),
+        df=df,
+        n=later.n + earlier.n,
+        missing=later.missing,
+        n_missing=later.n_missing + earlier.n_missing,
+    )
+
+
 def domain_masks(
     design: Design,
     by: str | Sequence[str] | None,
@@ -503,7 +532,7 @@ def _estimates(
                 n=int(n[index]),
                 domain=dict(zip(names, label, strict=True)),
                 population=size,
-                deff=variance / (simple[index] * fpc) if simple[index] * fpc > 0 else math.nan,
+                deff=variance / float(simple[index] * fpc) if simple[index] * fpc > 0 else math.nan,
                 deff_replace=variance / float(simple[index]) if simple[index] > 0 else math.nan,
                 missing=missing,
                 n_missing=int(n_missing[index]),
@@ -553,4 +582,4 @@ def _simple_variance(
         return np.where(n > 1, size * square / (n - 1.0), np.nan)
 
 
-__all__ = ["Estimate", "Estimates", "estimate", "replace"]
+__all__ = ["Estimate", "Estimates", "difference", "domain_masks", "estimate"]

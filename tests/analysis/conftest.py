@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from analysis import Design
-from hypothesis import settings
 
 # The first call of a function may load SciPy; a slow machine is not a wrong result.
 settings.register_profile("no deadline", deadline=None)

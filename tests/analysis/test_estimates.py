@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import Count, Design, Difference, Mean, Proportion, Ratio, Smooth, Total, estimate
+from analysis import Count, Design, Difference, Mean, Proportion, Ratio, Smooth, Total, difference, estimate
 from analysis.errors import EmptyDomain, MissingValues, NotAShare
 from analysis.estimators import Statistic, Variance
 
@@ -155,3 +155,20 @@ def test_a_simple_random_sample_has_design_effect_one() -> None:
     data = {"x": generator.normal(size=200), "w": np.full(200, 10.0), "N": np.full(200, 2000)}
     one = estimate(Design(data, weights="w", fpc="N"), Mean("x"))[0]
     assert one.deff == pytest.approx(1.0, rel=1e-12)
+
+
+def test_two_rounds_independent_or_on_the_same_units(sample: Maker) -> None:
+    """Independent samples add their variances; rounds that share PSUs are one design and share covariance."""
+    first, second = estimate(sample(1), Mean("income"))[0], estimate(sample(2), Mean("income"))[0]
+    apart = difference(second, first)
+    assert apart.variance == pytest.approx(first.variance + second.variance)
+    assert first.df < apart.df <= first.df + second.df
+    base = sample().columns
+    data = {name: np.tile(base.codes(name)[0], 2) for name in ("stratum", "psu")}
+    income = base.numbers("income")
+    data |= {"w": np.tile(base.numbers("w"), 2), "round": np.repeat([1, 2], 360)}
+    data["income"] = np.concatenate([income, income * 1.05])
+    both = estimate(Design(data, weights="w", strata="stratum", clusters="psu"), Mean("income"), by="round")
+    change = both.contrast([-1, 1])
+    assert change.value == pytest.approx(0.05 * both[0].value)
+    assert change.se == pytest.approx(0.05 * both[0].se)

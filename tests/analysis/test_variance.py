@@ -153,10 +153,10 @@ def test_two_steps_agree_with_a_jackknife_that_repeats_both(households: Maker) -
         data["level"] = np.clip(np.round(np.log(income) + noise), 6, 10).astype(int)
 
         def steps(design: Design) -> Design:
-            held = np.bincount(design.columns.codes("rich")[0], weights=data["w"])
+            held = np.bincount(design.columns.codes("rich")[0], weights=design.base)
             rich = {0: 1.1 * held[0], 1: 0.9 * held[1]}
             codes, labels = design.columns.codes("level")
-            moved = np.bincount(codes, weights=data["w"]) * (1.0 + 0.15 * (np.arange(len(labels)) % 2))
+            moved = np.bincount(codes, weights=design.base) * (1.0 + 0.15 * (np.arange(len(labels)) % 2))
             level = dict(zip(labels, moved * sum(rich.values()) / moved.sum(), strict=True))
             return poststratify(poststratify(design, "rich", rich), "level", level)
 
