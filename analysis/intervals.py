@@ -78,6 +78,7 @@ def korn_graubard_sample(
     if cap and (value <= EDGE or value >= 1.0 - EDGE or se <= 0.0):
         return n
     effective = effective_sample(value, se)
+    tail = min(tail, 0.5 - 1e-6)  # at one half both quantiles are 0; their ratio has a limit
     if adjust and n > 1:
         effective *= (t_quantile(tail, n - 1.0) / t_quantile(tail, df)) ** 2
     return min(effective, n) if cap else effective
