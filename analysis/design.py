@@ -205,7 +205,8 @@ class Design:
             return self.phase.df(held)
         first = self.stages[0]
         units = np.flatnonzero(np.bincount(first.unit[held], minlength=first.units))
-        return float(units.size - np.unique(first.unit_stratum[units]).size)
+        strata = np.bincount(first.unit_stratum[units], minlength=first.strata)
+        return float(units.size - np.count_nonzero(strata))
 
     def with_weights(self, weight: FloatArray, adjustment: Adjustment | None = None) -> Design:
         """The same sample with other weights; `adjustment` is the step that made them, for the variance.

@@ -14,7 +14,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from analysis.columns import BoolArray, FloatArray, IntArray, Label, cross
+from analysis.columns import BoolArray, FloatArray, IntArray, Label, cross, pair
 from analysis.design import Design
 from analysis.errors import EmptyDomain, MissingValues, NotPossible, rows
 from analysis.estimators import Statistic, gradient
@@ -557,12 +557,10 @@ def _degrees_of_freedom(design: Design, cells: Cells, df: DegreesOfFreedom) -> F
         occupied = cells.sums(design.present) > 0
     unit, domain = cells.unit[occupied], cells.domain[occupied]
     for stage in design.stages[:0:-1]:
-        unit = stage.unit_parent[unit]
-    first = design.stages[0]
-    pairs = np.unique(unit * cells.domains + domain)
-    psus = np.bincount(pairs % cells.domains, minlength=cells.domains)
-    strata = np.unique(first.unit_stratum[pairs // cells.domains] * cells.domains + pairs % cells.domains)
-    return (psus - np.bincount(strata % cells.domains, minlength=cells.domains)).astype(np.float64)
+        _, unit, domain = pair(stage.unit_parent[unit], domain, cells.domains)
+    psus = np.bincount(domain, minlength=cells.domains)
+    _, _, with_strata = pair(design.stages[0].unit_stratum[unit], domain, cells.domains)
+    return (psus - np.bincount(with_strata, minlength=cells.domains)).astype(np.float64)
 
 
 def _simple_variance(

@@ -496,6 +496,6 @@ def _freedom(
         return np.full(domains, float(stage.units - stage.strata))
     if not isinstance(df, str):
         return np.full(domains, float(df))
-    strata = np.unique(stage.unit_stratum[unit] * domains + domain)
     psus = np.bincount(domain, minlength=domains)
-    return (psus - np.bincount(strata % domains, minlength=domains)).astype(np.float64)
+    _, _, with_strata = pair(stage.unit_stratum[unit], domain, domains)
+    return (psus - np.bincount(with_strata, minlength=domains)).astype(np.float64)
