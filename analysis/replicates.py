@@ -162,6 +162,7 @@ class Replicates:
         row_domain = np.zeros(joint.size, dtype=np.int64)
         members = slice(None) if cells.members is None else cells.members
         row_domain = row_domain[members] if cells.row_domain is None else cells.row_domain
+        one_domain = cells.members is None and cells.row_domain is None
         place, of_joint, of_domain = pair(joint[members], row_domain, cells.domains)
         tables = [
             _sums_by(
@@ -187,8 +188,10 @@ class Replicates:
                 sums = np.zeros((int(step.cell.max()) + 1, weight.shape[1]))
                 np.add.at(sums, codes, weight * gained)
                 gained *= step.factors(sums)[codes]
-            for table, block in zip(tables, blocks, strict=True):
-                block.append(np.asarray(into_domains @ ((table @ factors) * gained[of_joint])))
+            for part, table, block in zip(columns, tables, blocks, strict=True):
+                # Without domains the sums of weights by cell are those the steps just started from.
+                product = weight if part is None and one_domain else table @ factors
+                block.append(np.asarray(into_domains @ (product * gained[of_joint])))
         return [np.concatenate(block, axis=1) for block in blocks]
 
     def covariance(self, replicated: FloatArray, values: FloatArray) -> FloatArray:
