@@ -21,8 +21,8 @@ from survey.folder import read_areas
 from survey.problems import Refused, SurveyError, Unavailable
 from survey.settings import Settings, keys
 from survey.storage import surveys
-from survey.storage.database import Database, ping
-from survey.web import field, household, office, security
+from survey.storage.database import Database
+from survey.web import field, health, household, office, security
 from survey.web.site import STATIC, ForgedForm, NotYours, Site, goto, message, site_of
 
 BODY_LIMIT = 256 * 1024
@@ -61,7 +61,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
         if database is None:
             opened.close()
 
-    handlers: list[Any] = [*household.HANDLERS, *field.HANDLERS, *office.HANDLERS, healthy, results_root]
+    handlers: list[Any] = [*household.HANDLERS, *field.HANDLERS, *office.HANDLERS, *health.HANDLERS, results_root]
     handlers.append(
         create_static_files_router(
             path="/static", directories=[STATIC], cache_control=None, include_in_schema=False
@@ -93,16 +93,6 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
     )
     app.state.site = site
     return app
-
-
-@get("/healthz", sync_to_thread=False)
-def healthy(request: Request[Any, Any, Any]) -> Response[str]:
-    """Alive and able to read the database."""
-    with site_of(request).database.reading() as connection:
-        ready = ping(connection)
-    return Response(
-        "ok\n" if ready else "no database\n", media_type="text/plain", status_code=200 if ready else 503
-    )
 
 
 @get("/results", sync_to_thread=False)
@@ -165,13 +155,26 @@ def _route(request: Request[Any, Any, Any]) -> str:
 
 
 def serve(
-    folder: Path, database: str, host: str = "127.0.0.1", port: int = 8000, results: Path | None = None
+    folder: Path,
+    database: str,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    results: Path | None = None,
+    *,
+    https: bool = False,
+    metrics: bool = False,
 ) -> None:
     """Run the application until it is stopped: one worker process; several machines share a PostgreSQL."""
     from granian import Granian
     from granian.constants import Interfaces
 
-    settings = Settings(folder=folder.resolve(), database=database, results=results and results.resolve())
+    settings = Settings(
+        folder=folder.resolve(),
+        database=database,
+        results=results and results.resolve(),
+        secure_cookies=https,
+        metrics=metrics,
+    )
     create_app(
         settings
     ).state.site.database.close()  # what is wrong is said here, once, before a worker starts

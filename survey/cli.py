@@ -83,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--results", type=Path, default=None, help="folder of a release whose site is shown")
+    serve.add_argument("--https", action="store_true", help="the site is reached over https: secure cookies")
+    serve.add_argument("--metrics", action="store_true", help="show figures for Prometheus at /metrics")
     serve.set_defaults(run=_serve)
 
     freeze = verbs.add_parser("freeze", help="đóng băng số liệu ra Parquet · freeze the answers to Parquet")
@@ -184,7 +186,10 @@ def _account(options: argparse.Namespace) -> None:
 def _serve(options: argparse.Namespace) -> None:
     from survey.app import serve
 
-    serve(options.folder, options.database, options.host, options.port, options.results)
+    serve(
+        options.folder, options.database, options.host, options.port, options.results,
+        https=options.https, metrics=options.metrics,
+    )  # fmt: skip
 
 
 def _freeze(options: argparse.Namespace) -> None:
@@ -192,7 +197,12 @@ def _freeze(options: argparse.Namespace) -> None:
     from survey.freeze import freeze
     from survey.storage.database import Database
 
-    freeze(Database.open(options.database), Folder.read(options.folder), options.out)
+    with Database.open(options.database) as database:
+        manifest = freeze(database, Folder.read(options.folder), options.out)
+    print(
+        f"{options.out}: {manifest.cases} hộ trong mẫu, {manifest.complete} hộ trả lời đủ, {manifest.persons} người · "
+        f"{manifest.cases} sampled households, {manifest.complete} complete, {manifest.persons} people"
+    )
 
 
 def _release(options: argparse.Namespace) -> None:

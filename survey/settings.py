@@ -38,6 +38,8 @@ class Settings:
     """How long a household or an account stays signed in."""
     wrong_codes: int = 60
     """Wrong household codes allowed from one network in ten minutes; right ones are not counted."""
+    metrics: bool = False
+    """Whether /metrics shows figures for Prometheus; the reverse proxy must not pass it on to the public."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,14 @@ def existing(connection: Connection, case: str) -> Case:
     return found
 
 
+def lock(connection: Connection, case: str) -> None:
+    """Until the end of the transaction nobody else changes this case or opens a response of it.
+
+    For "begin a response if there is none": two phones with one code may ask two servers at the same moment.
+    """
+    connection.execute(select(cases.c.id).where(cases.c.id == case).with_for_update())
+
+
 def assigned_to(connection: Connection, account: str) -> list[Case]:
     """An official's cases, by commune and id, finished ones too."""
     query = select(cases).where(cases.c.assignee == account, cases.c.reserve.is_(False))

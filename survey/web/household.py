@@ -48,8 +48,9 @@ WINDOW = 600  # seconds in which wrong codes of one network are counted
 
 
 @get(["/", "/c/{code:str}"], sync_to_thread=False)
-def entry(request: AnyRequest, code: str = "") -> Response[str]:
+def entry(request: AnyRequest) -> Response[str]:
     """The first page. With a code from a QR it only fills the field in: the person presses the button."""
+    code = str(request.path_params.get("code", ""))
     return _entry(request, code=code[:40], confirm=bool(code))
 
 
@@ -112,6 +113,7 @@ def _case_of_code(connection: Connection, site: Site, code: str) -> str | None:
 def _begin(connection: Connection, site: Site, case: str, language: str) -> str:
     """A session for the case, and its response if it has none of its own yet."""
     token, _ = security.begin(connection, security.HOUSEHOLD, case, site.settings.session_hours)
+    cases.lock(connection, case)
     if own_record(responses.by_case(connection, case)) is None:
         new = secrets.token_hex(16)
         version = site.survey.version

@@ -27,6 +27,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 from rich.console import Console
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +53,8 @@ def serving(url: str, sabotage: bool = False) -> Iterator[tuple[int, subprocess.
     """`survey serve` in a process group of its own, ready to answer."""
     environment = dict(os.environ)
     if sabotage:
-        environment["PYTHONPATH"] = str(Path(__file__).parent / "sabotage")
+        folders = [str(Path(__file__).parent / "sabotage"), environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(folder for folder in folders if folder)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -67,8 +69,9 @@ def serving(url: str, sabotage: bool = False) -> Iterator[tuple[int, subprocess.
     try:
         deadline = time.monotonic() + 60
         while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5).status_code == 200:
+                    break
             if process.poll() is not None or time.monotonic() > deadline:
                 said = process.stderr.read().decode() if process.stderr else ""
                 raise RuntimeError(f"the server did not start:\n{said}")
@@ -111,6 +114,7 @@ async def one_round(
     url: str,
     households: list[Household],
     rng: random.Random,
+    log: Log,
     also_kill: subprocess.Popen[bytes] | None,
     sabotage: bool,
 ) -> Counter[str]:
@@ -120,7 +124,8 @@ async def one_round(
         async with FaultyProxy(rng) as proxy:
             proxy.server_port = port
             answering = [asyncio.create_task(household.answer(proxy.port, stop)) for household in households]
-            await asyncio.sleep(rng.uniform(0.8, 3.0))
+            await _until(log, len(log.acknowledged) + rng.randint(1, 100))
+            await asyncio.sleep(rng.uniform(0.0, 0.1))
             kill(process)
             if also_kill is not None:
                 also_kill.send_signal(signal.SIGQUIT)  # PostgreSQL's immediate shutdown: as if it had crashed
@@ -128,6 +133,13 @@ async def one_round(
             stop.set()
             await asyncio.gather(*answering)
             return proxy.fates
+
+
+async def _until(log: Log, acknowledged: int, seconds: float = 8.0) -> None:
+    """Until so many forms have been acknowledged in all: a slow machine must not make the test a weak one."""
+    deadline = time.monotonic() + seconds
+    while len(log.acknowledged) < acknowledged and time.monotonic() < deadline:
+        await asyncio.sleep(0.002)
 
 
 def inspect(url: str, log: Log) -> tuple[int, int]:
@@ -201,7 +213,7 @@ def rounds(
         at_work = [household for household in sample if not household.done][: options.households]
         crash = cluster is not None and number % 3 == 2
         also_kill = cluster.process if crash and cluster else None
-        fates += asyncio.run(one_round(url, at_work, rng, also_kill, options.sabotage))
+        fates += asyncio.run(one_round(url, at_work, rng, log, also_kill, options.sabotage))
         if crash and cluster is not None:
             cluster.restart()
             crashes += 1

@@ -1,0 +1,67 @@
+"""Whoever watches the server is told the truth: alive, ready or not and why, and figures only where asked for."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from litestar.testing import TestClient
+from rich.console import Console
+
+from survey.app import create_app
+from survey.loading import load_sample
+from survey.settings import Settings
+from survey.storage import codes
+from survey.storage.database import Database
+from tests.test_loading import FOLDER, write_sample
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    url = f"sqlite:///{tmp_path / 'survey.sqlite'}"
+    load_sample(
+        FOLDER,
+        write_sample(tmp_path / "sample", range(2)),
+        url,
+        tmp_path / "codes.csv",
+        console=Console(file=io.StringIO()),
+    )
+    return Settings(folder=FOLDER, database=url, metrics=True)
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    with Database.open(settings.database) as opened:
+        yield opened
+
+
+def test_alive_and_ready(settings: Settings, database: Database) -> None:
+    with TestClient(create_app(settings, database)) as client:
+        assert client.get("/healthz").text == "ok\n"
+        assert (client.get("/readyz").status_code, client.get("/readyz").text) == (200, "ok\n")
+
+
+def test_a_server_that_cannot_keep_answers_is_alive_but_not_ready(
+    settings: Settings, database: Database
+) -> None:
+    with TestClient(create_app(settings, database)) as client:
+        database.condition = "full"
+        assert client.get("/healthz").status_code == 200
+        assert (client.get("/readyz").status_code, client.get("/readyz").text) == (503, "full\n")
+        database.write_now(codes.count_try, "network:x", 1)
+        assert client.get("/readyz").status_code == 200, "the first write that is kept makes it ready again"
+
+
+def test_figures_are_shown_only_where_asked_for(settings: Settings, database: Database) -> None:
+    with TestClient(create_app(settings, database)) as client:
+        before = client.get("/metrics").text
+        database.write_now(codes.count_try, "network:x", 1)
+        after = client.get("/metrics").text
+        assert "survey_writes_total 0" in before
+        assert "survey_writes_total 1" in after
+        assert "survey_ready 1" in after
+    closed = Settings(folder=settings.folder, database=settings.database)
+    with TestClient(create_app(closed, database)) as client:
+        assert client.get("/metrics").status_code == 404
