@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery
 from sqlalchemy import Connection
 
 from survey.access.policy import Actor, Scope, may
@@ -149,7 +150,7 @@ class CaseView:
 
 
 @get("/field")
-async def my_list(request: AnyRequest, find: str = "") -> Response[str]:
+async def my_list(request: AnyRequest, find: FromQuery[str] = "") -> Response[str]:
     """The households of this official, by hamlet and address."""
     site = site_of(request)
     signed, mine, places = await site.database.read(_my_cases, site, request)
@@ -241,7 +242,7 @@ def _visit(connection: Connection, site: Site, request: AnyRequest, case_id: str
 
 
 @get("/field/cases/{case_id:str}")
-async def case_page(request: AnyRequest, case_id: str) -> Response[str]:
+async def case_page(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     site = site_of(request)
     visit = await site.database.read(_visit, site, request, case_id, "see_case")
     return _case_page(request, visit, recorded=request.query_params.get("recorded") == "1")
@@ -276,7 +277,7 @@ def _case_page(request: AnyRequest, visit: Visit, error: str = "", recorded: boo
 
 
 @post("/field/cases/{case_id:str}/attempts", status_code=200)
-async def record_attempt(request: AnyRequest, case_id: str) -> Response[str]:
+async def record_attempt(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     """Keep the outcome of one visit."""
     site = site_of(request)
     visit = await site.database.read(_visit, site, request, case_id, "record_attempt")
@@ -309,7 +310,7 @@ def _record(connection: Connection, attempt: Attempt) -> None:
 
 
 @post("/field/cases/{case_id:str}/interview", status_code=200)
-async def begin_interview(request: AnyRequest, case_id: str) -> Response[str]:
+async def begin_interview(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     """Begin, or go on with, the interview at the door."""
     site = site_of(request)
     visit = await site.database.read(_visit, site, request, case_id, "interview")
@@ -345,7 +346,7 @@ def _find(connection: Connection, site: Site, request: AnyRequest, case_id: str)
     return visit, responses.events(connection, visit.own.id) if visit.own else []
 
 
-async def _here(request: AnyRequest, case_id: str) -> Here:
+async def _here(request: AnyRequest, case_id: FromPath[str]) -> Here:
     site = site_of(request)
     visit, events = await site.database.read(_find, site, request, case_id)
     if visit.own is None:
@@ -370,7 +371,7 @@ def _draw(request: AnyRequest, here: Here, view: pages.PageView) -> Response[str
 
 
 @get("/field/cases/{case_id:str}/interview")
-async def resume(request: AnyRequest, case_id: str) -> Response[str]:
+async def resume(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     return goto((await _here(request, case_id)).interview.next_url())
 
 
@@ -380,7 +381,7 @@ async def resume(request: AnyRequest, case_id: str) -> Response[str]:
         "/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}",
     ]
 )
-async def read(request: AnyRequest, case_id: str, page: str, row: str = "") -> Response[str]:
+async def read(request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str] = "") -> Response[str]:
     here = await _here(request, case_id)
     shown = read_page(here.interview, page, row, change=request.query_params.get("change") == "1")
     return _draw(request, here, shown) if isinstance(shown, pages.PageView) else goto(shown)
@@ -393,7 +394,7 @@ async def read(request: AnyRequest, case_id: str, page: str, row: str = "") -> R
     ],
     status_code=200,
 )
-async def save(request: AnyRequest, case_id: str, page: str, row: str = "") -> Response[str]:
+async def save(request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str] = "") -> Response[str]:
     here = await _here(request, case_id)
     form = await form_of(request)
     check_form(here.site, request, here.visit.signed, form)
@@ -414,13 +415,13 @@ async def _kept(
 
 
 @get("/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}/remove")
-async def ask_remove(request: AnyRequest, case_id: str, page: str, row: str) -> Response[str]:
+async def ask_remove(request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str]) -> Response[str]:
     here = await _here(request, case_id)
     return ask_remove_page(request, here.interview, here.visit.signed, page, row)
 
 
 @post("/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}/remove", status_code=200)
-async def remove(request: AnyRequest, case_id: str, page: str, row: str) -> Response[str]:
+async def remove(request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str]) -> Response[str]:
     here = await _here(request, case_id)
     form = await form_of(request)
     check_form(here.site, request, here.visit.signed, form)
@@ -428,13 +429,13 @@ async def remove(request: AnyRequest, case_id: str, page: str, row: str) -> Resp
 
 
 @get("/field/cases/{case_id:str}/interview/check")
-async def check(request: AnyRequest, case_id: str) -> Response[str]:
+async def check(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     here = await _here(request, case_id)
     return check_page(request, here.interview, here.visit.signed, f"/field/cases/{case_id}/leave")
 
 
 @post("/field/cases/{case_id:str}/interview/submit", status_code=200)
-async def submit(request: AnyRequest, case_id: str) -> Response[str]:
+async def submit(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     """Finish: from here on nobody at commune level can open these answers."""
     here = await _here(request, case_id)
     form = await form_of(request)
@@ -465,7 +466,7 @@ def _submit(connection: Connection, here: Here, form: pages.Form) -> None:
 
 
 @post("/field/cases/{case_id:str}/leave", status_code=200)
-async def leave(request: AnyRequest, case_id: str) -> Response[str]:
+async def leave(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     """Stop here; everything is kept and the case page offers to go on."""
     return goto(f"/field/cases/{case_id}")
 

@@ -11,6 +11,7 @@ import secrets
 import time
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 from sqlalchemy import Connection
 
 from survey.access import codes as household_codes
@@ -201,7 +202,7 @@ async def resume(request: AnyRequest) -> Response[str]:
 
 
 @get([BASE + "/p/{page:str}", BASE + "/p/{page:str}/{row:str}"])
-async def read(request: AnyRequest, page: str, row: str = "") -> Response[str]:
+async def read(request: AnyRequest, page: FromPath[str], row: FromPath[str] = "") -> Response[str]:
     """One page with what is kept."""
     here = await _here(request)
     if here.over:
@@ -211,7 +212,7 @@ async def read(request: AnyRequest, page: str, row: str = "") -> Response[str]:
 
 
 @post([BASE + "/p/{page:str}", BASE + "/p/{page:str}/{row:str}"], status_code=200)
-async def save(request: AnyRequest, page: str, row: str = "") -> Response[str]:
+async def save(request: AnyRequest, page: FromPath[str], row: FromPath[str] = "") -> Response[str]:
     """Keep one page, then show the next; or show it again with everything that is wrong."""
     here, form = await _with_form(request)
     if here.over:
@@ -222,13 +223,13 @@ async def save(request: AnyRequest, page: str, row: str = "") -> Response[str]:
 
 
 @get(BASE + "/p/{page:str}/{row:str}/remove")
-async def ask_remove(request: AnyRequest, page: str, row: str) -> Response[str]:
+async def ask_remove(request: AnyRequest, page: FromPath[str], row: FromPath[str]) -> Response[str]:
     here = await _here(request)
     return ask_remove_page(request, here.interview, here.signed, page, row)
 
 
 @post(BASE + "/p/{page:str}/{row:str}/remove", status_code=200)
-async def remove(request: AnyRequest, page: str, row: str) -> Response[str]:
+async def remove(request: AnyRequest, page: FromPath[str], row: FromPath[str]) -> Response[str]:
     here, form = await _with_form(request)
     return await _kept(request, here, remove_page(here.interview, page, row, form))
 

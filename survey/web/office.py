@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from litestar import Response, get
+from litestar.params import FromPath
 from litestar.response import File
 from sqlalchemy import Connection
 
@@ -85,7 +86,7 @@ def _size(language: str, path: Path) -> str:
 
 
 @get("/office/files/{name:str}")
-async def download(request: AnyRequest, name: str) -> File:
+async def download(request: AnyRequest, name: FromPath[str]) -> File:
     """One file of the release; each download is in the audit log."""
     site = site_of(request)
     _, account, _ = await site.database.read(_find, site, request)
