@@ -38,7 +38,7 @@ from survey.fieldwork.areas import as_of
 from survey.folder import Folder, bind, column_name
 from survey.freeze import HOUSEHOLDS, PERSONS, Manifest, read_manifest
 from survey.problems import SurveyError, Text
-from survey.results import Cell, Contrast, Decision, Outcomes, Release
+from survey.results import Cell, Contrast, Decision, Outcomes, Release, Verdict
 from survey.site import Voice, build, csv_bytes
 from survey.weighting import (
     Margins,
@@ -330,25 +330,37 @@ class _Estimation:
         return drafts
 
     def _contrasts(self, indicator: Indicator) -> list[_Draft]:
-        """What the answers say unweighted, and by mode: shown as a warning, never as estimates."""
+        """What the answers say unweighted, and those of one mode alone with their weights: a warning, no estimates."""
         arrays = self._arrays(indicator)
-        members, has, undecided, _ = self._answers(indicator)
+        members, has, undecided, weight = self._answers(indicator)
         if indicator.unknown == "exclude":
             members = members & ~undecided
-        drafts = []
         modes = sorted(set(arrays["mode"][members]), key=("self", "visit", "phone", "proxy").index)
+        drafts = []
         for mode in ["", *modes]:
             here = members & (arrays["mode"] == mode) if mode else members
-            n = int(here.sum())
-            if n == 0:
+            counts = np.where(here, weight if mode else 1.0, 0.0)
+            if not here.any():
                 continue
-            share = float(has[here].sum()) / n
             plain = Estimate(
-                statistic="unweighted share", kind="proportion", value=share, se=0.0, df=float("nan"), n=n
+                statistic="share",
+                kind="proportion",
+                value=float((has * counts).sum() / counts.sum()),
+                se=0.0,
+                df=float("nan"),
+                n=int(here.sum()),
             )
-            counted = has * here
             drafts.append(
-                _Draft(indicator, "mode", mode, plain, float(counted.sum()), 0.0, counted, mode=mode)
+                _Draft(
+                    indicator=indicator,
+                    domain="mode",
+                    category=mode,
+                    estimate=plain,
+                    respondents=float((has * here).sum()),
+                    unknown=0.0,
+                    contribution=has * counts,
+                    mode=mode,
+                )
             )
         return drafts
 
@@ -396,13 +408,13 @@ class _Estimation:
     # ── what is published ──
 
     def _cell(self, draft: _Draft, decided: Presentation) -> Cell:
-        where = {"indicator": draft.indicator.id, "domain": draft.domain, "category": draft.category}
+        place = Cell(indicator=draft.indicator.id, domain=draft.domain, category=draft.category)
         if not decided.shown:
-            return Cell(**where, status=decided.status, reasons=_told(decided))
+            return msgspec.structs.replace(place, status=decided.status, reasons=_told(decided))
         one = draft.estimate
         limits = one.interval(self.rules.interval, self.rules.level)
-        return Cell(
-            **where,
+        return msgspec.structs.replace(
+            place,
             flags=decided.flags,
             value=_rounded(one.value),
             se=_rounded(one.se),
@@ -472,9 +484,9 @@ class _Estimation:
 
     def _outcomes(self) -> Outcomes:
         households = self.measured.households
-        weighted: Counter[str] = Counter()
+        weighted: dict[str, float] = {}
         for category, weight in zip(households["category"], self.weighted.base, strict=True):
-            weighted[category] += float(weight)
+            weighted[category] = weighted.get(category, 0.0) + float(weight)
         answered = households["respondent"] == 1.0
         return Outcomes(
             complete=int(answered.sum()),
@@ -517,7 +529,7 @@ class _Estimation:
         )
 
 
-_VERDICTS = {"met": "met", "not met": "not_met", "not determined": "not_determined"}
+_VERDICTS: dict[str, Verdict] = {"met": "met", "not met": "not_met", "not determined": "not_determined"}
 
 
 def _rates(counts: Mapping[str, float]) -> dict[str, float]:
@@ -584,7 +596,7 @@ def _estimates_csv(found: Release) -> bytes:
         )  # fmt: skip
     for one in found.contrasts:
         indicator = found.indicator(one.indicator)
-        kind = f"not_an_estimate: {'only mode ' + one.mode if one.mode else 'unweighted'}"
+        kind = f"not_an_estimate: {f'only mode {one.mode}, weighted' if one.mode else 'unweighted'}"
         values = [getattr(one, name, None) for name in numbers]
         rows.append(
             [
@@ -616,7 +628,7 @@ def show(found: Release, console: Console | None = None) -> None:
     verdicts.add_column(both("column.target"), ratio=3)
     verdicts.add_column(both("column.value"), justify="right", no_wrap=True)
     if known:
-        verdicts.add_column(both("column.truth"), justify="right", no_wrap=True)
+        verdicts.add_column(both("column.truth"), justify="right", width=9)
     verdicts.add_column(both("column.verdict"), no_wrap=True)
     decisions = {one.target: one for one in found.decisions}
     for target in found.plan.targets:
@@ -636,7 +648,7 @@ def show(found: Release, console: Console | None = None) -> None:
     table.add_column(both("column.indicator"), ratio=3)
     table.add_column(both("column.value"), justify="right", no_wrap=True)
     if known:
-        table.add_column(both("column.truth"), justify="right", no_wrap=True)
+        table.add_column(both("column.truth"), justify="right", width=9)
     table.add_column(both("terminal.unweighted"), justify="right", width=10)
     table.add_column(both("terminal.web_only"), justify="right", width=10)
     easy = {(one.indicator, one.mode): one for one in found.contrasts}

@@ -52,7 +52,7 @@ class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Contrast(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one would have said without weights, or from one mode alone. NOT an estimate of the population.
 
-    `mode` is "" for all respondents unweighted, else the mode they answered in.
+    `mode` is "" for all respondents unweighted; else only those who answered in this mode, with their weights.
     """
 
     indicator: str

@@ -549,6 +549,7 @@ def _chart_csv(marks: Sequence[Mark], voice: Voice, synthetic: bool) -> bytes:
         "note",
     ]
     rows: list[list[object]] = []
+    row: list[object]
     for mark in marks:
         kind = "estimate" if mark.kind == "estimate" else voice.word("chart.not_estimate")
         cell, contrast = mark.cell, mark.contrast
