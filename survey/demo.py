@@ -35,6 +35,7 @@ from survey.fieldwork.areas import areas
 from survey.fieldwork.cases import Attempt
 from survey.folder import Folder
 from survey.freeze import freeze
+from survey.problems import Conflict
 from survey.questionnaire.response import Event
 from survey.settings import Settings
 from survey.storage import cases, responses
@@ -169,7 +170,7 @@ def _clear(out: Path) -> None:
     marker = out / "SYNTHETIC.txt"
     if out.exists() and any(out.iterdir()):
         if not marker.exists():
-            raise publish.Conflict(
+            raise Conflict(
                 {
                     "vi": f"Thư mục {out} có tệp không phải của lần chạy thử trước. Hãy chọn --out khác.",
                     "en": f"The folder {out} holds files that no demonstration left. Choose another --out.",
