@@ -15,6 +15,7 @@ from litestar.config.compression import CompressionConfig
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.static_files import create_static_files_router
+from litestar.types import ASGIApp
 
 from survey.fieldwork.areas import areas, as_of
 from survey.folder import read_areas
@@ -163,6 +164,7 @@ def serve(
     *,
     https: bool = False,
     metrics: bool = False,
+    proxies: tuple[str, ...] = Settings.proxies,
 ) -> None:
     """Run the application until it is stopped: one worker process; several machines share a PostgreSQL."""
     from granian import Granian
@@ -174,6 +176,7 @@ def serve(
         results=results and results.resolve(),
         secure_cookies=https,
         metrics=metrics,
+        proxies=proxies,
     )
     create_app(
         settings
@@ -192,8 +195,16 @@ def serve(
     ).serve()
 
 
-def from_environment() -> Litestar:
+def from_environment() -> ASGIApp:
     """The application as `serve` told its worker to be."""
     text = os.environ[SETTINGS_VARIABLE]
     settings = msgspec.json.decode(text, type=Settings, dec_hook=lambda kind, value: kind(value))
-    return create_app(settings)
+    return behind_proxies(create_app(settings), settings.proxies)
+
+
+def behind_proxies(app: ASGIApp, proxies: tuple[str, ...]) -> ASGIApp:
+    """The application that sees the caller's own address when a proxy that we know has passed it on."""
+    from granian.utils.proxies import wrap_asgi_with_proxy_headers
+
+    wrapped: ASGIApp = wrap_asgi_with_proxy_headers(app, trusted_hosts=list(proxies))
+    return wrapped

@@ -85,6 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--results", type=Path, default=None, help="folder of a release whose site is shown")
     serve.add_argument("--https", action="store_true", help="the site is reached over https: secure cookies")
     serve.add_argument("--metrics", action="store_true", help="show figures for Prometheus at /metrics")
+    serve.add_argument(
+        "--proxy", nargs="+", default=("127.0.0.1", "::1"), metavar="ADDRESS",
+        help="reverse proxies whose X-Forwarded-For is believed: addresses or networks",
+    )  # fmt: skip
     serve.set_defaults(run=_serve)
 
     freeze = verbs.add_parser("freeze", help="đóng băng số liệu ra Parquet · freeze the answers to Parquet")
@@ -188,7 +192,7 @@ def _serve(options: argparse.Namespace) -> None:
 
     serve(
         options.folder, options.database, options.host, options.port, options.results,
-        https=options.https, metrics=options.metrics,
+        https=options.https, metrics=options.metrics, proxies=tuple(options.proxy),
     )  # fmt: skip
 
 

@@ -38,6 +38,9 @@ class Settings:
     """How long a household or an account stays signed in."""
     wrong_codes: int = 60
     """Wrong household codes allowed from one network in ten minutes; right ones are not counted."""
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    """Addresses or networks of the reverse proxies whose X-Forwarded-For is believed: without it everybody behind a
+    proxy would be one network, and sixty slips of sixty households would shut out the province."""
     metrics: bool = False
     """Whether /metrics shows figures for Prometheus; the reverse proxy must not pass it on to the public."""
 

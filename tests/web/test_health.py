@@ -10,7 +10,8 @@ import pytest
 from litestar.testing import TestClient
 from rich.console import Console
 
-from survey.app import create_app
+from survey.access.codes import make
+from survey.app import behind_proxies, create_app
 from survey.loading import load_sample
 from survey.settings import Settings
 from survey.storage import codes
@@ -65,3 +66,20 @@ def test_figures_are_shown_only_where_asked_for(settings: Settings, database: Da
     closed = Settings(folder=settings.folder, database=settings.database)
     with TestClient(create_app(closed, database)) as client:
         assert client.get("/metrics").status_code == 404
+
+
+def test_wrong_codes_are_counted_by_household_network_and_not_by_proxy(
+    settings: Settings, database: Database
+) -> None:
+    strict = Settings(folder=settings.folder, database=settings.database, wrong_codes=2)
+    app = behind_proxies(create_app(strict, database), ("testclient",))
+    wrong = make(bytes(16))
+
+    def tries(address: str) -> int:
+        with TestClient(app) as client:
+            return client.post(
+                "/code", data={"code": wrong}, headers={"x-forwarded-for": address}
+            ).status_code  # fmt: skip
+
+    assert [tries("198.51.100.7") for _ in range(4)] == [422, 422, 429, 429]
+    assert tries("198.51.100.8") == 422
