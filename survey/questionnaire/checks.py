@@ -16,11 +16,11 @@ import msgspec
 from msgspec import Struct
 
 from survey.problems import Finding, Text
-from survey.questionnaire.conditions import holds
-from survey.questionnaire.index import condition, index, specify_variable
+from survey.questionnaire.index import index, specify_variable
 from survey.questionnaire.model import Question, Questionnaire
 from survey.questionnaire.response import Answer, Key, Missing, Response, Value
-from survey.questionnaire.routing import Step, needs_answer, scalar, visible, walk
+from survey.questionnaire.routing import Step, needs_answer, visible, walk
+from survey.questionnaire.values import scalar
 
 DONT_KNOW, REFUSED = "-dk", "-rf"
 _MISSING: dict[str, Missing] = {DONT_KNOW: "dont_know", REFUSED: "refused"}
@@ -243,7 +243,8 @@ def _check(
 ) -> list[Finding]:
     if answer.missing is not None:
         return []
-    current = scalar(question, answer)
+    asked = index(questionnaire).asked[question.id]
+    current = scalar(asked.type, answer.value)
     view = walk(questionnaire, trial)
     explained = bool(answer.remark or _first(form, f"{question.id}.confirmed"))
     return [
@@ -253,9 +254,8 @@ def _check(
             message=check.message,
             severity="error" if check.severity == "hard" else "warning",
         )
-        for check in question.checks
-        if not (check.severity == "soft" and explained)
-        and not holds(condition(check.that), view, step.row, current)
+        for check, holds in asked.checks
+        if not (check.severity == "soft" and explained) and holds(view, step.row, current) is not True
     ]
 
 

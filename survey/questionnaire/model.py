@@ -23,7 +23,10 @@ Sensitivity = Literal["ordinary", "personal", "sensitive"]
 
 
 class Choice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One option. `exclusive` empties the others ("none of these"); `specify` names the text question it opens."""
+    """One option. `exclusive` empties the others ("none of these"); `specify` opens a text of its own.
+
+    `facts` are further columns that a question's `filter` looks at, such as the district a commune lies in.
+    """
 
     code: str
     label: Text
@@ -31,6 +34,7 @@ class Choice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     exclusive: bool = False
     specify: bool = False
     when: str | None = None
+    facts: dict[str, str] = {}
 
 
 class Check(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,6 +52,9 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     answers, not blanks. `required` means that one of the three must be given. `wording` holds another label
     for a mode ("visit": read out by an official; "proxy": asked about somebody else). `for_official` is
     guidance that households never see.
+
+    `filter` says which options of a long list are offered (`district = ${district}`; bare names are the options'
+    `facts`, `name` is the code). `rows` offers the rows of a roster as options, each under its name.
     """
 
     id: str
@@ -58,6 +65,8 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     for_official: Text = {}
     wording: dict[Mode, Text] = {}
     choices: str | tuple[Choice, ...] = ()
+    filter: str | None = None
+    rows: str | None = None
     required: bool = True
     dont_know: bool = True
     refused: bool = True
@@ -76,7 +85,8 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Roster(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A list of like things (usual residents). Rows have stable random ids; `name` is the question that names a row.
 
-    `within` names the roster whose rows hold this one (two deep at most).
+    `within` names the roster whose rows hold this one (two deep at most): its row ids are "parent.own". `count` says
+    how many rows there are (`${children}`) where nobody lists them: then rows are called "1", "2" and so on.
     """
 
     id: str
@@ -85,6 +95,7 @@ class Roster(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     minimum: int = 1
     maximum: int = 30
     within: str | None = None
+    count: str | None = None
 
 
 class Draw(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,7 +110,8 @@ class Page(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is shown at once: one question, or one tight group.
 
     kind: "questions" the usual page · "list" shows a roster with add, change and remove, its questions are asked
-    for each row on the row's own page · "draw" locks the roster and shows who was drawn · "notice" is text only.
+    for each row on the row's own page; the list of a roster `within` another stands once for `each` row of that one ·
+    "draw" locks the roster and shows who was drawn · "notice" is text only.
     """
 
     id: str

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from survey.problems import Text
-from survey.questionnaire.conditions import text
 from survey.questionnaire.index import index
 from survey.questionnaire.model import Question, Questionnaire
 from survey.questionnaire.response import Response
 from survey.questionnaire.routing import Step, walk
+from survey.questionnaire.values import plain
 
 _REFERENCE = re.compile(r"\$\{\s*([a-z][a-z0-9_]*)\s*\}")
 
@@ -36,14 +36,20 @@ def say(
 
     def fill(match: re.Match[str]) -> str:
         name = match.group(1)
-        said = text(view.answer(name, row))
-        place = known.places.get(name)
-        if place and place.question.kind in ("select_one", "select_many"):
-            labels = {choice.code: choice.label for choice in known.choices(place.question)}
-            return (
-                ", ".join(labels[code].get(language, code) for code in said.split() if code in labels) or "…"
-            )
-        return said or "…"
+        asked = known.asked.get(name)
+        if asked is None:
+            return "…"
+        found = plain(asked.type, view.answer(name, row))
+        said = (
+            [str(part) for part in found]
+            if isinstance(found, list)
+            else []
+            if found is None
+            else [str(found)]
+        )
+        if asked.question.choices or asked.question.rows:
+            said = [view.label(name, code, language) or code for code in said]
+        return ", ".join(said) or "…"
 
     return _REFERENCE.sub(fill, template)
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
 from survey import documents
 from survey.documents import Document
 from survey.problems import BadDocument, Finding, Text
-from survey.questionnaire.conditions import ConditionError, Node, names, parse
+from survey.questionnaire.conditions import (
+    ConditionError,
+    Node,
+    Scope,
+    answers_in,
+    compile,
+    names,
+    parse,
+)
+from survey.questionnaire.index import Names
 from survey.questionnaire.model import Choice, Page, Question, Questionnaire, Section
+from survey.questionnaire.values import Type
 
 Path = tuple[str | int, ...]
 _ID = re.compile(r"[a-z][a-z0-9_]*")
@@ -43,6 +54,7 @@ class _Review:
     def __init__(self, document: Document, questionnaire: Questionnaire) -> None:
         self.document = document
         self.questionnaire = questionnaire
+        self.known = Names(questionnaire, tolerant=True)
         self.found: list[Finding] = []
 
     def findings(self) -> list[Finding]:
@@ -233,94 +245,99 @@ class _Review:
     # conditions
 
     def _conditions(self) -> None:
-        """Every condition reads, and names only questions asked before it."""
-        rosters = {roster.id for roster in self.questionnaire.rosters}
-        every = {question.id: question for _, _, question in self._questions()}
+        """Every condition reads and means something where it stands, and names only questions asked before it."""
+        known = self.known
         before: set[str] = set()
-        for number, draw in enumerate(self.questionnaire.draws):
-            self._condition(("draws", number, "eligible"), draw.eligible, every, set(every), rosters, None)
+        asked = {question.id for _, _, question in self._questions() if question.kind != "calculate"}
+        for number, roster in enumerate(self.questionnaire.rosters):
+            scope = known.scope(roster.within or "")
+            self._condition(("rosters", number, "count"), roster.count, scope, set(), "number")
         for path, _, page in self._pages():
-            self._condition((*path, "when"), page.when, every, before, rosters, None)
+            for number, draw in enumerate(self.questionnaire.draws):
+                if page.kind == "draw" and page.draw == draw.id:
+                    later = asked - before
+                    self._condition(
+                        ("draws", number, "eligible"), draw.eligible, known.scope(draw.roster), later
+                    )
+            self._condition(
+                (*path, "when"), page.when, known.scope(known.roster_of_page(page)), asked - before
+            )
             for q, question in enumerate(page.questions):
                 here = (*path, "questions", q)
-                self._condition((*here, "when"), question.when, every, before, rosters, None)
-                self._condition((*here, "calculate"), question.calculate, every, before, rosters, None)
-                before.add(question.id)
-                for c, check in enumerate(question.checks):
-                    self._condition(
-                        (*here, "checks", c, "that"), check.that, every, before, rosters, question
-                    )
+                scope = known.scope_at(question)
+                later = asked - before
+                self._condition((*here, "when"), question.when, scope, later)
+                self._condition((*here, "calculate"), question.calculate, scope, set(), None)
+                self._condition(
+                    (*here, "filter"), question.filter, known.scope_at(question, facts=True), later
+                )
                 if isinstance(question.choices, tuple):
                     for c, choice in enumerate(question.choices):
-                        self._condition(
-                            (*here, "choices", c, "when"), choice.when, every, before, rosters, None
-                        )
+                        self._condition((*here, "choices", c, "when"), choice.when, scope, later)
+                before.add(question.id)
+                for c, check in enumerate(question.checks):
+                    seen = known.scope_at(question, current=True)
+                    self._condition((*here, "checks", c, "that"), check.that, seen, asked - before)
             for words_path, words in self._piped(path, page):
-                self._piping(words_path, words, every)
+                self._piping(words_path, words, page)
+        self._cycles()
 
     def _condition(
-        self,
-        path: Path,
-        text: str | None,
-        every: dict[str, Question],
-        before: set[str],
-        rosters: set[str],
-        current: Question | None,
+        self, path: Path, text: str | None, scope: Scope, later: set[str], want: Type | None = "boolean"
     ) -> None:
         if text is None:
             return
         try:
             tree = parse(text)
         except ConditionError as error:
-            self._say(
-                "condition",
-                path,
-                f"điều kiện “{text}”: {error.vietnamese} (ký tự {error.at + 1})",
-                f"condition “{text}”: {error.problem} (character {error.at + 1})",
-            )
+            self._bad_condition(path, text, error)
             return
+        unknown = False
         for name in dict.fromkeys(names(tree)):
-            if name in rosters or name in before:
+            if name in self.known.rosters:
                 continue
-            if name in every:
+            if name not in self.known.places:
+                unknown = True
+                self._unknown(path, name, [*self.known.places, *self.known.rosters])
+            elif name in later:
                 self._say(
                     "too_early",
                     path,
                     f"điều kiện dùng “{name}”, mà câu này được hỏi sau",
                     f"the condition uses “{name}”, which is asked later",
                 )
-            else:
-                self._say(
-                    "unknown_name", path, f"không có câu hỏi “{name}”", f"there is no question “{name}”"
-                )
-        self._sense(path, tree, every, current)
+        if unknown:
+            return
+        try:
+            compiled = compile(tree, scope, want)
+        except ConditionError as error:
+            self._bad_condition(path, text, error)
+            return
+        self._sense(path, compiled)
 
-    def _sense(self, path: Path, tree: Node, every: dict[str, Question], current: Question | None) -> None:
+    def _bad_condition(self, path: Path, text: str, error: ConditionError) -> None:
+        self._say(
+            "condition",
+            path,
+            f"điều kiện “{text}”: {error.vietnamese} (ký tự {error.at + 1})",
+            f"condition “{text}”: {error.problem} (character {error.at + 1})",
+        )
+
+    def _unknown(self, path: Path, name: str, known: Iterable[str]) -> None:
+        close = difflib.get_close_matches(name, list(known), 1)
+        self._say(
+            "unknown_name",
+            path,
+            f"không có câu hỏi “{name}”",
+            f"there is no question “{name}”",
+            {"vi": f"có phải: {close[0]}", "en": f"did you mean: {close[0]}"} if close else None,
+        )
+
+    def _sense(self, path: Path, tree: Node) -> None:
         """Comparisons with codes that are not offered, and negations that a blank turns into "yes"."""
-        if tree.op in ("=", "!=", "selected") and len(tree.arguments) == 2:
-            left, right = tree.arguments
-            question = every.get(left.name) if left.op == "answer" else None
-            if question and question.choices and right.op == "value" and right.value not in ("", None):
-                codes = {choice.code for choice in self._choices(question)}
-                if str(right.value) not in codes:
-                    self._say(
-                        "unknown_code",
-                        path,
-                        f"câu {question.id} không có lựa chọn “{right.value}”",
-                        f"question {question.id} has no option “{right.value}”",
-                        {
-                            "vi": "có: " + ", ".join(sorted(codes)),
-                            "en": "it has: " + ", ".join(sorted(codes)),
-                        },
-                    )
-            if question and question.kind == "select_many" and tree.op != "selected":
-                self._say(
-                    "use_selected",
-                    path,
-                    f"câu {question.id} chọn nhiều: dùng selected()",
-                    f"question {question.id} takes several answers: use selected()",
-                )
-        if tree.op == "not" and tree.arguments[0].op in ("<", "<=", ">", ">="):
+        if tree.op in ("same", "selected"):
+            self._sense_of_code(path, *tree.arguments)
+        if tree.op == "not" and tree.arguments[0].op in ("<", "<=") and self._may_be_blank(tree.arguments[0]):
             self._say(
                 "not_of_blank",
                 path,
@@ -330,12 +347,61 @@ class _Review:
                 "warning",
             )
         for argument in tree.arguments:
-            self._sense(path, argument, every, current)
+            self._sense(path, argument)
 
-    def _choices(self, question: Question) -> tuple[Choice, ...]:
-        if isinstance(question.choices, str):
-            return self.questionnaire.choices.get(question.choices, ())
-        return question.choices
+    def _sense_of_code(self, path: Path, left: Node, right: Node) -> None:
+        if left.op == "text":
+            left, right = right, left
+        if right.op != "text":
+            return
+        if left.op == "text-of-codes" and left.arguments[0].op == "answer":
+            name = left.arguments[0].name
+            self._say(
+                "use_selected",
+                path,
+                f"câu {name} chọn nhiều: dùng selected(${{{name}}}, '{right.value}')",
+                f"question {name} takes several answers: use selected(${{{name}}}, '{right.value}')",
+            )
+        if left.op == "words":
+            left = left.arguments[0]
+        place = self.known.places.get(left.name) if left.op == "answer" else None
+        codes = {choice.code for choice in self.known.choices(place.question)} if place else set()
+        if codes and right.value not in codes:
+            self._say(
+                "unknown_code",
+                path,
+                f"câu {left.name} không có lựa chọn “{right.value}”",
+                f"question {left.name} has no option “{right.value}”",
+                {"vi": "có: " + ", ".join(sorted(codes)), "en": "it has: " + ", ".join(sorted(codes))},
+            )
+
+    def _may_be_blank(self, tree: Node) -> bool:
+        """Whether a comparison can meet a blank: an answer that may be missing, or one that may not be asked."""
+        for leaf in answers_in(tree):
+            question, page = self.known.places[leaf.name].question, self.known.places[leaf.name].page
+            sure = question.required and not question.dont_know and not question.refused
+            if not sure or question.when or page.when or question.kind == "calculate":
+                return True
+        return any(node.op in ("current", "blank") for node in _within(tree))
+
+    def _cycles(self) -> None:
+        """What each question depends on must not lead back to it."""
+        depends: dict[str, set[str]] = {}
+        for _, page, question in self._questions():
+            texts = (page.when, question.when, question.calculate)
+            depends[question.id] = {name for text in texts for name in _mentioned(text)}
+        state: dict[str, int] = {}
+        where = {question.id: path for path, _, question in self._questions()}
+        for start in depends:
+            trail = _loop(start, depends, state)
+            if trail:
+                way = " → ".join(trail)
+                self._say(
+                    "cycle",
+                    where[trail[0]],
+                    f"các câu phụ thuộc vòng quanh: {way}",
+                    f"the questions depend on one another in a circle: {way}",
+                )
 
     def _piped(self, path: Path, page: Page) -> Iterator[tuple[Path, Text]]:
         yield (*path, "title"), page.title
@@ -344,13 +410,54 @@ class _Review:
             yield (*path, "questions", q, "label"), question.label
             yield (*path, "questions", q, "hint"), question.hint
 
-    def _piping(self, path: Path, words: Text, every: dict[str, Question]) -> None:
+    def _piping(self, path: Path, words: Text, page: Page) -> None:
         for said in words.values():
             for name in re.findall(r"\$\{\s*([^}]*?)\s*\}", said):
-                if name not in every:
-                    self._say(
-                        "unknown_name", path, f"không có câu hỏi “{name}”", f"there is no question “{name}”"
-                    )
+                if name not in self.known.places:
+                    self._unknown(path, name, self.known.places)
+                    continue
+                try:
+                    compile(f"${{{name}}}", self.known.scope(self.known.roster_of(page)))
+                except ConditionError as error:
+                    self._bad_condition(path, f"${{{name}}}", error)
+
+
+def _within(tree: Node) -> Iterator[Node]:
+    yield tree
+    for argument in tree.arguments:
+        yield from _within(argument)
+
+
+def _mentioned(text: str | None) -> set[str]:
+    try:
+        return set(names(parse(text))) if text else set()
+    except ConditionError:
+        return set()
+
+
+def _loop(start: str, depends: Mapping[str, set[str]], state: dict[str, int]) -> list[str]:
+    """The first circle met from `start` (ending where it began), or nothing. state: 1 on the way, 2 finished."""
+    way: list[tuple[str, Iterator[str]]] = []
+
+    def enter(name: str) -> None:
+        state[name] = 1
+        way.append((name, iter(sorted(depends.get(name, ())))))
+
+    if not state.get(start):
+        enter(start)
+    while way:
+        name, rest = way[-1]
+        following = next(rest, None)
+        if following is None:
+            state[name] = 2
+            way.pop()
+        elif state.get(following) == 1:
+            trail = [one for one, _ in way]
+            state.update(dict.fromkeys(trail, 2))
+            return [*trail[trail.index(following) :], following]
+        elif following in depends and not state.get(following):
+            enter(following)
+    return []
 
 
 def schema() -> dict[str, object]:

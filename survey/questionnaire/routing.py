@@ -7,15 +7,16 @@ behind by a change of mind are set aside, and come back when the path does. A qu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from msgspec import Struct
 
-from survey.questionnaire.conditions import Scalar, day_number, evaluate, holds, text
-from survey.questionnaire.index import Index, condition, index, specify_variable
+from survey.questionnaire.conditions import chance, rows_under
+from survey.questionnaire.index import Asked, Index, index, specify_variable
 from survey.questionnaire.model import Choice, Page, Question, Questionnaire, Section
-from survey.questionnaire.response import Answer, Key, Response, Value, place
+from survey.questionnaire.response import Answer, Key, Response, place
+from survey.questionnaire.values import Scalar, day_number, plain, scalar
 
 
 class Step(Struct, frozen=True):
@@ -24,6 +25,12 @@ class Step(Struct, frozen=True):
     section: Section
     page: Page
     row: str = ""
+
+    @property
+    def lists(self) -> bool:
+        """Whether this is a list itself, with add, change and remove; else it asks questions (perhaps of a row)."""
+        depth = self.row.count(".") + 1 if self.row else 0
+        return self.page.kind == "list" and depth == (1 if self.page.each else 0)
 
 
 class Progress(Struct, frozen=True):
@@ -36,11 +43,25 @@ class Progress(Struct, frozen=True):
     minutes_left: int
 
 
+class _Row(dict[str, Scalar]):
+    """The answers of one row that count; one not met yet on the walk is found when it is asked for."""
+
+    __slots__ = ("row", "walk")
+
+    def __init__(self, walk: Walk, row: str) -> None:
+        super().__init__()
+        self.walk, self.row = walk, row
+
+    def __missing__(self, name: str) -> Scalar:
+        return self.walk.resolve(name, self.row)
+
+
 class Walk:
     """Everything one walk along the path finds: steps, what each shows, and the answers that count.
 
-    It answers the conditions (conditions.Answers): `${q}` is the answer of the row it is seen from if the question
-    is asked of that row's roster, of the drawn row if it is asked of a drawn row, else of the household.
+    It answers the conditions (conditions.View). An answer counts if its page and its question are on the path; so a
+    condition never sees what was left behind by a change of mind. Questions are met in the order of the questionnaire,
+    and a calculate that looks further ahead has what it needs found first: the order of calculates does not matter.
     """
 
     def __init__(self, known: Index, response: Response) -> None:
@@ -48,126 +69,205 @@ class Walk:
         self.response = response
         self.steps: list[Step] = []
         self.shown: dict[tuple[str, str], tuple[Question, ...]] = {}
-        self.live: dict[Key, Scalar] = {}
-        self.computed: dict[Key, Answer] = {}
-        self._today = day_number(response.today) or 0
+        self.on: set[tuple[str, str]] = set()  # (question, row) on the path
+        self.today = day_number(response.today)
+        self._rows: dict[str, _Row] = {}
+        self._open: dict[tuple[str, str], bool] = {}
+        self._listed: dict[str, tuple[str, ...]] = {}
+        self._given: dict[str, dict[str, Answer]] = {}
+        for key, answer in response.answers.items():
+            given = self._given.get(key.row)
+            if given is None:
+                given = self._given[key.row] = {}
+            given[key.question] = answer
         for section in known.questionnaire.sections:
             for page in section.pages:
                 self._take(section, page)
 
     def _take(self, section: Section, page: Page) -> None:
         if page.kind == "list":
-            if self._holds(page.when, ""):
-                self._step(section, page, "", ())
-                for row in self.response.rows.get(page.roster or "", ()):
-                    self._step(section, page, row, page.questions)
+            for above in self.rows(page.each, "") if page.each else ("",):
+                if self.opens(page, above):
+                    self.steps.append(Step(section, page, above))
+                    self.shown[page.id, above] = ()
+                    for row in self.rows(page.roster or "", above):
+                        self._step(section, page, row)
         elif page.kind == "draw":
-            if page.draw and self._holds(page.when, "") and self.eligible(page.draw):
-                self._step(section, page, "", ())
+            if page.draw and self.opens(page, "") and self.eligible(page.draw):
+                self.steps.append(Step(section, page, ""))
+                self.shown[page.id, ""] = ()
         elif page.of:
-            row = self.response.drawn.get(page.of, "")
-            if row and self._holds(page.when, row):
-                self._step(section, page, row, page.questions)
+            row = self.drawn(page.of)
+            if row and self.opens(page, row):
+                self._step(section, page, row)
         elif page.each:
-            for row in self.response.rows.get(page.each, ()):
-                if self._holds(page.when, row):
-                    self._step(section, page, row, page.questions)
-        elif self._holds(page.when, ""):
-            self._step(section, page, "", page.questions)
+            for row in self.rows(page.each, ""):
+                if self.opens(page, row):
+                    self._step(section, page, row)
+        elif self.opens(page, ""):
+            self._step(section, page, "")
 
-    def _step(self, section: Section, page: Page, row: str, questions: tuple[Question, ...]) -> None:
+    def _step(self, section: Section, page: Page, row: str) -> None:
+        answers = self.at(row)
         shown = []
-        for question in questions:
-            if not self._holds(question.when, row):
-                continue
-            key = Key(question.id, row)
-            if question.kind == "calculate":
-                value = evaluate(condition(question.calculate or ""), self, row)
-                self.live[key] = value
-                self.computed[key] = (
-                    Answer(missing="not_applicable") if value is None else Answer(_plain(value))
-                )
-                continue
-            shown.append(question)
-            answer = self.response.answers.get(key)
-            if answer is not None:
-                self.live[key] = scalar(question, answer)
-        if questions and not shown:
+        asked = self.index.on[page.id]
+        for one in asked:
+            if one.id not in answers:
+                self._answer(one, row, answers)
+            if one.shown and (one.id, row) in self.on:
+                shown.append(one.question)
+        if asked and not shown:
             return  # nothing on it to ask or read: no page (its computed values stay)
         self.steps.append(Step(section, page, row))
         self.shown[page.id, row] = tuple(shown)
 
-    def _holds(self, when: str | None, row: str) -> bool:
-        return when is None or holds(condition(when), self, row)
+    def _answer(self, one: Asked, row: str, answers: _Row) -> None:
+        """Find what one question of an open page counts as, and whether it is asked."""
+        answers[one.id] = None  # what it depends on cannot see it: there are no cycles, and none could loop
+        if one.when is not None and one.when(self, row, None) is not True:
+            return
+        self.on.add((one.id, row))
+        if one.calculate is not None:
+            answers[one.id] = one.calculate(self, row, None)
+            return
+        given = self._given.get(row)
+        answer = given.get(one.id) if given is not None else None
+        if answer is not None and answer.value is not None:
+            answers[one.id] = scalar(one.type, answer.value)
+
+    def opens(self, page: Page, row: str) -> bool:
+        """Whether the page's own condition holds for this row (the row of its roster, or of the list it stands in)."""
+        key = (page.id, row)
+        found = self._open.get(key)
+        if found is None:
+            self._open[key] = False
+            when = self.index.open[page.id]
+            found = self._open[key] = when is None or when(self, row, None) is True
+        return found
+
+    def resolve(self, name: str, row: str) -> Scalar:
+        """The answer of a question that the walk has not come to yet."""
+        answers = self.at(row)
+        place = self.index.places.get(name)
+        if place is None:
+            return None
+        page = place.page
+        if page.kind == "list":
+            open_here = self.opens(page, row.rpartition(".")[0])
+        elif page.of:
+            open_here = bool(row) and row == self.drawn(page.of) and self.opens(page, row)
+        else:
+            open_here = self.opens(page, row)
+        if not open_here:
+            answers[name] = None
+        elif name not in answers:
+            self._answer(self.index.asked[name], row, answers)
+        return dict.get(answers, name)
 
     def eligible(self, draw: str) -> tuple[str, ...]:
         """The rows of the draw's roster that may be drawn, in row order."""
-        definition = self.index.draws[draw]
-        tree = condition(definition.eligible)
-        return tuple(row for row in self.response.rows.get(definition.roster, ()) if holds(tree, self, row))
+        holds = self.index.eligible[draw]
+        rows = self.rows(self.index.draws[draw].roster, "")
+        return tuple(row for row in rows if holds(self, row, None) is True)
 
     def choices(self, question: Question, row: str) -> tuple[Choice, ...]:
-        """The options that may be chosen now."""
-        return tuple(choice for choice in self.index.choices(question) if self._holds(choice.when, row))
+        """The options that may be chosen now: those of the list that its filter and their own conditions let through."""
+        one = self.index.asked[question.id]
+        offered = self._options(question)
+        if one.filter is not None:
+            holds = one.filter
+            offered = tuple(
+                choice
+                for choice in offered
+                if holds(self, row, {"name": choice.code, **choice.facts}) is True
+            )
+        if one.offered:
+            closed = {code for code, when in one.offered if when(self, row, None) is not True}
+            offered = tuple(choice for choice in offered if choice.code not in closed)
+        return offered
 
-    # what conditions look at
+    def _options(self, question: Question) -> tuple[Choice, ...]:
+        if question.rows is None:
+            return self.index.choices(question)
+        named = ((row, self.row_name(question.rows, row)) for row in self.rows(question.rows, ""))
+        languages = self.index.questionnaire.languages
+        return tuple(Choice(code=row, label=dict.fromkeys(languages, name or row)) for row, name in named)
+
+    def row_name(self, roster: str, row: str) -> str:
+        """The answer to the question that names the rows of this roster, or ""."""
+        name = self.index.rosters[roster].name
+        place = self.index.places.get(name)
+        found = self.at(row)[name] if place and place.roster == roster else None
+        return found if isinstance(found, str) else ""
+
+    # what conditions look at (conditions.View)
+
+    def at(self, row: str) -> _Row:
+        found = self._rows.get(row)
+        if found is None:
+            found = self._rows[row] = _Row(self, row)
+        return found
+
+    def rows(self, roster: str, under: str) -> Sequence[str]:
+        listed = self._listed.get(roster)
+        if listed is None:
+            listed = self._listed[roster] = self._list(roster)
+        return rows_under(listed, under) if under else listed
+
+    def _list(self, roster: str) -> tuple[str, ...]:
+        """The rows in order: of a roster that is held by another, in the order of the rows that hold them."""
+        definition = self.index.rosters.get(roster)
+        if definition is None:
+            return ()
+        above = self.rows(definition.within, "") if definition.within else ("",)
+        count = self.index.counts.get(roster)
+        if count is not None:
+            return tuple(
+                f"{parent}.{number}" if parent else str(number)
+                for parent in above
+                for number in range(1, min(int(count(self, parent, None) or 0), definition.maximum) + 1)
+            )
+        listed = self.response.rows.get(roster, ())
+        if not definition.within:
+            return listed
+        return tuple(row for parent in above for row in listed if row.rpartition(".")[0] == parent)
+
+    def drawn(self, draw: str) -> str:
+        return self.response.drawn.get(draw, "")
+
+    def reason(self, question: str, row: str) -> str | None:
+        self.at(row)[question]
+        if (question, row) not in self.on:
+            return "not_applicable"
+        answer = self._given.get(row, {}).get(question)
+        return answer.missing if answer else "not_asked"
+
+    def label(self, question: str, code: str, language: str = "") -> str | None:
+        """The words of an option, in the language of the response unless said otherwise."""
+        asked = self.index.places[question].question
+        language = language or self.response.language or self.index.questionnaire.languages[0]
+        return next((one.label.get(language) for one in self._options(asked) if one.code == code), None)
+
+    def chance(self, question: str, row: str) -> Fraction:
+        return chance(self.response.id, question, row)
+
+    # for those who read a response
 
     def answer(self, question: str, row: str) -> Scalar:
-        return self.live.get(self.key(question, row))
-
-    def missing(self, question: str, row: str) -> str:
-        key = self.key(question, row)
-        answer = self.response.answers.get(key) if key in self.live else None
-        return (answer.missing or "") if answer else "not_asked"
-
-    def rows(self, roster: str) -> tuple[str, ...]:
-        return self.response.rows.get(roster, ())
-
-    def rows_of(self, question: str) -> tuple[str, ...]:
-        """The rows over which `sum(${question})` runs."""
-        found = self.index.places.get(question)
-        return self.response.rows.get(found.roster, ()) if found and found.roster else ("",)
-
-    def siblings(self, row: str) -> tuple[str, ...]:
-        """The rows of the roster that `row` belongs to."""
-        return next((rows for rows in self.response.rows.values() if row in rows), ())
-
-    def today(self) -> int:
-        return self._today
+        """What `${question}` means seen from `row`: the answer of that row, of the row that holds it, of the drawn
+        row, or of the household."""
+        return self.at(self.key(question, row).row)[question]
 
     def key(self, question: str, row: str) -> Key:
         """Where `${question}`, seen from `row`, is found."""
         found = self.index.places.get(question)
         if found is None or not found.roster:
             return Key(question)
-        return Key(question, self.response.drawn.get(found.draw, "") if found.draw else row)
-
-
-def scalar(question: Question, answer: Answer) -> Scalar:
-    """An answer as a condition sees it; don't know and refused are blanks there."""
-    value = answer.value
-    if value is None:
-        return None
-    if isinstance(value, list):
-        return frozenset(value)
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int | float):
-        return Fraction(str(value))
-    if question.kind == "date":
-        day = day_number(value)
-        return None if day is None else Fraction(day)
-    return value
-
-
-def _plain(value: Scalar) -> Value:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, frozenset):
-        return sorted(value)
-    if isinstance(value, str) or value is None:
-        return value or ""
-    return int(value) if value.denominator == 1 else float(value)
+        if found.draw:
+            return Key(question, self.drawn(found.draw))
+        if "." in row and not self.index.within.get(found.roster):
+            return Key(question, row.rpartition(".")[0])
+        return Key(question, row)
 
 
 def walk(questionnaire: Questionnaire, response: Response) -> Walk:
@@ -206,9 +306,9 @@ def is_done(questionnaire: Questionnaire, response: Response, step: Step) -> boo
         return marked and _answered(questionnaire, response, step)
     if page.kind == "draw":
         return marked and page.draw in response.drawn
-    if page.kind == "list" and not step.row:
+    if step.lists:
         roster = index(questionnaire).rosters[page.roster or ""]
-        return marked and len(response.rows.get(roster.id, ())) >= roster.minimum
+        return marked and len(walk(questionnaire, response).rows(roster.id, step.row)) >= roster.minimum
     required = [question for question in visible(questionnaire, response, step) if needs_answer(question)]
     return _answered(questionnaire, response, step) and (marked or bool(required))
 
@@ -270,7 +370,7 @@ def _may_be_drawn(found: Walk, draw: str) -> bool:
     """Whether somebody can still be drawn: the list is not finished, or somebody on it is eligible."""
     roster = found.index.draws[draw].roster
     listed = any(step.page.roster == roster and is_done(found.index.questionnaire, found.response, step)
-                 for step in found.steps if step.page.kind == "list" and not step.row)  # fmt: skip
+                 for step in found.steps if step.lists)  # fmt: skip
     return not listed or bool(found.eligible(draw))
 
 
@@ -281,20 +381,21 @@ def outcome(questionnaire: Questionnaire, response: Response) -> dict[Key, Answe
     was once answered there. A variable of a drawn row stands once, at that row; there is none before the draw.
     """
     found = walk(questionnaire, response)
-    on_path = {Key(question.id, row) for (_, row), shown in found.shown.items() for question in shown}
     result: dict[Key, Answer] = {}
     for key, question in _variables(found):
         if question.kind == "note":
             continue
+        value = found.at(key.row)[question.id]
+        here = (question.id, key.row) in found.on
         if question.kind == "calculate":
-            result[key] = found.computed.get(key, Answer(missing="not_applicable"))
+            known = plain(found.index.asked[question.id].type, value)
+            result[key] = Answer(missing="not_applicable") if known is None else Answer(known)
             continue
-        here = key in on_path
         result[key] = _state(response, key, here)
         for choice in found.index.choices(question):
             if choice.specify:
                 other = Key(specify_variable(question.id, choice.code), key.row)
-                chosen = here and text(choice.code) in _chosen(response.answers.get(key))
+                chosen = here and choice.code in _chosen(response.answers.get(key))
                 result[other] = _state(response, other, chosen)
     return result
 
@@ -318,7 +419,7 @@ def _variables(found: Walk) -> Iterator[tuple[Key, Question]]:
             if row:
                 yield Key(name, row), stands.question
         elif stands.roster:
-            for row in found.response.rows.get(stands.roster, ()):
+            for row in found.rows(stands.roster, ""):
                 yield Key(name, row), stands.question
         else:
             yield Key(name), stands.question
