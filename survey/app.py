@@ -62,7 +62,13 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
         if database is None:
             opened.close()
 
-    handlers: list[Any] = [*household.HANDLERS, *field.HANDLERS, *office.HANDLERS, *health.HANDLERS, results_root]
+    handlers: list[Any] = [
+        *household.HANDLERS,
+        *field.HANDLERS,
+        *office.HANDLERS,
+        *health.HANDLERS,
+        results_root,
+    ]
     handlers.append(
         create_static_files_router(
             path="/static", directories=[STATIC], cache_control=None, include_in_schema=False

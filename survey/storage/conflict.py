@@ -6,8 +6,9 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, Insert, Table
+from sqlalchemy import Column, Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 
 def insert_once(
@@ -19,7 +20,7 @@ def insert_once(
 
 
 @functools.cache
-def _statement(dialect: str, table: Table, key: Column[Any]) -> Insert[Any]:
+def _statement(dialect: str, table: Table, key: Column[Any]) -> ReturningInsert[Any]:
     """Built once: putting a statement together costs more than running it."""
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     return insert(table).on_conflict_do_nothing().returning(key)
