@@ -125,23 +125,31 @@ def bind(columns: dict[str, str], expressions: dict[str, str]) -> dict[str, str]
 
     Each sound expression becomes a column that later ones may use. Nothing is read from disk or network.
     """
+    return _bind(columns, expressions, {})[1]
+
+
+def _bind(
+    columns: dict[str, str], derived: dict[str, str], others: dict[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """SQL type of each sound expression, and what is wrong with each other one. Only derived ones become columns."""
+    types: dict[str, str] = {}
     problems: dict[str, str] = {}
     with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as database:
         listed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
         database.execute(f"CREATE TABLE t ({listed})")
-        table = "t"
-        for name, expression in expressions.items():
+        for name, expression in (*derived.items(), *others.items()):
             try:
-                if ";" in expression:
-                    raise duckdb.ParserException("one expression, no “;”")
-                safe = column_name(name)
-                database.execute(
-                    f'CREATE VIEW "v_{safe}" AS SELECT *, ({expression}) AS "{safe}" FROM "{table}"'
-                )
-                table = f"v_{safe}"
+                if ";" in expression or "--" in expression:
+                    raise duckdb.ParserException("one expression, no “;” and no “--”")
+                described = database.execute(f"DESCRIBE SELECT ({expression}) AS x FROM t").fetchall()
+                if len(described) != 1:
+                    raise duckdb.ParserException("one value, not several")
+                types[name] = described[0][1]
+                if name in derived:
+                    database.execute(f'ALTER TABLE t ADD COLUMN "{column_name(name)}" {types[name]}')
             except duckdb.Error as error:
                 problems[name] = str(error).split("\n")[0]
-    return problems
+    return types, problems
 
 
 # --- one review of everything --------------------------------------------------------------------------------------
@@ -304,27 +312,25 @@ def _expressions(found: _Found) -> None:
     areas = [name for name in (found.areas[0] if found.areas else {}) if name not in ("code", "name")]
     for unit in ("person", "household"):
         columns = frozen_columns(questionnaire, unit, areas)
-        derived = bind(columns, plan.derived)
-        if unit == "household":  # a derived person variable is no mistake among the household columns
-            derived = {}
-        for name, problem in derived.items():
-            found.say("sql", document.where(("derived", name)), f"{name}: {problem}", f"{name}: {problem}")
-        sound = {name: sql for name, sql in plan.derived.items() if name not in bind(columns, plan.derived)}
         parts: dict[str, tuple[documents.Path, str]] = {}
         for number, indicator in enumerate(plan.indicators):
             if indicator.unit == unit:
-                parts[f"{indicator.id}_universe"] = (("indicators", number, "universe"), indicator.universe)
-                parts[f"{indicator.id}_numerator"] = (
-                    ("indicators", number, "numerator"),
-                    indicator.numerator,
-                )
+                for part in ("universe", "numerator"):
+                    where: documents.Path = ("indicators", number, part)
+                    parts[f"{indicator.id}, {part}"] = (where, getattr(indicator, part))
         for number, domain in enumerate(plan.domains):
             if domain.unit in (unit, "both"):
-                parts[f"domain_{domain.id}_{unit}"] = (("domains", number, "value"), domain.value)
-        problems = bind(columns, {**sound, **{name: sql for name, (_, sql) in parts.items()}})
+                parts[f"{domain.id}, {unit}"] = (("domains", number, "value"), domain.value)
+        types, problems = _bind(columns, plan.derived, {name: sql for name, (_, sql) in parts.items()})
         for name, problem in problems.items():
             if name in parts:
                 found.say("sql", document.where(parts[name][0]), f"{name}: {problem}", f"{name}: {problem}")
+            elif unit == "person":  # a derived person variable is no mistake among the household columns
+                found.say("sql", document.where(("derived", name)), f"{name}: {problem}", f"{name}: {problem}")
+        for name, (path, _) in parts.items():
+            if path[0] == "indicators" and types.get(name, "BOOLEAN") != "BOOLEAN":
+                found.say("not_boolean", document.where(path), f"{name}: phải là điều kiện đúng/sai, không phải {types[name]}",
+                          f"{name}: must be true or false, not {types[name]}")  # fmt: skip
 
 
 def _margins(found: _Found, path: Path) -> None:
