@@ -7,7 +7,7 @@ is what it would be if everybody had answered, by the indicator's own rule for u
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,10 +53,14 @@ Columns = dict[str, Column]
 
 
 class _Asked:
-    """Draws the answers of a set of units: everything is asked of all, and gated by `when` where it is not."""
+    """Draws the answers of a set of units: everything is asked of all, and gated by `when` where it is not.
 
-    def __init__(self, seed: int, ids: Index) -> None:
-        self.seed, self.ids = seed, ids
+    Of the questions with several answers, only the `wanted` ones are drawn (all when None): over a whole province
+    they cost more than all the others.
+    """
+
+    def __init__(self, seed: int, ids: Index, wanted: Callable[[str], bool] | None = None) -> None:
+        self.seed, self.ids, self.wanted = seed, ids, wanted
 
     def u(self, name: str) -> NDArray[np.float64]:
         return uniform(self.seed, name, self.ids)
@@ -85,14 +89,18 @@ class _Asked:
         self, name: str, chances: Mapping[str, float | NDArray[np.float64]], none: str = ""
     ) -> Several:
         """Each option with its chance, which may differ between units."""
+        if self.wanted is not None and not self.wanted(name):
+            return Several({}, none)
         return Several(
             {option: self.u(f"{name}/{option}") < chance for option, chance in chances.items()}, none
         )
 
 
-def of_dwellings(province: Province, dwellings: Index) -> Columns:
+def of_dwellings(
+    province: Province, dwellings: Index, wanted: Callable[[str], bool] | None = None
+) -> Columns:
     """Answers about the home, one entry for each of these dwellings."""
-    asked = _Asked(province.seed, dwellings)
+    asked = _Asked(province.seed, dwellings, wanted)
     internet, fixed = province.home_internet[dwellings], province.home_fixed[dwellings]
     computer = province.home_computer[dwellings]
     digital = province.digital[dwellings].astype(float)
@@ -131,9 +139,9 @@ def of_dwellings(province: Province, dwellings: Index) -> Columns:
     }
 
 
-def of_persons(province: Province, persons: Index) -> Columns:
+def of_persons(province: Province, persons: Index, wanted: Callable[[str], bool] | None = None) -> Columns:
     """Answers of and about these persons, whoever is asked: members' pages for all, the drawn person's for all."""
-    asked = _Asked(province.seed, persons)
+    asked = _Asked(province.seed, persons, wanted)
     child = province.age[persons] < 15
     adult = ~child
     bank, electronic = province.bank[persons], province.bank_electronic[persons]
@@ -185,6 +193,7 @@ def _phone(province: Province, asked: _Asked, persons: Index, adult: Flags) -> C
             "work", ("employee", "self_employed", "unemployed", "student", "outside"),
             (0.42, 0.33, 0.02, 0.08, 0.15), adult,
         ),
+        "guardian_agrees": Choice(("agreed",), np.zeros(len(persons), dtype=np.int8)),
         "answered_by": Choice(("self", "helped", "proxy"), np.where(asked.u("by") < 0.93, 0, 1).astype(np.int8)),
         "own_mobile": asked.yes_no("own_mobile", owns | idle, adult),
         "sim_active": asked.yes_no("sim_active", owns, adult & (owns | idle)),
@@ -197,14 +206,14 @@ def _phone(province: Province, asked: _Asked, persons: Index, adult: Flags) -> C
         "internet_last": asked.choose("internet_last", ("months_3", "longer", "never"), last, adult),
         "internet_frequency": asked.by_chance("frequency", ("daily", "weekly", "less"), (0.9, 0.08, 0.02), used),
         "internet_places": asked.several(
-            "places", {"home": 0.97, "work": 0.35, "other_home": 0.3, "commercial": 0.3, "moving": 0.4}
+            "internet_places", {"home": 0.97, "work": 0.35, "other_home": 0.3, "commercial": 0.3, "moving": 0.4}
         ),
         "activities": asked.several("activities", {name: share * (0.5 + chance) / 1.1 for name, share in activities.items()}, "none"),
         "online_services": asked.yes_no("online_services", asked.u("services") < 0.45 * chance, used),
         "vneid": asked.by_chance("vneid", ("used", "activated", "no"), (0.45, 0.25, 0.3), used),
         "skills": asked.several("skills", {name: share * (0.4 + chance) / 1.1 for name, share in skills.items()}, "none"),
         "non_use_reasons": asked.several(
-            "non_use", {"no_need": 0.5, "no_skill": 0.6, "unknown": 0.15, "cost": 0.2, "health": 0.25}
+            "non_use_reasons", {"no_need": 0.5, "no_skill": 0.6, "unknown": 0.15, "cost": 0.2, "health": 0.25}
         ),
     }  # fmt: skip
 
@@ -231,14 +240,15 @@ def _accounts(
             "mobile_money_last_use", recent, (0.5, 0.2, 0.15, 0.1, 0.05), adult & money
         ),
         "payments_made": asked.several(
-            "made",
+            "payments_made",
             {"bills": 0.6 * pays, "shops": 0.65 * pays, "online": 0.4 * pays, "transfer": 0.6 * pays},
             "none",
         ),
         "payments_received": asked.several(
-            "received", {"wages": 0.5 * pays, "pension": 0.12 * pays, "family": 0.3 * pays}, "none"
+            "payments_received", {"wages": 0.5 * pays, "pension": 0.12 * pays, "family": 0.3 * pays}, "none"
         ),
         "no_account_reasons": asked.several(
-            "no_account", {"cash": 0.6, "family": 0.3, "no_money": 0.25, "no_skill": 0.4, "distrust": 0.2}
+            "no_account_reasons",
+            {"cash": 0.6, "family": 0.3, "no_money": 0.25, "no_skill": 0.4, "distrust": 0.2},
         ),
     }

@@ -7,7 +7,9 @@ through the routing, checking and event functions that the application uses (`an
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,7 +18,7 @@ import msgspec
 import numpy as np
 
 from survey.questionnaire.checks import read_form
-from survey.questionnaire.index import index
+from survey.questionnaire.index import Index, index
 from survey.questionnaire.model import Question, Questionnaire
 from survey.questionnaire.response import Event, fold
 from survey.questionnaire.routing import complete, draw_row, is_done, path, visible
@@ -86,8 +88,25 @@ class Household:
         column = self.sampled.people.get(question.id)
         return column.said(member) if column else []
 
+    def decides(self, page: str) -> frozenset[str]:
+        """The questions that the condition of this page looks at, and those that they are calculated from."""
+        return _decides(self.index, page)
+
     def form(self, questions: Sequence[Question], member: int | None) -> Fields:
         return {question.id: self.says(question, member) for question in questions}
+
+
+@functools.lru_cache(maxsize=1024)
+def _decides(known: Index, page: str) -> frozenset[str]:
+    found: set[str] = set()
+    wanted = set(re.findall(r"\$\{(\w+)\}", known.pages[page].when or ""))
+    while wanted:
+        name = wanted.pop()
+        found.add(name)
+        stands = known.places.get(name)
+        if stands and stands.question.calculate:
+            wanted |= set(re.findall(r"\$\{(\w+)\}", stands.question.calculate)) - found
+    return frozenset(found)
 
 
 Mode = Literal["self", "visit"]
@@ -136,10 +155,13 @@ def answer_all(
             return events
         rounds += 1
         answers: dict[str, Any] = {}
+        fresh: set[str] = set()
         for step in path(questionnaire, state):
             page = step.page
             if is_done(questionnaire, state, step):
                 continue
+            if fresh & household.decides(page.id):
+                break  # what was just said decides whether this page is asked at all
             if page.kind == "list" and not step.row:
                 if not state.rows.get(page.roster or ""):
                     for member in household.members:
@@ -162,6 +184,7 @@ def answer_all(
                     said = "; ".join(f"{finding.where}: {finding.message['en']}" for finding in read.findings)
                     raise AssertionError(f"the synthetic household cannot answer page {page.id}: {said}")
                 answers |= {str(key): msgspec.to_builtins(answer) for key, answer in read.answers.items()}
+                fresh |= {key.question for key in read.answers}
                 if not any(question.required for question in shown):
                     add("answered", page=page.id, row=step.row)
         if answers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from analysis.indicators import AnalysisPlan, Domain, Indicator
 from survey.synthetic.answers import Choice, Column, Columns, of_dwellings, of_persons
-from survey.synthetic.people import Province
+from survey.synthetic.people import Flags, Floats, Province
 
 Truth = dict[str, dict[str, float]]
 """Indicator → "" or "domain=category" → true share."""
@@ -27,12 +27,43 @@ def truth(province: Province, plan: AnalysisPlan, groups: Mapping[str, Mapping[s
     found: Truth = {}
     with duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": 2}) as database:
         for unit in ("household", "person"):
-            table = _table(province, unit, groups)
+            table = _table(province, plan, unit, groups)
             database.register("census", table)
             view = _derive(database, plan.derived, unit)
-            for indicator in plan.indicators:
-                if indicator.unit == unit:
-                    found[indicator.id] = _shares(database, view, indicator, plan.domains)
+            own = [one for one in plan.indicators if one.unit == unit]
+            if own:
+                found |= _shares(database, view, own, plan.domains)
+            database.unregister("census")
+    return found
+
+
+def everybody(province: Province, plan: AnalysisPlan, ids: Sequence[str]) -> dict[str, tuple[Flags, Floats]]:
+    """For each of these indicators, who is in its universe and who has it (1, 0, NaN where the answers cannot decide).
+
+    One entry for each person of the province or, for a household indicator, for each dwelling (nobody's are outside).
+    A simulation that draws a thousand samples looks its answers up here instead of asking a thousand times.
+    """
+    found: dict[str, tuple[Flags, Floats]] = {}
+    wanted = [one for one in plan.indicators if one.id in ids]
+    with duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": 2}) as database:
+        for unit, count in (("household", province.dwellings), ("person", province.people)):
+            own = [one for one in wanted if one.unit == unit]
+            if not own:
+                continue
+            table = _table(province, plan, unit, {})
+            places = np.flatnonzero(province.size > 0) if unit == "household" else np.arange(count)
+            database.register("census", table.append_column(" place", pa.array(places)))
+            view = _derive(database, plan.derived, unit)
+            asked = ", ".join(
+                f"coalesce(({one.universe})::BOOLEAN, false), ({one.numerator})::BOOLEAN::DOUBLE"
+                for one in own
+            )
+            rows = database.sql(f'SELECT {asked} FROM "{view}" ORDER BY " place"').to_arrow_table()
+            for number, one in enumerate(own):
+                inside, having = np.zeros(count, dtype=bool), np.full(count, np.nan, dtype=np.float32)
+                inside[places] = rows.column(2 * number).to_numpy()
+                having[places] = rows.column(2 * number + 1).to_numpy()
+                found[one.id] = inside, having
             database.unregister("census")
     return found
 
@@ -40,7 +71,7 @@ def truth(province: Province, plan: AnalysisPlan, groups: Mapping[str, Mapping[s
 def write_population(province: Province, plan: AnalysisPlan, folder: Path) -> None:
     """The population margins that the plan's raking steps name, counted in the invented province."""
     with duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": 2}) as database:
-        database.register("census", _table(province, "person", {}))
+        database.register("census", _table(province, plan, "person", {}))
         view = _derive(database, plan.derived, "person")
         for step in plan.weighting:
             if step.step != "rake":
@@ -69,34 +100,55 @@ def _derive(database: duckdb.DuckDBPyConnection, derived: Mapping[str, str], uni
 
 
 def _shares(
-    database: duckdb.DuckDBPyConnection, view: str, indicator: Indicator, domains: tuple[Domain, ...]
-) -> dict[str, float]:
-    unknown = "coalesce(({n}), false)" if indicator.unknown == "no" else "({n})"
-    numerator = unknown.format(n=indicator.numerator)
-    shares: dict[str, float] = {}
-    for domain in (None, *domains):
-        if domain is not None and domain.unit not in (indicator.unit, "both"):
-            continue
-        by = "''" if domain is None else f"({domain.value})"
-        query = (
-            f'SELECT {by} AS d, avg(({numerator})::INT) FROM "{view}" WHERE ({indicator.universe}) GROUP BY d'
+    database: duckdb.DuckDBPyConnection, view: str, indicators: Sequence[Indicator], domains: Sequence[Domain]
+) -> Truth:
+    """The shares of these indicators of one unit, from one pass: sums for each combination of the domains' categories,
+    added up for each domain."""
+    own = [one for one in domains if one.unit in (indicators[0].unit, "both")]
+    sums = []
+    for one in indicators:
+        decided = f"({one.universe})" + (
+            f" AND ({one.numerator}) IS NOT NULL" if one.unknown == "exclude" else ""
         )
-        for category, share in database.execute(query).fetchall():
-            if share is not None and category is not None:
-                shares["" if domain is None else f"{domain.id}={category}"] = float(share)
-    return shares
+        sums.append(f"count(*) FILTER (WHERE {decided})")
+        sums.append(f"count(*) FILTER (WHERE {decided} AND ({one.numerator}))")
+    by = [f"({one.value})::VARCHAR" for one in own]
+    query = f'SELECT {", ".join([*by, *sums])} FROM "{view}" GROUP BY {", ".join(map(str, range(1, len(by) + 1)))}'
+    counts: dict[tuple[str, str], list[int]] = {}
+    for row in database.execute(query if by else query.partition(" GROUP BY ")[0]).fetchall():
+        places = ["", *(f"{one.id}={category}" for one, category in zip(own, row, strict=False) if category)]
+        for place in places:
+            for number, one in enumerate(indicators):
+                total = counts.setdefault((one.id, place), [0, 0])
+                total[0] += row[len(own) + 2 * number]
+                total[1] += row[len(own) + 2 * number + 1]
+    found: Truth = {one.id: {} for one in indicators}
+    for (indicator, place), (universe, holders) in counts.items():
+        if universe:
+            found[indicator][place] = holders / universe
+    return found
 
 
-def _table(province: Province, unit: str, groups: Mapping[str, Mapping[str, str]]) -> pa.Table:
-    """Everybody (or every household) with the columns that the frozen sample has."""
+def _table(
+    province: Province, plan: AnalysisPlan, unit: str, groups: Mapping[str, Mapping[str, str]]
+) -> pa.Table:
+    """Everybody (or every household) with the columns of the frozen sample that the plan can look at."""
+    looked_at = " ".join(
+        [*plan.derived.values(), *(one.value for one in plan.domains)]
+        + [f"{one.universe} {one.numerator}" for one in plan.indicators]
+    )
+
+    def wanted(question: str) -> bool:
+        return f"{question}__" in looked_at
+
     if unit == "person":
         ids = np.arange(province.people)
         dwelling = province.household
         columns: dict[str, Any] = {"age": pa.array(province.age.astype(np.float64))}
-        columns |= _arrow(of_persons(province, ids))
+        columns |= _arrow(of_persons(province, ids, wanted))
     else:
         ids = dwelling = np.flatnonzero(province.size > 0)
-        columns = _arrow(of_dwellings(province, ids))
+        columns = _arrow(of_dwellings(province, ids, wanted))
     commune = province.ea_commune[province.dwelling_ea[dwelling]].astype(np.int16)
     codes = [commune.code for commune in province.communes]
     columns["commune"] = _dictionary(commune, codes)
