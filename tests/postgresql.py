@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -48,8 +49,20 @@ class Server:
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Server]:
-        """Make a cluster in `folder` and run it until the block ends. Settings as "name=value"."""
+    def start(cls, settings: tuple[str, ...] = ()) -> Iterator[Server]:
+        """Make a cluster in a temporary folder and run it until the block ends. Settings as "name=value".
+
+        Not in pytest's own temporary folder: each pytest session shuts that one to other users again.
+        """
+        with (
+            tempfile.TemporaryDirectory(prefix="survey-postgresql-") as name,
+            cls._start(Path(name), settings) as server,
+        ):
+            yield server
+
+    @classmethod
+    @contextlib.contextmanager
+    def _start(cls, folder: Path, settings: tuple[str, ...]) -> Iterator[Server]:
         bin_folder = programs()
         assert bin_folder is not None, INSTALL
         user = _unprivileged() if os.getuid() == 0 else None
@@ -57,7 +70,7 @@ class Server:
         data.mkdir(parents=True)
         if user:
             shutil.chown(data, user)
-            _let_through(folder)
+            folder.chmod(0o711)  # the other user passes through, and reads nothing
         subprocess.run(
             [
                 bin_folder / "initdb",
@@ -157,13 +170,6 @@ def _unprivileged() -> str:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name).pw_name
     raise RuntimeError("there is no unprivileged user to run PostgreSQL as")
-
-
-def _let_through(folder: Path) -> None:
-    """Let the other user pass through the folders above its own (never read them)."""
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.getuid() and not parent.stat().st_mode & 0o001 and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
 
 
 def _free_port() -> int:

@@ -281,7 +281,7 @@ def main() -> None:
         if reason := postgresql.missing():
             console.print(reason)
             return
-        with postgresql.Server.start(folder / "postgresql") as cluster, cluster.database() as url:
+        with postgresql.Server.start() as cluster, cluster.database() as url:
             measure("PostgreSQL", url, options, console)
 
 

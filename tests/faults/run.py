@@ -250,7 +250,7 @@ def main(arguments: list[str] | None = None) -> None:
             if reason := postgresql.missing():
                 console.print(reason)
                 return
-            with postgresql.Server.start(Path(name) / "postgresql") as cluster, cluster.database() as url:
+            with postgresql.Server.start() as cluster, cluster.database() as url:
                 rounds("PostgreSQL", url, options, console, cluster)
 
 

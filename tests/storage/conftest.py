@@ -12,11 +12,11 @@ from tests.postgresql import Server, missing
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgresql() -> Iterator[Server]:
     """A PostgreSQL server of our own, flushed to disk as in life; skipped with a remedy where it is not installed."""
     if reason := missing():
         pytest.skip(reason)
-    with Server.start(tmp_path_factory.mktemp("postgresql")) as server:
+    with Server.start() as server:
         yield server
 
 

@@ -169,10 +169,10 @@ def test_a_broken_connection_is_replaced_unseen(postgresql: Server) -> None:
             assert count(connection) == 1
 
 
-def test_a_database_that_is_gone_is_unavailable_and_nothing_is_acknowledged(tmp_path: Path) -> None:
+def test_a_database_that_is_gone_is_unavailable_and_nothing_is_acknowledged() -> None:
     if reason := missing():
         pytest.skip(reason)
-    with Server.start(tmp_path) as server:
+    with Server.start() as server:
         db = Database.open(server.admin)
         assert db.write_now(codes.count_try, "network:1", 1) == 1
     for _ in range(2):
