@@ -66,7 +66,7 @@ def test_every_engine_gives_the_estimates_of_the_design(
 
 
 @pytest.mark.skipif(bool(missing()), reason=missing())
-def test_an_existing_postgresql_folds_its_own_rows(households: Maker, tmp_path_factory: Any) -> None:
+def test_an_existing_postgresql_folds_its_own_rows(households: Maker) -> None:
     ibis = pytest.importorskip("ibis")
     import psycopg
 
@@ -74,7 +74,7 @@ def test_an_existing_postgresql_folds_its_own_rows(households: Maker, tmp_path_f
     data["adult"] = data["members"] > 1
     kinds = {"f": "double precision", "i": "bigint", "U": "text", "b": "boolean"}
     columns = ", ".join(f"{name} {kinds[values.dtype.kind]}" for name, values in data.items())
-    with Server.start(tmp_path_factory.mktemp("postgresql")) as server:
+    with Server.start() as server:
         address = {"host": "127.0.0.1", "port": server.port, "user": "survey", "dbname": "postgres"}
         with psycopg.connect(**address) as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE TABLE sample ({columns})")
