@@ -18,6 +18,8 @@ from survey.synthetic.chance import uniform
 from survey.synthetic.people import MALE, Flags, Index, Province
 
 DONT_KNOW_CODE, REFUSED_CODE, NOT_ASKED = -1, -2, -3
+EDUCATION = ("none", "primary", "lower_secondary", "upper_secondary", "tertiary")
+WORK = ("employee", "self_employed", "unemployed", "student", "outside")
 RELATIONSHIPS = ("head", "spouse", "child", "parent", "grandchild", "other")
 
 
@@ -55,8 +57,8 @@ Columns = dict[str, Column]
 class _Asked:
     """Draws the answers of a set of units: everything is asked of all, and gated by `when` where it is not.
 
-    Of the questions with several answers, only the `wanted` ones are drawn (all when None): over a whole province
-    they cost more than all the others.
+    Only the `wanted` questions are drawn (all when None), the others stay empty: asking a whole province everything
+    takes long.
     """
 
     def __init__(self, seed: int, ids: Index, wanted: Callable[[str], bool] | None = None) -> None:
@@ -69,6 +71,8 @@ class _Asked:
         self, name: str, options: Sequence[str], code: NDArray[np.int64], when: Flags | None = None
     ) -> Choice:
         """A known answer, hidden from the interviewer by a few who do not know or would rather not say."""
+        if self.wanted is not None and not self.wanted(name):
+            return Choice(tuple(options), np.zeros(0, dtype=np.int8))
         hides = self.u(name + "/hides")
         codes = np.where(hides < 0.003, DONT_KNOW_CODE, np.where(hides < 0.005, REFUSED_CODE, code))
         if when is not None:
@@ -82,6 +86,8 @@ class _Asked:
         self, name: str, options: Sequence[str], shares: Sequence[float], when: Flags | None = None
     ) -> Choice:
         """One of the options with these shares."""
+        if self.wanted is not None and not self.wanted(name):
+            return Choice(tuple(options), np.zeros(0, dtype=np.int8))
         code = np.searchsorted(np.cumsum(shares)[:-1], self.u(name), side="right")
         return self.choose(name, options, code, when)
 
@@ -185,14 +191,8 @@ def _phone(province: Province, asked: _Asked, persons: Index, adult: Flags) -> C
     }  # fmt: skip
     used = adult & online
     return {
-        "education": asked.by_chance(
-            "education", ("none", "primary", "lower_secondary", "upper_secondary", "tertiary"),
-            (0.04, 0.14, 0.36, 0.28, 0.18), adult,
-        ),
-        "work": asked.by_chance(
-            "work", ("employee", "self_employed", "unemployed", "student", "outside"),
-            (0.42, 0.33, 0.02, 0.08, 0.15), adult,
-        ),
+        "education": asked.choose("education", EDUCATION, _education(asked, province.age[persons], skill), adult),
+        "work": asked.choose("work", WORK, _work(asked, province.age[persons]), adult),
         "guardian_agrees": Choice(("agreed",), np.zeros(len(persons), dtype=np.int8)),
         "answered_by": Choice(("self", "helped", "proxy"), np.where(asked.u("by") < 0.93, 0, 1).astype(np.int8)),
         "own_mobile": asked.yes_no("own_mobile", owns | idle, adult),
@@ -204,7 +204,7 @@ def _phone(province: Province, asked: _Asked, persons: Index, adult: Flags) -> C
         "sim_4g": asked.yes_no("sim_4g", fast | (asked.u("sim_4g") < 0.5), adult & (owns | idle)),
         "network_seen": asked.choose("network_seen", ("5g", "4g", "3g", "not_used"), seen, adult & uses),
         "internet_last": asked.choose("internet_last", ("months_3", "longer", "never"), last, adult),
-        "internet_frequency": asked.by_chance("frequency", ("daily", "weekly", "less"), (0.9, 0.08, 0.02), used),
+        "internet_frequency": asked.by_chance("internet_frequency", ("daily", "weekly", "less"), (0.9, 0.08, 0.02), used),
         "internet_places": asked.several(
             "internet_places", {"home": 0.97, "work": 0.35, "other_home": 0.3, "commercial": 0.3, "moving": 0.4}
         ),
@@ -216,6 +216,32 @@ def _phone(province: Province, asked: _Asked, persons: Index, adult: Flags) -> C
             "non_use_reasons", {"no_need": 0.5, "no_skill": 0.6, "unknown": 0.15, "cost": 0.2, "health": 0.25}
         ),
     }  # fmt: skip
+
+
+def _education(asked: _Asked, age: NDArray[np.int8], skill: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The highest level completed: higher for the young and the digital, bounded by the years a person has had."""
+    level = np.searchsorted(
+        [-3.2, -1.6, 0.4, 1.9], 0.7 * skill + 2.4 * (asked.u("school") - 0.5), side="right"
+    )
+    possible = np.searchsorted([12, 16, 19, 22], age, side="right")
+    reached: NDArray[np.int64] = np.minimum(level, possible)
+    return reached
+
+
+def _work(asked: _Asked, age: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Main activity by age: at school, at work, retired."""
+    shares = np.array(
+        [
+            [0.04, 0.04, 0.02, 0.87, 0.03],  # to 18
+            [0.45, 0.13, 0.05, 0.31, 0.06],  # to 24
+            [0.60, 0.32, 0.02, 0.00, 0.06],  # to 59
+            [0.08, 0.42, 0.00, 0.00, 0.50],  # to 74
+            [0.00, 0.10, 0.00, 0.00, 0.90],
+        ]
+    )
+    bounds = np.cumsum(shares, axis=1)[np.searchsorted([19, 25, 60, 75], age, side="right"), :-1]
+    activity: NDArray[np.int64] = (asked.u("activity")[:, None] >= bounds).sum(axis=1)
+    return activity
 
 
 def _accounts(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,13 @@ def truth(province: Province, plan: AnalysisPlan, groups: Mapping[str, Mapping[s
     found: Truth = {}
     with duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": 2}) as database:
         for unit in ("household", "person"):
-            table = _table(province, plan, unit, groups)
-            database.register("census", table)
-            view = _derive(database, plan.derived, unit)
             own = [one for one in plan.indicators if one.unit == unit]
-            if own:
-                found |= _shares(database, view, own, plan.domains)
+            domains = [one for one in plan.domains if one.unit in (unit, "both")]
+            if not own:
+                continue
+            used = _used(plan, [*_expressions(own), *(one.value for one in domains)])
+            database.register("census", _table(province, unit, used, groups))
+            found |= _shares(database, _derive(database, plan.derived, used), own, domains)
             database.unregister("census")
     return found
 
@@ -50,10 +52,11 @@ def everybody(province: Province, plan: AnalysisPlan, ids: Sequence[str]) -> dic
             own = [one for one in wanted if one.unit == unit]
             if not own:
                 continue
-            table = _table(province, plan, unit, {})
+            used = _used(plan, _expressions(own))
+            table = _table(province, unit, used, {})
             places = np.flatnonzero(province.size > 0) if unit == "household" else np.arange(count)
             database.register("census", table.append_column(" place", pa.array(places)))
-            view = _derive(database, plan.derived, unit)
+            view = _derive(database, plan.derived, used)
             asked = ", ".join(
                 f"coalesce(({one.universe})::BOOLEAN, false), ({one.numerator})::BOOLEAN::DOUBLE"
                 for one in own
@@ -71,27 +74,44 @@ def everybody(province: Province, plan: AnalysisPlan, ids: Sequence[str]) -> dic
 def write_population(province: Province, plan: AnalysisPlan, folder: Path) -> None:
     """The population margins that the plan's raking steps name, counted in the invented province."""
     with duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": 2}) as database:
-        database.register("census", _table(province, plan, "person", {}))
-        view = _derive(database, plan.derived, "person")
         for step in plan.weighting:
             if step.step != "rake":
                 continue
             names = list(dict.fromkeys(name for margin in step.margins for name in margin))
+            used = _used(plan, names)
+            database.register("census", _table(province, "person", used, {}))
+            view = _derive(database, plan.derived, used)
             listed = ", ".join(f'"{name}"' for name in names)
             rows = database.execute(
                 f'SELECT {listed}, count(*) FROM "{view}" GROUP BY ALL ORDER BY ALL'
             ).fetchall()
+            database.unregister("census")
             with (folder / step.totals).open("w", encoding="utf-8", newline="") as file:
                 out = csv.writer(file, lineterminator="\n")
                 out.writerow([*names, "total"])
                 out.writerows(rows)
 
 
-def _derive(database: duckdb.DuckDBPyConnection, derived: Mapping[str, str], unit: str) -> str:
-    """A view with the plan's derived columns, each of which may use those before it."""
+def _expressions(indicators: Sequence[Indicator]) -> list[str]:
+    return [expression for one in indicators for expression in (one.universe, one.numerator)]
+
+
+def _used(plan: AnalysisPlan, expressions: Sequence[str]) -> frozenset[str]:
+    """The names in these expressions and in the derived columns that they rest on."""
+    found: set[str] = set()
+    wanted = set(re.findall(r"\w+", " ".join(expressions)))
+    while wanted:
+        name = wanted.pop()
+        found.add(name)
+        wanted |= set(re.findall(r"\w+", plan.derived.get(name, ""))) - found
+    return frozenset(found)
+
+
+def _derive(database: duckdb.DuckDBPyConnection, derived: Mapping[str, str], used: frozenset[str]) -> str:
+    """A view with the derived columns that are used, each of which may rest on those before it."""
     view = "census"
     for name, expression in derived.items():
-        if unit == "person":
+        if name in used:
             database.execute(
                 f'CREATE OR REPLACE TEMP VIEW "with {name}" AS SELECT *, ({expression}) AS "{name}" FROM "{view}"'
             )
@@ -104,7 +124,6 @@ def _shares(
 ) -> Truth:
     """The shares of these indicators of one unit, from one pass: sums for each combination of the domains' categories,
     added up for each domain."""
-    own = [one for one in domains if one.unit in (indicators[0].unit, "both")]
     sums = []
     for one in indicators:
         decided = f"({one.universe})" + (
@@ -112,16 +131,19 @@ def _shares(
         )
         sums.append(f"count(*) FILTER (WHERE {decided})")
         sums.append(f"count(*) FILTER (WHERE {decided} AND ({one.numerator}))")
-    by = [f"({one.value})::VARCHAR" for one in own]
+    by = [f"({one.value})::VARCHAR" for one in domains]
     query = f'SELECT {", ".join([*by, *sums])} FROM "{view}" GROUP BY {", ".join(map(str, range(1, len(by) + 1)))}'
     counts: dict[tuple[str, str], list[int]] = {}
     for row in database.execute(query if by else query.partition(" GROUP BY ")[0]).fetchall():
-        places = ["", *(f"{one.id}={category}" for one, category in zip(own, row, strict=False) if category)]
+        places = [
+            "",
+            *(f"{one.id}={category}" for one, category in zip(domains, row, strict=False) if category),
+        ]
         for place in places:
             for number, one in enumerate(indicators):
                 total = counts.setdefault((one.id, place), [0, 0])
-                total[0] += row[len(own) + 2 * number]
-                total[1] += row[len(own) + 2 * number + 1]
+                total[0] += row[len(domains) + 2 * number]
+                total[1] += row[len(domains) + 2 * number + 1]
     found: Truth = {one.id: {} for one in indicators}
     for (indicator, place), (universe, holders) in counts.items():
         if universe:
@@ -130,25 +152,21 @@ def _shares(
 
 
 def _table(
-    province: Province, plan: AnalysisPlan, unit: str, groups: Mapping[str, Mapping[str, str]]
+    province: Province, unit: str, used: frozenset[str], groups: Mapping[str, Mapping[str, str]]
 ) -> pa.Table:
-    """Everybody (or every household) with the columns of the frozen sample that the plan can look at."""
-    looked_at = " ".join(
-        [*plan.derived.values(), *(one.value for one in plan.domains)]
-        + [f"{one.universe} {one.numerator}" for one in plan.indicators]
-    )
+    """Everybody (or every household) with those columns of the frozen sample that are used."""
 
     def wanted(question: str) -> bool:
-        return f"{question}__" in looked_at
+        return question in used or any(name.startswith(f"{question}__") for name in used)
 
     if unit == "person":
         ids = np.arange(province.people)
         dwelling = province.household
         columns: dict[str, Any] = {"age": pa.array(province.age.astype(np.float64))}
-        columns |= _arrow(of_persons(province, ids, wanted))
+        columns |= _arrow(of_persons(province, ids, wanted), wanted)
     else:
         ids = dwelling = np.flatnonzero(province.size > 0)
-        columns = _arrow(of_dwellings(province, ids, wanted))
+        columns = _arrow(of_dwellings(province, ids, wanted), wanted)
     commune = province.ea_commune[province.dwelling_ea[dwelling]].astype(np.int16)
     codes = [commune.code for commune in province.communes]
     columns["commune"] = _dictionary(commune, codes)
@@ -159,10 +177,11 @@ def _table(
     return pa.table(columns)
 
 
-def _arrow(answers: Columns) -> dict[str, Any]:
+def _arrow(answers: Columns, wanted: Callable[[str], bool]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, column in answers.items():
-        found |= _arrays(name, column)
+        if wanted(name):
+            found |= _arrays(name, column)
     return found
 
 
