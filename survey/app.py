@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import mimetypes
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from litestar import Litestar, Request, Response, get
 from litestar.config.compression import CompressionConfig
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers.base import BaseRouteHandler
+from litestar.params import FromPath
 from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp
 
@@ -68,18 +70,13 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
         *office.HANDLERS,
         *health.HANDLERS,
         results_root,
+        results_file,
     ]
     handlers.append(
         create_static_files_router(
             path="/static", directories=[STATIC], cache_control=None, include_in_schema=False
         )
     )
-    if site.release_site is not None:
-        handlers.append(
-            create_static_files_router(
-                path="/results", directories=[site.release_site], html_mode=True, include_in_schema=False
-            )
-        )
     app = Litestar(
         route_handlers=handlers,
         lifespan=[lifespan],
@@ -104,9 +101,22 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
 
 @get("/results", sync_to_thread=False)
 def results_root(request: Request[Any, Any, Any]) -> Response[str]:
-    """The site's links are relative, so its root needs its slash."""
+    """The site's links are relative, so its first page is asked for by name."""
     return (
         goto("/results/index.html") if site_of(request).release_site else message(request, "not_found", 404)
+    )
+
+
+@get("/results/{name:path}", sync_to_thread=True)
+def results_file(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[Any]:
+    """One file of the static site that the release wrote, and nothing outside it."""
+    folder = site_of(request).release_site
+    file = (folder / name.lstrip("/")).resolve() if folder else None
+    if folder is None or file is None or not file.is_file() or folder.resolve() not in file.parents:
+        return message(request, "not_found", 404)
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    return Response(
+        file.read_bytes(), media_type=f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
     )
 
 

@@ -11,6 +11,7 @@ import asyncio
 import csv
 import datetime
 import json
+import multiprocessing
 import re
 import secrets
 import shutil
@@ -106,6 +107,8 @@ def run(
             database_url, passwords = _load(folder, out, sample)
         with Database.open(database_url) as database:
             fieldwork = _Fieldwork(province, folder, sample, database, database_url, out, seed)
+            # The others are interviewed on the second core meanwhile.
+            fieldwork.begin_rest()
             with stage("Hộ trả lời trên trang thật · Households answer on the real pages"):
                 fieldwork.play_pages(passwords[OFFICIAL], stage.advance)
             with stage("Các hộ còn lại, trên mạng và tại nhà · The other households, online and at the door"):
@@ -254,9 +257,8 @@ class _Fieldwork:
         )
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 7])))
         self.happened = play(province, dwellings, drawn, rng)
-        self.codes = {
-            row["case"]: row["code"] for row in csv.DictReader((out / "codes.csv").open(encoding="utf-8"))
-        }
+        with (out / "codes.csv").open(encoding="utf-8", newline="") as file:
+            self.codes = {row["case"]: row["code"] for row in csv.DictReader(file)}
         self.today = _today()
         self.official_cases = set(self._assigned())
         online = np.flatnonzero(self.happened.online).tolist()
@@ -314,19 +316,28 @@ class _Fieldwork:
 
     # the others
 
-    def play_rest(self, advance: Callable[[int, int], None]) -> None:
-        """Interviews are computed in two processes and kept here, in the order of the sample."""
+    def begin_rest(self) -> None:
+        """Start the interviews of all who do not answer on the pages, in processes of their own."""
         skip = set(self.on_pages) | set(self.at_the_door)
-        places = [place for place in range(len(self.units)) if place not in skip]
-        chunks = [places[start : start + 40] for start in range(0, len(places), 40)]
+        self._places = [place for place in range(len(self.units)) if place not in skip]
+        chunks = [self._places[start : start + 40] for start in range(0, len(self._places), 40)]
         state = (self.sampled, self.folder, self.happened, self.units, self.today)
+        # Forked before the application's threads exist; started afresh where there is no fork.
+        fork = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
+        self._pool = ProcessPoolExecutor(
+            2, multiprocessing.get_context(fork), initializer=_prepare, initargs=(state,)
+        )
+        self._batches = self._pool.map(_interviews, chunks)
+
+    def play_rest(self, advance: Callable[[int, int], None]) -> None:
+        """Keep what they said, in the order of the sample."""
         done = 0
-        with ProcessPoolExecutor(2, initializer=_prepare, initargs=(state,)) as pool:
-            for batch in pool.map(_interviews, chunks):
+        with self._pool:
+            for batch in self._batches:
                 with self.database.writing() as connection:
                     _keep(connection, batch, self.folder.questionnaire.version)
                 done += len(batch)
-                advance(done, len(places))
+                advance(done, len(self._places))
 
 
 @dataclass(frozen=True)
@@ -353,7 +364,7 @@ def _one(
     sampled: Sampled, folder: Folder, happened: Fieldwork, unit: Any, place: int, today: datetime.date
 ) -> _Played:
     """The web answers, visits and interview of one household, at seeded times of the last weeks."""
-    rng = np.random.Generator(np.random.PCG64([int(sampled.province.seed), 11, place]))
+    rng = np.random.Generator(np.random.PCG64([sampled.seed, 11, place]))
     household = Household(sampled, place, folder.questionnaire)
     noon = int(datetime.datetime.combine(today, datetime.time(5), datetime.UTC).timestamp() * 1000)
     interviews: list[tuple[str, Mode, tuple[Event, ...]]] = []
