@@ -233,10 +233,12 @@ def _plan(found: _Found, path: Path) -> None:
             if words and not words.get(language, "").strip():
                 found.say("no_translation", document.where((kind,)), f"{kind}: thiếu lời “{language}”",
                           f"{kind}: the text in “{language}” is missing")  # fmt: skip
-    for path_, said in (("legal", "decision"), *((("legal"), name) for name in ("controller", "contact"))):
-        words = getattr(plan.legal, said)
+    gaps = {("organiser",): plan.organiser, ("helpline",): plan.helpline, ("legal", "decision"): plan.legal.decision,
+            ("legal", "controller"): plan.legal.controller, ("legal", "contact"): plan.legal.contact}  # fmt: skip
+    for place, words in gaps.items():
+        said = place[-1]
         if any("[" in text for text in words.values()):
-            found.say("placeholder", document.where((path_, said)),
+            found.say("placeholder", document.where(place),
                       f"{said}: còn chỗ trống [...] cơ quan chủ trì phải điền",
                       f"{said}: a placeholder [...] is left for the organiser to fill in", severity="warning")  # fmt: skip
     if found.questionnaire and found.questionnaire.id != plan.id:

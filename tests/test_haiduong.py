@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from vietnam_provinces import ProvinceCode, Ward
 
-from survey.folder import Folder, column_name, frozen_columns
+from survey.folder import Folder, check, column_name, frozen_columns
 from survey.questionnaire.checks import DONT_KNOW, REFUSED, read_form
 from survey.questionnaire.model import Choice, Page, Question
 from survey.questionnaire.piping import say
@@ -546,3 +546,10 @@ def test_the_resolution_is_held_to_its_own_words(folder):
 def test_ages_cannot_shift_within_the_field_work(folder):
     dates = folder.plan.dates
     assert len({day[:4] for day in (dates.reference, dates.web_opens, dates.visits_open, dates.closes)}) == 1
+
+
+def test_what_the_organiser_must_still_fill_in_is_said_and_nothing_else_is_wrong():
+    findings = check(FOLDER)
+    assert {(finding.code, finding.severity) for finding in findings} == {("placeholder", "warning")}
+    said = {finding.message["en"].split(":")[0] for finding in findings}
+    assert said == {"organiser", "helpline", "decision", "controller", "contact"}
