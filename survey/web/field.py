@@ -321,8 +321,12 @@ async def begin_interview(request: AnyRequest, case_id: FromPath[str]) -> Respon
 
 
 def _open(connection: Connection, site: Site, visit: Visit, language: str) -> None:
+    """The interview at the door, once: a button pressed twice finds the response it opened the first time."""
     new, author, case = secrets.token_hex(16), visit.account.name, visit.case.id
     version = site.survey.version
+    cases.lock(connection, case)
+    if any(record.mode == "visit" and not record.submitted for record in responses.by_case(connection, case)):
+        return
     attempt = Attempt(
         id=pages.new_form_id(), case=case, at=int(time.time() * 1000), author=author, mode="visit", outcome="interviewed"
     )  # fmt: skip
