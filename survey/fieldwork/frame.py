@@ -174,7 +174,7 @@ def _unit(
             f"says “{urban_rural}”, but {commune.name} is “{commune.urban_rural}”",
             columns.urban_rural,
         )
-    facts = {**commune.columns, **row, "urban_rural": urban_rural}
+    facts = {**commune.columns, **row, "urban_rural": commune.urban_rural}
     return FrameUnit(
         psu=row[columns.psu],
         commune=commune.code,
