@@ -76,12 +76,14 @@ def run(
     *,
     areas_in_province: int = EA_COUNT,
     psus: int | None = None,
+    on_pages: tuple[int, int] = (ONLINE_PAGES, DOOR_PAGES),
     console: Console | None = None,
 ) -> Demonstration:
     """Play a whole survey of an invented province and leave its files in `out`; then serve it, unless told not to.
 
-    A folder that an earlier demonstration left is replaced; anything else there is an error. `areas_in_province` and
-    `psus` make a smaller one for tests. The same seed makes the same province, sample, answers and figures; only
+    A folder that an earlier demonstration left is replaced; anything else there is an error. `areas_in_province`,
+    `psus` and `on_pages` (households that answer on the real pages: by themselves, at the door) make a smaller one
+    for tests. The same seed makes the same province, sample, answers and figures; only
     codes and passwords differ.
     """
     console = console or Console()
@@ -106,7 +108,7 @@ def run(
         with stage("Nạp mẫu, cấp mã cho hộ · Loading cases, issuing codes"):
             database_url, passwords = _load(folder, out, sample)
         with Database.open(database_url) as database:
-            fieldwork = _Fieldwork(province, folder, sample, database, database_url, out, seed)
+            fieldwork = _Fieldwork(province, folder, sample, database, database_url, out, seed, on_pages)
             # The others are interviewed on the second core meanwhile.
             fieldwork.begin_rest()
             with stage("Hộ trả lời trên trang thật · Households answer on the real pages"):
@@ -247,6 +249,7 @@ class _Fieldwork:
         database_url: str,
         out: Path,
         seed: int,
+        on_pages: tuple[int, int],
     ) -> None:
         self.folder, self.database, self.database_url, self.out = folder, database, database_url, out
         self.units = list(sample.units)
@@ -263,9 +266,9 @@ class _Fieldwork:
         self.official_cases = set(self._assigned())
         online = np.flatnonzero(self.happened.online).tolist()
         visited = np.flatnonzero(self.happened.complete & ~self.happened.online).tolist()
-        self.on_pages = online[:ONLINE_PAGES]
+        self.on_pages = online[: on_pages[0]]
         self.at_the_door = [place for place in visited if self.units[place].case in self.official_cases][
-            :DOOR_PAGES
+            : on_pages[1]
         ]
         unanswered = np.flatnonzero(~self.happened.complete & (province.size[dwellings] > 0)).tolist()
         # One household that never answered keeps its code for whoever looks at the demonstration.

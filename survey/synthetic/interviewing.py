@@ -31,14 +31,18 @@ Fields = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class Sampled:
-    """The answers of the sampled dwellings and of everybody in them, computed at once."""
+    """The answers of the sampled dwellings and of everybody in them, computed at once; light enough to be sent to
+    another process, without the province."""
 
-    province: Province
-    dwellings: np.ndarray[Any, Any]
-    homes: Columns
-    persons: np.ndarray[Any, Any]
-    people: Columns
+    seed: int
+    reference_year: int
+    dwellings: np.ndarray[Any, Any]  # dwelling of the sample → its number in the province
+    size: np.ndarray[Any, Any]  # dwelling of the sample → members
     first: np.ndarray[Any, Any]  # dwelling of the sample → its first person among `persons`
+    homes: Columns
+    persons: np.ndarray[Any, Any]  # member → number in the province
+    age: np.ndarray[Any, Any]  # member → age
+    people: Columns
 
     @classmethod
     def of(cls, province: Province, dwellings: np.ndarray[Any, Any]) -> Sampled:
@@ -48,22 +52,25 @@ class Sampled:
             np.repeat(province.first[dwellings], sizes) + np.arange(sizes.sum()) - np.repeat(first, sizes)
         )
         return cls(
-            province,
-            dwellings,
-            of_dwellings(province, dwellings),
-            persons,
-            of_persons(province, persons),
-            first,
+            seed=province.seed,
+            reference_year=province.reference_year,
+            dwellings=dwellings,
+            size=sizes,
+            first=first,
+            homes=of_dwellings(province, dwellings),
+            persons=persons,
+            age=province.age[persons],
+            people=of_persons(province, persons),
         )
 
     def members(self, place: int) -> range:
         """Places of the household's members among `persons`."""
         start = int(self.first[place])
-        return range(start, start + int(self.province.size[self.dwellings[place]]))
+        return range(start, start + int(self.size[place]))
 
     def drawn(self, place: int, number: float) -> int:
         """The person (index into the province) whom `number` draws, −1 in an empty dwelling or without anybody 15+."""
-        eligible = [m for m in self.members(place) if self.province.age[self.persons[m]] >= 15]
+        eligible = [m for m in self.members(place) if self.age[m] >= 15]
         return int(self.persons[eligible[int(number * len(eligible))]]) if eligible else -1
 
 
@@ -83,8 +90,7 @@ class Household:
         if question.id == "nickname":
             return [f"Người {member - self.members[0] + 1}"]
         if question.id in ("birth_year", "respondent_birth_year"):
-            province = self.sampled.province
-            return [str(province.reference_year - int(province.age[self.sampled.persons[member]]))]
+            return [str(self.sampled.reference_year - int(self.sampled.age[member]))]
         column = self.sampled.people.get(question.id)
         return column.said(member) if column else []
 
@@ -141,7 +147,7 @@ def answer_all(
         events.append(event)
 
     # Ages were made for one year; a survey played across New Year keeps to it.
-    year = household.sampled.province.reference_year
+    year = household.sampled.reference_year
     day = min(datetime.datetime.fromtimestamp(at / 1000, datetime.UTC).date(), datetime.date(year, 12, 31))
     add("opened", language="vi", version=questionnaire.version, today=day.isoformat())
     members: dict[str, int] = {}
