@@ -328,7 +328,9 @@ def _expressions(found: _Found) -> None:
             if name in parts:
                 found.say("sql", document.where(parts[name][0]), f"{name}: {problem}", f"{name}: {problem}")
             elif unit == "person":  # a derived person variable is no mistake among the household columns
-                found.say("sql", document.where(("derived", name)), f"{name}: {problem}", f"{name}: {problem}")
+                found.say(
+                    "sql", document.where(("derived", name)), f"{name}: {problem}", f"{name}: {problem}"
+                )
         for name, (path, _) in parts.items():
             if path[0] == "indicators" and types.get(name, "BOOLEAN") != "BOOLEAN":
                 found.say("not_boolean", document.where(path), f"{name}: phải là điều kiện đúng/sai, không phải {types[name]}",

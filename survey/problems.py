@@ -1,10 +1,10 @@
 """Every error a person can meet, in one catalogue: a stable code, a message in each language, a remedy.
 
-    SurveyError
-    ├── BadDocument        a survey folder, frame, listing or form has mistakes (all of them, as findings)
-    ├── Refused            the actor may not do this, or it is not there (the same answer for both)
-    ├── Conflict           the same id with another body, or a state that does not allow the step
-    └── Unavailable        the server cannot keep this now; nothing was acknowledged
+SurveyError
+├── BadDocument        a survey folder, frame, listing or form has mistakes (all of them, as findings)
+├── Refused            the actor may not do this, or it is not there (the same answer for both)
+├── Conflict           the same id with another body, or a state that does not allow the step
+└── Unavailable        the server cannot keep this now; nothing was acknowledged
 """
 
 from __future__ import annotations

@@ -385,7 +385,9 @@ async def resume(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
         "/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}",
     ]
 )
-async def read(request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str] = "") -> Response[str]:
+async def read(
+    request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str] = ""
+) -> Response[str]:
     here = await _here(request, case_id)
     shown = read_page(here.interview, page, row, change=request.query_params.get("change") == "1")
     return _draw(request, here, shown) if isinstance(shown, pages.PageView) else goto(shown)
@@ -398,7 +400,9 @@ async def read(request: AnyRequest, case_id: FromPath[str], page: FromPath[str],
     ],
     status_code=200,
 )
-async def save(request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str] = "") -> Response[str]:
+async def save(
+    request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str] = ""
+) -> Response[str]:
     here = await _here(request, case_id)
     form = await form_of(request)
     check_form(here.site, request, here.visit.signed, form)
@@ -419,13 +423,17 @@ async def _kept(
 
 
 @get("/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}/remove")
-async def ask_remove(request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str]) -> Response[str]:
+async def ask_remove(
+    request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str]
+) -> Response[str]:
     here = await _here(request, case_id)
     return ask_remove_page(request, here.interview, here.visit.signed, page, row)
 
 
 @post("/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}/remove", status_code=200)
-async def remove(request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str]) -> Response[str]:
+async def remove(
+    request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str]
+) -> Response[str]:
     here = await _here(request, case_id)
     form = await form_of(request)
     check_form(here.site, request, here.visit.signed, form)
