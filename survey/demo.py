@@ -19,6 +19,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ import httpx
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from sqlalchemy import Connection
 
 from survey import draw, loading, publish
@@ -109,12 +111,11 @@ def run(
             database_url, passwords = _load(folder, out, sample)
         with Database.open(database_url) as database:
             fieldwork = _Fieldwork(province, folder, sample, database, database_url, out, seed, on_pages)
-            # The others are interviewed on the second core meanwhile.
-            fieldwork.begin_rest()
-            with stage("Hộ trả lời trên trang thật · Households answer on the real pages"):
-                fieldwork.play_pages(passwords[OFFICIAL], stage.advance)
-            with stage("Các hộ còn lại, trên mạng và tại nhà · The other households, online and at the door"):
-                fieldwork.play_rest(stage.advance)
+            with fieldwork.others_meanwhile() as others:
+                with stage("Hộ trả lời trên trang thật · Households answer on the real pages"):
+                    fieldwork.play_pages(passwords[OFFICIAL], stage.advance)
+                with stage("Các hộ còn lại, trên mạng và tại nhà · The others, online and at the door"):
+                    fieldwork.keep(others, stage.advance)
             with stage("Đóng băng số liệu · Freezing the sample"):
                 freeze(database, folder, out / "frozen")
         with stage("Gia quyền, ước lượng, kết luận · Weighting, estimating, deciding"):
@@ -319,28 +320,31 @@ class _Fieldwork:
 
     # the others
 
-    def begin_rest(self) -> None:
-        """Start the interviews of all who do not answer on the pages, in processes of their own."""
+    @contextmanager
+    def others_meanwhile(self) -> Iterator[Iterator[list[_Played]]]:
+        """Interview all who do not answer on the pages, in processes of their own; yields batches as they come."""
         skip = set(self.on_pages) | set(self.at_the_door)
-        self._places = [place for place in range(len(self.units)) if place not in skip]
-        chunks = [self._places[start : start + 40] for start in range(0, len(self._places), 40)]
+        places = [place for place in range(len(self.units)) if place not in skip]
+        chunks = [places[start : start + 40] for start in range(0, len(places), 40)]
         state = (self.sampled, self.folder, self.happened, self.units, self.today)
         # Forked before the application's threads exist; started afresh where there is no fork.
         fork = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
-        self._pool = ProcessPoolExecutor(
+        with ProcessPoolExecutor(
             2, multiprocessing.get_context(fork), initializer=_prepare, initargs=(state,)
-        )
-        self._batches = self._pool.map(_interviews, chunks)
+        ) as pool:
+            try:
+                yield pool.map(_interviews, chunks)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
-    def play_rest(self, advance: Callable[[int, int], None]) -> None:
-        """Keep what they said, in the order of the sample."""
-        done = 0
-        with self._pool:
-            for batch in self._batches:
-                with self.database.writing() as connection:
-                    _keep(connection, batch, self.folder.questionnaire.version)
-                done += len(batch)
-                advance(done, len(self._places))
+    def keep(self, others: Iterator[list[_Played]], advance: Callable[[int, int], None]) -> None:
+        """Keep what the others said, in the order of the sample."""
+        done, total = 0, len(self.units) - len(self.on_pages) - len(self.at_the_door)
+        for batch in others:
+            with self.database.writing() as connection:
+                _keep(connection, batch, self.folder.questionnaire.version)
+            done += len(batch)
+            advance(done, total)
 
 
 @dataclass(frozen=True)
@@ -440,13 +444,32 @@ async def _send(client: httpx.AsyncClient, method: str, url: str, fields: list[t
 # --- what is left behind ----------------------------------------------------------------------------------------------
 
 
+FILES = (
+    ("folder/", "phiếu hỏi, kế hoạch, dân số", "questionnaire, plans, population"),
+    ("frame.csv listing.csv", "dàn mẫu, bảng kê hộ", "frame and household listing"),
+    ("sample/", "mẫu đã chọn", "the sample drawn"),
+    ("codes.csv", "mã của từng hộ", "household codes"),
+    ("survey.sqlite", "cơ sở dữ liệu", "the database"),
+    ("frozen/", "số liệu đóng băng (Parquet)", "frozen answers (Parquet)"),
+    (
+        "release/",
+        "ước lượng, quyền số; site/ là trang kết quả",
+        "estimates, weights; site/ is the results site",
+    ),
+    ("truth.json", "đáp số của tỉnh mô phỏng", "what the invented province holds"),
+)
+"""What a demonstration leaves behind."""
+
+
 def _index(out: Path, console: Console) -> None:
-    console.print(
-        f"[bold]Tệp · Files[/] {out}/\n"
-        "  folder/ phiếu hỏi và kế hoạch · questionnaire and plans    sample/ mẫu · the sample\n"
-        "  frozen/ số liệu đóng băng · frozen answers                 release/ kết quả · results, release/site/\n"
-        "  survey.sqlite cơ sở dữ liệu · database                     codes.csv mã của hộ · household codes"
-    )
+    table = Table(box=None, pad_edge=False, show_header=False)
+    lines = [LABEL["vi"], LABEL["en"], ""]
+    for name, vi, en in FILES:
+        table.add_row(name, f"{vi} · [dim]{en}[/]")
+        lines.append(f"{name:24}{vi} · {en}")
+    (out / "SYNTHETIC.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    console.print(f"[bold]Tệp · Files[/] {out}/")
+    console.print(table)
 
 
 def _serve(
@@ -465,7 +488,8 @@ def _serve(
         f"  Hộ · household        {home}/               mã · code  [bold]{code}[/]\n"
         f"  Cán bộ · official     {home}/field          {OFFICIAL}  [bold]{passwords[OFFICIAL]}[/]\n"
         f"  Thống kê · statistics {home}/office         {STATISTICIAN}  [bold]{passwords[STATISTICIAN]}[/]\n"
-        "  Dừng · stop: Ctrl+C"
+        "  Dừng · stop: Ctrl+C",
+        soft_wrap=True,
     )
     serve_app(folder.path, database_url, "127.0.0.1", port, out / "release")
 
