@@ -44,7 +44,7 @@ from survey.settings import Settings
 from survey.storage import cases, responses
 from survey.storage.database import Database
 from survey.synthetic import LABEL
-from survey.synthetic.behaviour import OUTCOMES, Fieldwork, play
+from survey.synthetic.behaviour import FIELDWORK, OUTCOMES, Fieldwork, play
 from survey.synthetic.files import dwellings_of, ea_codes, write_frame, write_listing
 from survey.synthetic.forms import Page, read_page
 from survey.synthetic.interviewing import Household, Mode, Reader, Sampled, answer_all
@@ -259,7 +259,7 @@ class _Fieldwork:
         drawn = np.array(
             [self.sampled.drawn(place, unit.respondent_draw) for place, unit in enumerate(self.units)]
         )
-        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 7])))
+        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, FIELDWORK])))
         self.happened = play(province, dwellings, drawn, rng)
         with (out / "codes.csv").open(encoding="utf-8", newline="") as file:
             self.codes = {row["case"]: row["code"] for row in csv.DictReader(file)}
@@ -390,7 +390,8 @@ def _one(
     for number, day in enumerate(days, start=1):
         at = noon - int(day) * DAY + int(rng.integers(0, DAY // 3))
         last = number == len(days)
-        word = outcome if last else "nobody_home"
+        # An address that cannot be found is not found each time; elsewhere the first visits met nobody.
+        word = outcome if last or outcome == "not_located" else "nobody_home"
         official = f"canbo-{unit.commune}"
         attempts.append(
             Attempt(

@@ -13,6 +13,7 @@ from survey import demo
 from survey.problems import Conflict
 from survey.storage import responses
 from survey.storage.database import Database
+from tests.simulation.coverage import Trial
 
 SMALL = {"serve": False, "areas_in_province": 800, "psus": 60, "on_pages": (4, 2)}
 
@@ -58,6 +59,21 @@ def test_some_households_answered_on_the_real_pages(played: demo.Demonstration) 
         ]
     assert sum(record.mode == "self" and record.submitted for record in by_page) >= 4
     assert any(record.mode == "visit" and record.submitted for record in by_page)
+
+
+def test_the_simulation_takes_the_same_road(played: demo.Demonstration) -> None:
+    """Its shortcut, answers looked up instead of asked, gives the figures of the database, the pages and the files."""
+    trial = Trial(seed=5, areas_in_province=800, folder=played.out / "folder")
+    for (indicator, place), estimated in trial.sample(5).items():
+        cell = played.release.cell(indicator, "urban_rural" if place else "", place)
+        if cell.value is None:
+            continue
+        assert (estimated.value, estimated.se) == pytest.approx((cell.value, cell.se), abs=1e-9)
+        assert trial.truth(
+            next(one for one in trial.indicators if one.id == indicator), place
+        ) == pytest.approx(
+            played.release.true_share(indicator, "urban_rural" if place else "", place), abs=1e-9
+        )
 
 
 def test_nothing_it_leaves_can_be_taken_for_real(played: demo.Demonstration) -> None:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from survey.synthetic.people import MALE, Flags, Index, Province
 
+FIELDWORK = 7
+"""With the seed of the sample, the seed of the field work: the demonstration and the simulation play the same one."""
 ATTEMPTS = 3
 """Visits an official makes before giving up."""
 

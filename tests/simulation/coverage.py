@@ -39,7 +39,7 @@ from survey.fieldwork.areas import areas, as_of
 from survey.fieldwork.frame import FrameUnit, Listed, read_frame
 from survey.folder import Folder
 from survey.synthetic import LABEL
-from survey.synthetic.behaviour import OUTCOMES, Fieldwork, play
+from survey.synthetic.behaviour import FIELDWORK, OUTCOMES, Fieldwork, play
 from survey.synthetic.files import dwellings_of, ea_codes, write_frame
 from survey.synthetic.people import EA_COUNT, MALE, Commune, make
 from survey.synthetic.truth import everybody, write_population
@@ -142,7 +142,7 @@ class Trial:
         units, _ = draw.draw_households(drawn, listed, self.plan, number)
         dwellings = dwellings_of(self.province, [unit.household for unit in units])
         chosen, eligible = self._respondents(dwellings, np.array([unit.respondent_draw for unit in units]))
-        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([number, 77])))
+        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([number, FIELDWORK])))
         happened = play(self.province, dwellings, chosen, rng)
         households = self._households(units, dwellings, happened)
         persons = self._persons(dwellings, chosen, eligible, happened)
