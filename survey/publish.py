@@ -370,6 +370,9 @@ class _Estimation:
         """Quality and confidentiality of each figure, then the audit of all figures of one unit together."""
         first = [self._first(draft) for draft in drafts]
         decided = list(first)
+        # What the resolution itself asks for stays; other figures of the whole territory may have to give way, as
+        # "15 and over" does when it and "everybody" would give away how few children hold an account.
+        asked = {target.indicator for target in self.plan.targets if target.means}
         for unit in ("household", "person"):
             places = [place for place, draft in enumerate(drafts) if draft.indicator.unit == unit]
             figures = [
@@ -379,7 +382,7 @@ class _Estimation:
                     presentation=first[place],
                     respondents=drafts[place].respondents,
                     contribution=drafts[place].contribution,
-                    protected=drafts[place].domain == "",
+                    protected=drafts[place].domain == "" and drafts[place].indicator.id in asked,
                 )
                 for place in places
             ]
@@ -652,12 +655,19 @@ def show(found: Release, console: Console | None = None) -> None:
     table.add_column(both("terminal.unweighted"), justify="right", width=10)
     table.add_column(both("terminal.web_only"), justify="right", width=10)
     easy = {(one.indicator, one.mode): one for one in found.contrasts}
+    named = {target.indicator for target in found.plan.targets} or {one.id for one in found.plan.indicators}
     for indicator in found.plan.indicators:
+        if indicator.id not in named:
+            continue
         cell = found.cell(indicator.id)
         biased = [_biased(vi, easy.get((indicator.id, mode))) for mode in ("", "self")]
         name = f"{vi.text(indicator.name)}\n[dim]{en.text(indicator.name)}[/dim]"
         table.add_row(name, _figure(vi, cell), *([_truth(vi, found, cell)] if known else []), *biased)
     console.print(table)
+    if others := len(found.plan.indicators) - len(named):
+        console.print(
+            f"[dim]{vi.word('terminal.others', count=others)} · {en.word('terminal.others', count=others)}[/dim]"
+        )
     question = next((one for one in found.plan.targets if one.means), None)
     decision = decisions.get(question.id) if question else None
     if question and decision:
