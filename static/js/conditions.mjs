@@ -116,7 +116,7 @@ const STRICT = {
   'date-of-text': dayOf,
   words: (a) => none(words(a)),
 };
-const FALSE = ['=', 'same', '<', '<='];
+const FALSE = ['=', 'same', '<', '<=', 'regex'];
 
 /** These take blanks; a blank text counts as empty. */
 const PLAIN = {

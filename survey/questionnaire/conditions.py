@@ -97,7 +97,7 @@ def compile(expression: str | Syntax, scope: Scope, want: Type | None = None) ->
     return node if want is None else _converted(node, want, syntax.at)
 
 
-_NUMBERS: dict[str, int] = {"+": 2, "-": 2, "*": 2, "div": 2, "mod": 2, "negate": 1, "abs": 1, "int": 1}
+_NUMBERS: dict[str, int] = {"+": 2, "-": 2, "*": 2, "div": 2, "mod": 2, "abs": 1, "int": 1}
 _TEXTS: dict[str, tuple[int, Type]] = {
     "contains": (2, "boolean"), "starts-with": (2, "boolean"), "ends-with": (2, "boolean"), "string-length": (1, "number"),
     "substring-before": (2, "text"), "substring-after": (2, "text"), "normalize-space": (1, "text"),
@@ -112,18 +112,18 @@ class _Typing:
 
     def node(self, said: Syntax) -> Node:
         match said.op:
-            case "number":
+            case "#number":
                 found = values.number_of(said.said)
                 return Node("number", "number", name=values.text_of(found if found is not None else 0))
-            case "text":
+            case "#text":
                 return Node("text", "text", value=said.said) if said.said else Node("blank", "blank")
-            case "answer":
+            case "#answer":
                 return self._answer(said)
-            case "current":
+            case "#current":
                 if self.scope.current is None:
                     raise ConditionError("“.” has no meaning here", "“.” không có nghĩa ở đây", said.at)
                 return Node("current", self.scope.current)
-            case "fact":
+            case "#fact":
                 if said.said not in self.scope.facts:
                     raise ConditionError(
                         f"“{said.said}” is no function and no column of the choices (a question is written ${{…}})",
@@ -131,7 +131,7 @@ class _Typing:
                         said.at,
                     )
                 return Node("fact", "text", name=said.said)
-            case "row":
+            case "#row":
                 raise ConditionError("“..” has no meaning here", "“..” không có nghĩa ở đây", said.at)
             case "and" | "or":
                 return Node(said.op, "boolean", self._all(said, "boolean"))
@@ -139,6 +139,8 @@ class _Typing:
                 return self._comparison(said)
             case "+" | "-":
                 return self._sum(said)
+            case "#negate":
+                return Node("negate", "number", self._all(said, "number"))
             case op if op in _NUMBERS:
                 self._count(said, _NUMBERS[op])
                 return Node(op, "number", self._all(said, "number"))
@@ -209,7 +211,7 @@ class _Typing:
 
     def _roster(self, said: Syntax) -> str:
         """The roster that an argument names, itself or by one of its questions."""
-        if said.op == "answer":
+        if said.op == "#answer":
             if said.said in self.scope.rosters:
                 return said.said
             seen = self._seen(said.said, said.at)
@@ -227,7 +229,7 @@ class _Typing:
 
     def _listed(self, said: Syntax) -> Node | None:
         """The answers of every row, where an argument names a question of a roster; else None."""
-        if said.op != "answer" or said.said in self.scope.rosters:
+        if said.op != "#answer" or said.said in self.scope.rosters:
             return None
         seen = self._seen(said.said, said.at)
         if not seen.roster or seen.draw:
@@ -337,7 +339,7 @@ class _Typing:
 
     def _fn_missing(self, said: Syntax) -> Node:
         self._count(said, 1)
-        if said.arguments[0].op != "answer":
+        if said.arguments[0].op != "#answer":
             raise ConditionError("missing() asks about a question: missing(${…})", "missing() hỏi về một câu: missing(${…})", said.at)  # fmt: skip
         asked = self._answer(said.arguments[0])
         return Node("missing", "text", name=asked.name, scope=asked.scope)
@@ -378,7 +380,7 @@ class _Typing:
 
     def _fn_position(self, said: Syntax) -> Node:
         self._count(said, 0, 1)
-        if not self.scope.roster or (said.arguments and said.arguments[0].op != "row"):
+        if not self.scope.roster or (said.arguments and said.arguments[0].op != "#row"):
             raise ConditionError("position() is known only for a row of a roster",
                                  "position() chỉ có nghĩa với một dòng của danh sách", said.at)  # fmt: skip
         return Node("position", "number", name=self.scope.roster, scope=self._under(self.scope.roster))
@@ -394,9 +396,9 @@ class _Typing:
         return Node("pow", "number", (self._as(said.arguments[0], "number"),), value=power)
 
     def _literal(self, said: Syntax, low: int, high: int) -> int:
-        negative = said.op == "negate"
+        negative = said.op == "#negate"
         leaf = said.arguments[0] if negative else said
-        if leaf.op == "number" and leaf.said.isdigit() and low <= (-int(leaf.said) if negative else int(leaf.said)) <= high:  # fmt: skip
+        if leaf.op == "#number" and leaf.said.isdigit() and low <= (-int(leaf.said) if negative else int(leaf.said)) <= high:  # fmt: skip
             return -int(leaf.said) if negative else int(leaf.said)
         raise ConditionError(f"write a whole number from {low} to {high} here", f"chỗ này viết số nguyên từ {low} đến {high}", said.at)  # fmt: skip
 
@@ -422,7 +424,7 @@ class _Typing:
     def _fn_regex(self, said: Syntax) -> Node:
         self._count(said, 2)
         pattern = said.arguments[1]
-        if pattern.op != "text":
+        if pattern.op != "#text":
             raise ConditionError("the pattern of regex() is written out, not computed", "mẫu của regex() phải viết sẵn", pattern.at)  # fmt: skip
         return Node(
             "regex", "boolean", (self._as(said.arguments[0], "text"),), name=patterns.translate(pattern.said)
@@ -447,7 +449,7 @@ class _Typing:
     def _fn_format_date(self, said: Syntax) -> Node:
         self._count(said, 2)
         form = said.arguments[1]
-        if form.op != "text" or re.search("%(?![Yymnde])", form.said):
+        if form.op != "#text" or re.search("%(?![Yymnde])", form.said):
             raise ConditionError("format-date() takes a form made of %Y %y %m %n %d %e",
                                  "format-date() nhận mẫu gồm %Y %y %m %n %d %e", form.at)  # fmt: skip
         return Node("format-date", "text", (self._as(said.arguments[0], "date"),), name=form.said)
@@ -455,8 +457,8 @@ class _Typing:
     def _fn_choice_name(self, said: Syntax) -> Node:
         self._count(said, 1, 2)
         asked = said.arguments[-1]
-        name = asked.said[2:-1].strip() if asked.op == "text" and asked.said.startswith("${") else asked.said
-        if asked.op not in ("answer", "text"):
+        name = asked.said[2:-1].strip() if asked.op == "#text" and asked.said.startswith("${") else asked.said
+        if asked.op not in ("#answer", "#text"):
             raise ConditionError("choice-name() needs a question", "choice-name() cần một câu hỏi", asked.at)
         self._seen(name, asked.at)
         return Node("label", "text", (self._as(said.arguments[0], "text"),), name=name)
@@ -595,8 +597,8 @@ def run(node: Node) -> Run:
         case "round" | "pow" | "regex" | "format-date":
             strict_with = PARAMETERS[node.op]
             parameter = node.value if node.op in ("round", "pow") else name
-            only = parts[0]
-            return lambda v, r, c: None if (x := only(v, r, c)) is None else strict_with(x, parameter)
+            only, blank = parts[0], False if node.op == "regex" else None
+            return lambda v, r, c: blank if (x := only(v, r, c)) is None else strict_with(x, parameter)
         case _:
             return _operation(node.op, parts)
 

@@ -26,8 +26,9 @@ class ConditionError(Exception):
 
 
 class Syntax(Struct, frozen=True):
-    """One operation with its operands, or a leaf: "number", "text", "answer" (`${q}`), "fact" (a bare name: a column
-    of the choice that a filter looks at), "current" ("."), "row" ("..")."""
+    """One operation or function with its operands, or a leaf: "#number", "#text", "#answer" (`${q}`), "#fact" (a bare
+    name: a column of the choice that a filter looks at), "#current" ("."), "#row" (".."); "#negate" is the minus sign.
+    """
 
     op: str
     arguments: tuple[Syntax, ...] = ()
@@ -87,22 +88,22 @@ class _Reader:
     def _unary(self) -> Syntax:
         _, _, at = self._token()
         if self._take("op", "-"):
-            return Syntax("negate", (self._deeper(self._unary, at),), at=at)
+            return Syntax("#negate", (self._deeper(self._unary, at),), at=at)
         return self._leaf()
 
     def _leaf(self) -> Syntax:
         kind, text, at = self._next()
         match kind:
             case "number":
-                return Syntax("number", said=text, at=at)
+                return Syntax("#number", said=text, at=at)
             case "text":
-                return Syntax("text", said=unicodedata.normalize("NFC", text[1:-1]), at=at)
+                return Syntax("#text", said=unicodedata.normalize("NFC", text[1:-1]), at=at)
             case "ref":
-                return Syntax("answer", said=text[2:-1].strip(), at=at)
+                return Syntax("#answer", said=text[2:-1].strip(), at=at)
             case "dot":
-                return Syntax("current", at=at)
+                return Syntax("#current", at=at)
             case "row":
-                return Syntax("row", at=at)
+                return Syntax("#row", at=at)
             case "op" if text == "(":
                 node = self._deeper(self._or, at)
                 self._expect(")")
@@ -110,7 +111,7 @@ class _Reader:
             case "name" if text not in _WORDS:
                 if self._take("op", "("):
                     return Syntax(text, self._deeper(self._arguments, at), at=at)
-                return Syntax("fact", said=text, at=at)
+                return Syntax("#fact", said=text, at=at)
         self.at -= kind != "end"
         raise self._unexpected()
 
@@ -170,7 +171,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
 
 def names(node: Syntax) -> Iterator[str]:
     """Every `${name}` in the expression: questions and rosters."""
-    if node.op == "answer":
+    if node.op == "#answer":
         yield node.said
     for argument in node.arguments:
         yield from names(argument)
@@ -185,7 +186,7 @@ _RANK = {
     "*": 5,
     "div": 5,
     "mod": 5,
-    "negate": 6,
+    "#negate": 6,
 }
 
 
@@ -196,21 +197,21 @@ def written(node: Syntax, rename: Callable[[str], str] = str) -> str:
 
 def _written(node: Syntax, rename: Callable[[str], str], within: int) -> str:
     match node.op:
-        case "number" | "fact":
+        case "#number" | "#fact":
             return node.said
-        case "text":
+        case "#text":
             quote = '"' if "'" in node.said else "'"
             return f"{quote}{node.said}{quote}"
-        case "answer":
+        case "#answer":
             return f"${{{rename(node.said)}}}"
-        case "current":
+        case "#current":
             return "."
-        case "row":
+        case "#row":
             return ".."
     rank = _RANK.get(node.op)
     if rank is None:
         return f"{node.op}({', '.join(_written(one, rename, 0) for one in node.arguments)})"
-    if node.op == "negate":
+    if node.op == "#negate":
         said = f"-{_written(node.arguments[0], rename, rank)}"
     else:
         left, right = node.arguments
@@ -229,4 +230,4 @@ def same(one: Syntax, other: Syntax) -> bool:
 
 
 def _value(node: Syntax) -> object:
-    return Fraction(node.said) if node.op == "number" else node.said
+    return Fraction(node.said) if node.op == "#number" else node.said

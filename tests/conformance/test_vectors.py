@@ -1,0 +1,31 @@
+"""What a condition means is one thing: the vectors hold in Python and, where there is an engine, in JavaScript."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.run import differences, engine, read
+
+HERE = Path(__file__).parent
+SCRIPT = HERE.parents[1] / "static" / "js" / "conditions.mjs"
+
+
+@pytest.mark.parametrize("path", sorted((HERE / "vectors").glob("*.json")), ids=lambda path: path.stem)
+def test_both_interpreters_give_what_is_written(path: Path) -> None:
+    if not engine():
+        message = "no JavaScript engine; install one with: sudo apt-get install nodejs"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    assert list(differences(read(path))) == []
+
+
+def test_the_phone_gets_less_than_3_kb_and_no_eval() -> None:
+    script = SCRIPT.read_bytes()
+    assert len(gzip.compress(script, 9)) <= 3072
+    assert not re.search(rb"\beval\b|new Function", script)
