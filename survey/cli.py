@@ -181,6 +181,14 @@ def _load(options: argparse.Namespace) -> None:
     load_sample(options.folder, options.sample, options.database, options.codes)
 
 
+def _letters(options: argparse.Namespace) -> None:
+    from survey.folder import Folder
+    from survey.letters import write_letters
+
+    count = write_letters(Folder.read(options.folder), options.codes, options.url, options.out)
+    print(f"{options.out}: {count} thư · letters")
+
+
 def _account(options: argparse.Namespace) -> None:
     from survey.loading import create_account
 

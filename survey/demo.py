@@ -38,6 +38,7 @@ from survey.fieldwork.areas import areas
 from survey.fieldwork.cases import Attempt
 from survey.folder import Folder
 from survey.freeze import freeze
+from survey.letters import write_letters
 from survey.problems import Conflict
 from survey.questionnaire.response import Event
 from survey.settings import Settings
@@ -484,15 +485,27 @@ def _serve(
 ) -> None:
     port = _free(port)
     home = f"http://127.0.0.1:{port}"
+    count = write_letters(folder, _some_codes(out, code), home, out / "letters.html", synthetic=True)
     console.print(
         f"\n[bold]Mở · Open[/] {home}/results/\n"
         f"  Hộ · household        {home}/               mã · code  [bold]{code}[/]\n"
         f"  Cán bộ · official     {home}/field          {OFFICIAL}  [bold]{passwords[OFFICIAL]}[/]\n"
         f"  Thống kê · statistics {home}/office         {STATISTICIAN}  [bold]{passwords[STATISTICIAN]}[/]\n"
+        f"  Thư có mã QR · letters with QR: {out / 'letters.html'} ({count})\n"
         "  Dừng · stop: Ctrl+C",
         soft_wrap=True,
     )
     serve_app(folder.path, database_url, "127.0.0.1", port, out / "release")
+
+
+def _some_codes(out: Path, code: str) -> Path:
+    """The first lines of the codes file, and the one that was just printed: letters to look at."""
+    lines = (out / "codes.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    chosen = [lines[0], *(line for line in lines[1:] if code in line), *lines[1:6]]
+    path = out / "codes-to-look-at.csv"
+    path.touch(mode=0o600)
+    path.write_text("".join(dict.fromkeys(chosen)), encoding="utf-8")
+    return path
 
 
 def _free(port: int) -> int:
