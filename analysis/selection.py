@@ -119,5 +119,5 @@ def systematic_equal(listed: int, take: int, rng: np.random.Generator) -> Intege
     if take >= listed:
         return np.arange(listed, dtype=np.int64)
     interval = listed / take
-    points: Integers = np.floor((rng.random() + np.arange(take)) * interval).astype(np.int64)
-    return points
+    points = np.floor((rng.random() + np.arange(take)) * interval).astype(np.int64)
+    return np.minimum(points, listed - 1)  # a start within rounding of 1 must not run over the end

@@ -1,7 +1,8 @@
 """The draw: frame and listing in, `sample.csv` and `sample.json` out, the same bytes for the same seed.
 
 Two steps as in the field. Without a listing only the areas are drawn (`areas_to_list.csv`); with one, the same seed
-draws the same areas again and then the households in them.
+draws the same areas again and then the households in them. A sample that was drawn is never written over: drawing
+again until it suits would be no sample.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +19,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from analysis.errors import DesignError
 from analysis.selection import allocate, serpentine, systematic_equal, systematic_pps
 from survey import __version__
 from survey.fieldwork.areas import areas, as_of
-from survey.fieldwork.frame import FrameUnit, Listed, read_frame, read_listing
+from survey.fieldwork.frame import FrameUnit, Listed, more_than_there_are, read_frame, read_listing
 from survey.fieldwork.plan import SurveyPlan
 from survey.fieldwork.sample import SampledUnit
 from survey.folder import Folder
+from survey.problems import BadDocument, Conflict, Finding, Unavailable
 
 COLUMNS = (
     "case", "household", "stratum", "psu", "commune", "urban_rural", "stage1_probability", "stage2_probability",
@@ -69,19 +72,24 @@ class Sample:
 def sample(folder: Folder, frame: Path, listing: Path | None, out: Path, seed: int) -> Sample:
     """Draw areas, and households if there is a listing, and write the files into `out`.
 
-    Raises BadDocument with everything wrong in the frame or the listing; nothing is written then.
+    Raises BadDocument with everything wrong in the frame or the listing (nothing is written then), and Conflict when
+    `out` holds another sample.
     """
-    frame_bytes = frame.read_bytes()
     communes = as_of(areas(folder.areas), folder.plan.territory.as_of)
-    units = read_frame(frame_bytes.decode("utf-8-sig"), frame.name, folder.plan, communes)
+    frame_text = _text(frame)
+    units = read_frame(frame_text, frame.name, folder.plan, communes)
     drawn = draw_areas(units, folder.plan, seed)
-    listing_bytes = b""
+    files = {
+        "survey": folder.path / "survey.yaml",
+        "areas": folder.path / folder.plan.territory.areas,
+        "frame": frame,
+    }
     sampled: list[SampledUnit] = []
     identities: dict[str, Listed] = {}
     if listing is not None:
-        listing_bytes = listing.read_bytes()
+        files["listing"] = listing
         listed = read_listing(
-            listing_bytes.decode("utf-8-sig"),
+            _text(listing),
             listing.name,
             folder.plan.frame,
             {area.unit.psu for area in drawn},
@@ -89,41 +97,69 @@ def sample(folder: Folder, frame: Path, listing: Path | None, out: Path, seed: i
         )
         sampled, identities = draw_households(drawn, listed, folder.plan, seed)
     result = Sample(seed, tuple(drawn), tuple(sampled), _allocation(units, drawn, sampled), out)
-    out.mkdir(parents=True, exist_ok=True)
-    if listing is None:
-        _write_areas(drawn, out / "areas_to_list.csv")
-    else:
-        _write_sample(sampled, identities, out / "sample.csv")
-    hashes = {
-        "frame": frame_bytes,
-        "listing": listing_bytes,
-        "survey": (folder.path / "survey.yaml").read_bytes(),
-    }
-    _write_record(result, folder, {name: hashlib.sha256(text).hexdigest() for name, text in hashes.items()})
+    name, text = (
+        ("areas_to_list.csv", _areas_csv(drawn))
+        if listing is None
+        else ("sample.csv", _sample_csv(sampled, identities))
+    )
+    hashes = {what: hashlib.sha256(path.read_bytes()).hexdigest() for what, path in files.items()}
+    _write(out, {name: text, "sample.json": _record(result, folder, hashes)})
     return result
 
 
+def _text(path: Path) -> str:
+    """A CSV file as text, or BadDocument saying why it cannot be read."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        code, vi, en = "not_utf8", "tệp không ở dạng UTF-8", "the file is not UTF-8"
+        remedy = {"vi": "lưu lại dưới dạng CSV UTF-8", "en": "save it as CSV UTF-8"}
+    except OSError as error:
+        code, vi, en = "no_file", "không mở được tệp này", f"the file cannot be opened ({error.strerror})"
+        remedy = {"vi": f"kiểm tra đường dẫn {path}", "en": f"check the path {path}"}
+    raise BadDocument([Finding(code=code, where=path.name, message={"vi": vi, "en": en}, remedy=remedy)])
+
+
+def _write(out: Path, files: dict[str, str]) -> None:
+    """Write the files. The same sample again changes nothing; another one in the same folder is refused."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        kept = out / "sample.csv"
+        if (
+            "sample.csv" in files
+            and kept.exists()
+            and kept.read_text(encoding="utf-8") != files["sample.csv"]
+        ):
+            raise Conflict(
+                {
+                    "vi": f"{kept} là một mẫu khác đã chọn trước đây; mẫu đã chọn thì không chọn lại. "
+                    "Ghi vào thư mục khác nếu đây là một cuộc khảo sát khác.",
+                    "en": f"{kept} is another sample, drawn before; a drawn sample is not drawn again. "
+                    "Choose another folder if this is another survey.",
+                }
+            )
+        for name, text in files.items():
+            (out / name).write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise Unavailable(
+            {"vi": f"không ghi được vào {out}", "en": f"cannot write into {out} ({error.strerror})"}
+        ) from error
+
+
 def draw_areas(units: Iterable[FrameUnit], plan: SurveyPlan, seed: int) -> list[DrawnArea]:
-    """Stage one: areas by systematic PPS within strata, in serpentine order of the plan's `order` columns."""
+    """Stage one: areas by systematic PPS within strata, in serpentine order of the plan's `order` columns (in the
+    order of the file without any). Raises BadDocument when the frame cannot give what the plan asks."""
     strata: dict[str, list[FrameUnit]] = {}
     for unit in units:
         strata.setdefault(unit.stratum, []).append(unit)
     names = sorted(strata)
-    rule = plan.sampling
-    counts = allocate(
-        [sum(unit.size for unit in strata[name]) for name in names],
-        rule.psus,
-        rule.allocation,
-        rule.minimum_psus,
-    )
+    counts = _areas_asked(strata, plan)
     drawn: list[DrawnArea] = []
-    for name, count in zip(names, counts.tolist(), strict=True):
-        members = strata[name]
-        order = serpentine(
-            *([unit.order[level] for unit in members] for level in range(len(members[0].order)))
-        )
-        members = [members[position] for position in order]
-        n = min(count, len(members))
+    for name in names:
+        members, n = strata[name], counts[name]
+        levels = [_ordered([unit.order[level] for unit in members]) for level in range(len(plan.frame.order))]
+        if levels:
+            members = [members[position] for position in serpentine(*levels)]
         chosen = systematic_pps([unit.size for unit in members], n, _generator(seed, "areas", name))
         drawn += [
             DrawnArea(members[position], float(probability), bool(certain), n, len(members))
@@ -132,6 +168,46 @@ def draw_areas(units: Iterable[FrameUnit], plan: SurveyPlan, seed: int) -> list[
             )
         ]
     return drawn
+
+
+def _areas_asked(strata: dict[str, list[FrameUnit]], plan: SurveyPlan) -> dict[str, int]:
+    """The allocation by stratum; BadDocument where it cannot be had."""
+    rule, names = plan.sampling, sorted(strata)
+    try:
+        counts = allocate(
+            [sum(unit.size for unit in strata[name]) for name in names],
+            rule.psus,
+            rule.allocation,
+            rule.minimum_psus,
+        )
+    except DesignError as error:
+        raise BadDocument(
+            [
+                Finding(
+                    code="few_areas",
+                    where="survey.yaml, sampling",
+                    message={
+                        "vi": f"{rule.psus} địa bàn không đủ để {len(names)} tầng có ít nhất {rule.minimum_psus} địa bàn",
+                        "en": str(error),
+                    },
+                    remedy={
+                        "vi": "tăng psus, gộp tầng hoặc giảm minimum_psus",
+                        "en": "raise psus, merge strata or lower minimum_psus",
+                    },
+                )
+            ]
+        ) from error
+    asked = dict(zip(names, counts.tolist(), strict=True))
+    findings = more_than_there_are(asked, {name: len(strata[name]) for name in names})
+    if findings:
+        raise BadDocument(findings)
+    return asked
+
+
+def _ordered(values: Sequence[str]) -> Sequence[str] | Sequence[int]:
+    """Values to sort by: numbers by size, so that 9 comes before 10, everything else as text."""
+    numbers = all(value.isascii() and value.isdigit() and len(value) <= 18 for value in values)
+    return [int(value) for value in values] if numbers else values
 
 
 def draw_households(
@@ -154,6 +230,10 @@ def draw_households(
         for position, place in enumerate(chosen.tolist()):
             household = households[place]
             case = case_id(seed, household.household)
+            again = 0
+            while case in identities:
+                again += 1
+                case = case_id(seed, f"{household.household}#{again}")
             identities[case] = household
             units.append(
                 SampledUnit(
@@ -209,20 +289,19 @@ def _allocation(
     return tuple(Stratum(name, *line) for name, line in sorted(table.items()))
 
 
-def _write_areas(drawn: Iterable[DrawnArea], path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file, lineterminator="\n")
+def _areas_csv(drawn: Iterable[DrawnArea]) -> str:
+    text = io.StringIO()
+    out = csv.writer(text, lineterminator="\n")
+    out.writerow(("psu", "commune", "urban_rural", "stratum", "households_on_frame", "stage1_probability"))
+    for area in drawn:
+        unit = area.unit
         out.writerow(
-            ("psu", "commune", "urban_rural", "stratum", "households_on_frame", "stage1_probability")
+            (unit.psu, unit.commune, unit.urban_rural, unit.stratum, unit.size, repr(area.probability))
         )
-        for area in drawn:
-            unit = area.unit
-            out.writerow(
-                (unit.psu, unit.commune, unit.urban_rural, unit.stratum, unit.size, repr(area.probability))
-            )
+    return text.getvalue()
 
 
-def _write_sample(units: Iterable[SampledUnit], identities: dict[str, Listed], path: Path) -> None:
+def _sample_csv(units: Iterable[SampledUnit], identities: dict[str, Listed]) -> str:
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
     out.writerow(COLUMNS)
@@ -236,45 +315,58 @@ def _write_sample(units: Iterable[SampledUnit], identities: dict[str, Listed], p
                 place.hamlet,
             ]
         )
-    path.write_text(text.getvalue(), encoding="utf-8")
+    return text.getvalue()
 
 
-def _write_record(result: Sample, folder: Folder, hashes: dict[str, str]) -> None:
+def _record(result: Sample, folder: Folder, hashes: dict[str, str]) -> str:
+    """What is needed to draw the same again: the files by hash, the seed, the order, the software."""
     record = {
         "survey": folder.plan.id,
         "seed": result.seed,
-        "software": f"survey {__version__}",
+        "software": f"survey {__version__}, numpy {np.__version__}",
         "sha256": hashes,
         "order": {"method": "serpentine", "columns": list(folder.plan.frame.order)},
         "design": "systematic PPS of areas within strata; systematic equal-probability draw of households",
         "allocation": [stratum.__dict__ for stratum in result.strata],
         "cases": len(result.units),
     }
-    text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
-    (result.out / "sample.json").write_text(text, encoding="utf-8")
+    return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
 
 
 def show(result: Sample, console: Console | None = None) -> None:
-    """The allocation as a table, and where the files are."""
+    """The allocation as a table, the range of the design weights, and where the files are."""
     console = console or Console()
     table = Table(
-        title=f"Mẫu đã chọn, hạt giống {result.seed} · Sample drawn, seed {result.seed}", title_justify="left"
+        title=f"Mẫu đã chọn, hạt giống {result.seed} · Sample drawn, seed {result.seed}",
+        title_justify="left",
+        show_footer=True,
     )
-    table.add_column("Tầng · Stratum")
-    for heading in (
-        "Địa bàn · Areas",
-        "Hộ · Households",
-        "Địa bàn chọn · Areas drawn",
-        "Hộ chọn · Households drawn",
-    ):
-        table.add_column(heading, justify="right")
-    for stratum in result.strata:
-        table.add_row(
-            stratum.name,
-            *(f"{count:,}" for count in (
-                stratum.areas, stratum.households, stratum.areas_drawn, stratum.households_drawn
-            )),
-        )  # fmt: skip
+    lines = [
+        (stratum.areas, stratum.households, stratum.areas_drawn, stratum.households_drawn)
+        for stratum in result.strata
+    ]
+    sums = [f"{sum(column):,}" for column in zip(*lines, strict=True)]
+    headings = ["Địa bàn · Areas", "Hộ · Households", "Địa bàn chọn · Areas drawn"]
+    if result.units:
+        headings.append("Hộ chọn · Households drawn")
+    table.add_column("Tầng · Stratum", "Cộng · Total", overflow="fold")
+    for heading, total in zip(headings, sums, strict=False):
+        table.add_column(heading, total, justify="right")
+    for stratum, line in zip(result.strata, lines, strict=True):
+        table.add_row(stratum.name, *(f"{count:,}" for count in line[: len(headings)]))
     console.print(table)
+    certain = sum(area.certainty for area in result.areas)
+    if certain:
+        console.print(f"{certain} địa bàn chắc chắn được chọn · {certain} areas taken with certainty")
+    if result.units:
+        weights = [
+            1 / (unit.stage1_probability * unit.stage2_probability)
+            for unit in result.units
+            if not unit.reserve
+        ]
+        console.print(
+            f"Quyền số thiết kế từ {min(weights):,.1f} đến {max(weights):,.1f} · "
+            f"Design weights from {min(weights):,.1f} to {max(weights):,.1f}"
+        )
     written = "sample.csv, sample.json" if result.units else "areas_to_list.csv, sample.json"
     console.print(f"{result.out}: {written}")

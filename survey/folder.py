@@ -24,6 +24,8 @@ import msgspec
 from analysis.indicators import AnalysisPlan
 from survey import documents
 from survey.documents import Document
+from survey.fieldwork.areas import areas as areas_of
+from survey.fieldwork.areas import overlapping
 from survey.fieldwork.plan import SurveyPlan
 from survey.problems import BadDocument, Finding, Text
 from survey.questionnaire import reading
@@ -254,11 +256,15 @@ def _areas(found: _Found, path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(text)))
     header = list(rows[0]) if rows else []
     lacking = [name for name in AREA_COLUMNS if name not in header]
-    lacking += [name for name in found.plan.sampling.strata if name not in (*header, *lacking)]
     for name in lacking:
         found.say(
             "no_column", f"{path.name}, row 1", f"thiếu cột “{name}”", f"the column “{name}” is missing"
         )
+    for name in found.plan.sampling.strata:
+        if name not in header:
+            found.say("strata", found.documents["survey.yaml"].where(("sampling", "strata")),
+                      f"“{name}” không có trong {path.name}, nên dàn mẫu phải có cột này",
+                      f"“{name}” is not in {path.name}, so the frame must have it", severity="warning")  # fmt: skip
     seen: set[tuple[str, str]] = set()
     lengths = {len(row.get("code") or "") for row in rows}
     for number, row in enumerate(rows, start=2):
@@ -278,6 +284,10 @@ def _areas(found: _Found, path: Path) -> None:
             found.say("leading_zeros", where, f"mã “{row['code']}” ngắn hơn các mã khác: mất số 0 ở đầu?",
                       f"the code “{row['code']}” is shorter than the others: leading zeros lost?")  # fmt: skip
     found.areas = tuple({key: value or "" for key, value in row.items() if key} for row in rows)
+    for earlier, later in [] if lacking else overlapping(areas_of(found.areas)):
+        found.say("overlap", path.name, f"mã {earlier.code} cùng lúc là {earlier.name} và {later.name}",
+                  f"the code {earlier.code} means {earlier.name} and {later.name} at the same time",
+                  {"vi": "sửa valid_from, valid_to", "en": "correct valid_from, valid_to"})  # fmt: skip
 
 
 def _analysis(found: _Found) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
+from rich.console import Console
 
-from survey import draw
+from survey import cli, draw
 from survey.fieldwork.areas import areas, as_of
 from survey.folder import Folder
+from survey.problems import BadDocument, Conflict
 
 FOLDER = Folder.read(Path(__file__).parents[1] / "questionnaires" / "haiduong-digital-society")
 
@@ -89,5 +94,104 @@ def test_the_record_says_how_it_was_drawn(frame: Path, listing: Path, tmp_path: 
     draw.sample(FOLDER, frame, listing, tmp_path / "s", 7)
     record = json.loads((tmp_path / "s/sample.json").read_text(encoding="utf-8"))
     assert record["seed"] == 7
-    assert set(record["sha256"]) == {"frame", "listing", "survey"}
+    assert set(record["sha256"]) == {"frame", "listing", "survey", "areas"}
     assert sum(line["areas_drawn"] for line in record["allocation"]) == FOLDER.plan.sampling.psus
+
+
+def planned(**changes: object) -> Folder:
+    """The same survey with another sampling rule."""
+    sampling = msgspec.structs.replace(FOLDER.plan.sampling, **changes)
+    return replace(FOLDER, plan=msgspec.structs.replace(FOLDER.plan, sampling=sampling))
+
+
+def refused(folder: Folder, frame: Path, tmp_path: Path) -> list[str]:
+    with pytest.raises(BadDocument) as raised:
+        draw.sample(folder, frame, None, tmp_path / "out", 7)
+    assert not (tmp_path / "out").exists()
+    return [finding.line("en") for finding in raised.value.findings]
+
+
+def test_a_drawn_sample_is_not_drawn_again_in_its_place(frame: Path, listing: Path, tmp_path: Path) -> None:
+    draw.sample(FOLDER, frame, listing, tmp_path / "s", 7)
+    kept = (tmp_path / "s/sample.csv").read_bytes()
+    draw.sample(FOLDER, frame, listing, tmp_path / "s", 7)
+    with pytest.raises(Conflict, match="another sample"):
+        draw.sample(FOLDER, frame, listing, tmp_path / "s", 8)
+    assert (tmp_path / "s/sample.csv").read_bytes() == kept
+
+
+def test_strata_with_fewer_areas_than_the_allocation_asks_for_are_all_named(
+    frame: Path, tmp_path: Path
+) -> None:
+    said = refused(planned(psus=1270, allocation="equal"), frame, tmp_path)
+    # Five strata of 254 areas each; the frame has 20 a commune.
+    there = {}
+    for area in FOLDER.areas:
+        name = f"{area['group']}_{area['urban_rural']}"
+        there[name] = there.get(name, 0) + 20
+    short = sorted(name for name, count in there.items() if count < 254)
+    assert len(short) >= 2
+    assert [line.split(":")[0].rpartition(" ")[2] for line in said] == short
+    assert all("lower psus" in line for line in said)
+
+
+def test_a_plan_that_cannot_give_each_stratum_its_minimum_is_told_so(frame: Path, tmp_path: Path) -> None:
+    (said,) = refused(planned(psus=10), frame, tmp_path)
+    assert "10 areas cannot give 5 strata 4 each → raise psus" in said
+
+
+def test_a_file_that_is_not_there_or_not_utf_8_is_a_sentence_and_no_traceback(
+    frame: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "utf16.csv").write_bytes(frame.read_text(encoding="utf-8").encode("utf-16"))
+    (tmp_path / "taken").write_text("", encoding="utf-8")
+    for name, out, says in (
+        ("none.csv", "out", "không mở được tệp này"),
+        ("utf16.csv", "out", "tệp không ở dạng UTF-8"),
+        ("frame.csv", "taken", "không ghi được vào"),
+    ):
+        arguments = ["sample", str(FOLDER.path), "--frame", str(tmp_path / name), "--seed", "1"]
+        assert cli.main([*arguments, "--out", str(tmp_path / out)]) == 1
+        assert says in capsys.readouterr().err
+
+
+def test_areas_numbered_without_leading_zeros_run_by_number(frame: Path, tmp_path: Path) -> None:
+    # Otherwise 10 would stand beside 1, far from where it lies.
+    communes = as_of(areas(FOLDER.areas), FOLDER.plan.territory.as_of)
+    ordered = msgspec.structs.replace(FOLDER.plan.frame, order=("commune", "number"))
+    folder = replace(FOLDER, plan=msgspec.structs.replace(FOLDER.plan, frame=ordered))
+    for name, width in (("padded", 3), ("plain", 1)):
+        rows = [f"{code}-{k:03d},{code},{k:0{width}d},{50 + k}" for code in communes for k in range(1, 25)]
+        text = "ea,commune,number,households\n" + "\n".join(rows) + "\n"
+        (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
+    padded, plain = (
+        [
+            area.unit.psu
+            for area in draw.sample(folder, tmp_path / f"{name}.csv", None, tmp_path / name, 3).areas
+        ]
+        for name in ("padded", "plain")
+    )
+    assert padded == plain
+
+
+def test_reserves_leave_the_chance_of_the_others_alone(frame: Path, listing: Path, tmp_path: Path) -> None:
+    drawn = draw.sample(planned(reserve=4), frame, listing, tmp_path / "s", 7)
+    for area in drawn.areas:
+        units = [unit for unit in drawn.units if unit.psu == area.unit.psu]
+        assert sum(unit.reserve for unit in units) == 4
+        assert sum(not unit.reserve for unit in units) == FOLDER.plan.sampling.take
+    assert sum(stratum.households_drawn for stratum in drawn.strata) == 150 * FOLDER.plan.sampling.take
+    assert all(
+        unit.stage2_probability == unit.households_sampled / unit.households_listed for unit in drawn.units
+    )
+
+
+def test_the_table_on_the_screen_adds_up_in_both_languages(
+    frame: Path, listing: Path, tmp_path: Path
+) -> None:
+    screen = io.StringIO()
+    draw.show(draw.sample(FOLDER, frame, listing, tmp_path / "s", 7), Console(file=screen, width=140))
+    said = screen.getvalue()
+    assert "Cộng · Total" in said
+    assert "2,400" in said
+    assert "Design weights from" in said

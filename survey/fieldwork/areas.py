@@ -7,6 +7,7 @@ After a merger the codes and names of communes are used again for other places, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -43,6 +44,16 @@ def areas(rows: Iterable[Mapping[str, str]]) -> tuple[Area, ...]:
             columns=dict(row),
         )
         for row in rows
+    )
+
+
+def overlapping(known: Iterable[Area]) -> tuple[tuple[Area, Area], ...]:
+    """Pairs of areas whose one code would mean both on some day: a mistake in areas.csv."""
+    ordered = sorted(known, key=lambda area: (area.code, area.valid_from))
+    return tuple(
+        (earlier, later)
+        for earlier, later in pairwise(ordered)
+        if earlier.code == later.code and (not earlier.valid_to or earlier.valid_to > later.valid_from)
     )
 
 

@@ -32,5 +32,11 @@ class SampledUnit(Struct, frozen=True, kw_only=True):
         for name, probability in (("1", self.stage1_probability), ("2", self.stage2_probability)):
             if not 0 < probability <= 1:
                 raise ValueError(f"case {self.case}: the stage-{name} probability must be in (0, 1]")
+        if not 0 < self.psus_sampled <= self.psus_in_stratum:
+            raise ValueError(f"case {self.case}: {self.psus_sampled} of {self.psus_in_stratum} areas")
+        if not 0 < self.households_sampled <= self.households_listed:
+            raise ValueError(
+                f"case {self.case}: {self.households_sampled} of {self.households_listed} households"
+            )
         if not 0 <= self.respondent_draw < 1:
             raise ValueError(f"case {self.case}: the respondent draw must be in [0, 1)")

@@ -22,10 +22,24 @@ def test_inclusion_probabilities_sum_to_the_number_drawn_and_nobody_comes_twice(
     drawn = systematic_pps(sizes, n, np.random.default_rng(data.draw(st.integers(0, 2**32))))
     assert len(set(drawn.index.tolist())) == len(drawn.index) == n
     assert ((drawn.probability > 0) & (drawn.probability <= 1)).all()
-    everybody = systematic_pps(sizes, n, np.random.default_rng(0))
-    whole = np.zeros(len(sizes))
-    whole[everybody.index] = everybody.probability
-    assert (whole[everybody.certainty.nonzero()[0][:0]] == 1).all()
+    assert (drawn.probability[drawn.certainty] == 1).all()
+
+
+@given(sizes, st.data())
+def test_the_inclusion_probabilities_of_all_units_sum_to_the_number_drawn(
+    sizes: list[int], data: st.DataObject
+) -> None:
+    # A unit shows its probability when it is drawn; draw until all have been.
+    n = data.draw(st.integers(1, len(sizes)))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    found: dict[int, float] = {}
+    for _ in range(3000):
+        drawn = systematic_pps(sizes, n, rng)
+        for index, probability in zip(drawn.index.tolist(), drawn.probability.tolist(), strict=True):
+            assert found.setdefault(index, probability) == probability
+        if len(found) == len(sizes):
+            assert sum(found.values()) == pytest.approx(n, rel=1e-12)
+            break
 
 
 def test_large_units_are_taken_with_certainty_first_again_and_again() -> None:
