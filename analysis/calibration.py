@@ -226,8 +226,16 @@ def poststratify(design: Design, by: Sequence[str] | str, totals: Margin) -> Des
     """Weights that reproduce the population of each post-stratum (the full cross of `by`)."""
     names = (by,) if isinstance(by, str) else tuple(by)
     code, total, labels = _margin(design, names, totals)
+    cell, first = _cells([code])
     return _remembered(
-        "post-stratify", design, code, np.eye(total.size), total, tuple(labels), "linear", Bounds()
+        "post-stratify",
+        design,
+        cell,
+        np.eye(total.size)[code[first]],
+        total,
+        tuple(labels),
+        "linear",
+        Bounds(),
     )
 
 

@@ -1,15 +1,19 @@
 """Weights for those who did not answer: unresolved cases, non-response by cells or propensity, selection within.
 
-Each step returns a new design and a report of what it did. Factors are taken as given by the variance (they are
-multiplied again in every replicate); with cells of thirty respondents and more that is usually conservative
-(Valliant, Dever and Kreuter 2018, ch. 15). Sources: AAPOR Standard Definitions (unknown eligibility), Little (1986)
-for cells of the propensity, Kish (1965) §9.2 for weighting within cells.
+Each step returns a new design and a report of what it did, and the design remembers the step: factors and propensities
+are estimates too, so the variance linearises them and every replicate takes them anew (in the same cells). Keep the
+rows of those who did not answer in the design; they carry part of the variance although their weight becomes 0.
+
+Sources: AAPOR Standard Definitions (unknown eligibility); Little (1986) for cells of the propensity; Kish (1965) §9.2
+for weighting within cells; Kim and Kim (2007), Canadian Journal of Statistics 35, for the variance with an estimated
+propensity; Valliant, Dever and Kreuter (2018), ch. 13-15.
 
 None of them repairs non-response that depends on the answer itself within a cell: choose cells that explain both.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +21,7 @@ import numpy as np
 
 from analysis.columns import BoolArray, FloatArray, IntArray, add_up, cross
 from analysis.design import Design
-from analysis.errors import DesignError, NotPossible, rows, some
+from analysis.errors import DesignError, NotConverged, NotPossible, rows, some
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,108 @@ class Report:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """Weight of some rows carried by others of their group, as the design remembers it.
+
+    cell: for each row 2g if it carries in group g, 2g + 1 if it is carried there, and twice the number of groups if it
+    has no part (its weight becomes 0). start: sum of the starting weights of each cell. With W_g the weight of the
+    whole group, P_g of those who carry and f = W_g/P_g, a starting weight d_k adds to a total both its own part and
+    its part in f, so that of weighted values Z there is left  Z_k - d_k (f r_k - e_k) (sum of Z in g)/W_g,  r and e
+    being 1 for rows that carry and for all rows of the group.
+    """
+
+    name: str
+    cell: IntArray
+    start_weight: FloatArray
+    start: FloatArray
+    labels: tuple[str, ...]
+    on_cells = True
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        weight: FloatArray,
+        group: IntArray,
+        labels: tuple[str, ...],
+        carrying: BoolArray,
+        carried: BoolArray,
+    ) -> Carried:
+        cell = np.where(carried, 2 * group + ~carrying, 2 * len(labels)).astype(np.int64)
+        return cls(name, cell, weight, add_up(cell, weight, 2 * len(labels) + 1), labels)
+
+    def residuals(self, weighted: FloatArray) -> FloatArray:
+        sums = np.stack([add_up(self.cell, column, self.start.size) for column in weighted.T], axis=1)
+        return weighted - self.fitted(sums)[self.cell] * self.start_weight[:, np.newaxis]
+
+    def fitted(self, sums: FloatArray) -> FloatArray:
+        part = self.start[:-1:2, np.newaxis]
+        whole = part + self.start[1::2, np.newaxis]
+        mean = self._all(sums)[:-1:2] / whole
+        fitted = np.zeros((self.start.size, sums.shape[1]))
+        fitted[:-1:2] = (whole / part - 1.0) * mean
+        fitted[1::2] = -mean
+        return fitted[: sums.shape[0]]
+
+    def _all(self, sums: FloatArray) -> FloatArray:
+        """With a row for every cell, the last of which may have nobody in the sample."""
+        return np.concatenate([sums, np.zeros((self.start.size - sums.shape[0], sums.shape[1]))])
+
+    def reweight(self, weights: FloatArray) -> FloatArray:
+        sums = np.stack([add_up(self.cell, column, self.start.size) for column in weights.T], axis=1)
+        return weights * self.factors(sums)[self.cell]
+
+    def factors(self, start: FloatArray) -> FloatArray:
+        everybody = self._all(start)
+        part, rest = everybody[:-1:2], everybody[1::2]
+        lost = (part <= 0.0) & (rest > 0.0)
+        if lost.any():
+            groups = [self.labels[index] for index in np.flatnonzero(lost.any(axis=1)).tolist()]
+            raise NotPossible(
+                f"{self.name}: in {int(lost.any(axis=0).sum())} replicates nobody is left to carry {some(groups)}; "
+                "merge cells (raise `minimum`)"
+            )
+        factors = np.zeros_like(everybody)
+        factors[:-1:2] = (part + rest) / np.where(part > 0.0, part, 1.0)
+        return factors[: start.shape[0]]
+
+
+@dataclass(frozen=True, eq=False)
+class InversePropensity:
+    """Weights over a fitted propensity, as the design remembers it.
+
+    matrix: predictors of every row (0 for rows that have no part); there, answered: who was asked and who answered.
+    The coefficients solve sum of v (r - π) x = 0 with v the starting weights (or 1): of weighted values Z there is
+    left  Z_k - v_k (r_k - π_k) x_k'γ,  γ = (sum of v π (1 - π) x x')⁻¹ sum of Z (1 - π) x.
+    """
+
+    matrix: FloatArray
+    there: BoolArray
+    answered: BoolArray
+    start_weight: FloatArray
+    propensity: FloatArray
+    weighted: bool
+    name = "nonresponse (inverse propensity)"
+
+    def residuals(self, weighted: FloatArray) -> FloatArray:
+        pi = self.propensity
+        v = np.where(self.there, self.start_weight if self.weighted else 1.0, 0.0)
+        information = (self.matrix * (v * pi * (1.0 - pi))[:, np.newaxis]).T @ self.matrix
+        gradient = (self.matrix * (1.0 - pi)[:, np.newaxis]).T @ weighted
+        gamma = np.linalg.pinv(information, hermitian=True) @ gradient
+        return weighted - (v * (self.answered - pi))[:, np.newaxis] * (self.matrix @ gamma)
+
+    def reweight(self, weights: FloatArray) -> FloatArray:
+        return np.stack([column * self._factor(column) for column in weights.T], axis=1)
+
+    def _factor(self, weight: FloatArray) -> FloatArray:
+        fitted = _propensity(
+            self.matrix, self.answered, self.there, weight if self.weighted else (weight > 0) * 1.0
+        )
+        return np.where(self.answered, 1.0 / fitted, 0.0)
+
+
 def unknown_eligibility(
     design: Design, known: str | BoolArray, by: Sequence[str] = ()
 ) -> tuple[Design, Report]:
@@ -70,10 +176,10 @@ def unknown_eligibility(
     known: rows that are resolved, eligible or not. The resolved ineligible keep their share, so unresolved cases
     count as eligible in the proportion found in their cell (AAPOR's e, by cell). Unresolved rows get weight 0.
     """
-    resolved = design.domain(known)
-    factor, cells = _by_cells(design, resolved, design.weight > 0, by, minimum=1, maximum_factor=np.inf)
-    changed = design.with_weights(np.where(resolved, design.weight * factor, 0.0))
-    return changed, Report.of("unknown eligibility", changed, cells)
+    there = design.weight > 0
+    resolved = design.domain(known) & there
+    code, labels = _crossed(design, there, by)
+    return _carry("unknown eligibility", design, code, labels, resolved, there, 1, np.inf)
 
 
 def by_cells(
@@ -91,11 +197,10 @@ def by_cells(
     merged with the cell of the same first variables whose response rate is nearest (the last variable of `by` gives
     way first), and the merging is reported. Non-respondents and ineligible rows get weight 0.
     """
-    answered = design.domain(respondent) & design.domain(eligible)
     there = design.domain(eligible) & (design.weight > 0)
-    factor, cells = _by_cells(design, answered, there, by, minimum, maximum_factor)
-    changed = design.with_weights(np.where(answered, design.weight * factor, 0.0))
-    return changed, Report.of("nonresponse", changed, cells)
+    answered = design.domain(respondent) & there
+    code, labels = _crossed(design, there, by)
+    return _carry("nonresponse", design, code, labels, answered, there, minimum, maximum_factor)
 
 
 def by_propensity(
@@ -106,51 +211,71 @@ def by_propensity(
     *,
     classes: int | None = 10,
     weighted: bool = True,
+    minimum: int = 1,
+    maximum_factor: float = np.inf,
 ) -> tuple[Design, Report]:
     """Non-response by a logistic model of answering on the predictors (columns known for all eligible cases).
 
     classes: the number of classes of the fitted propensity, within each of which respondents carry all (Little 1986);
     None multiplies by the inverse propensity itself, which is less biased when the model is right and unstable when
-    some propensities are small. Text columns are coded as categories (first one the base).
+    some propensities are small. Text columns are coded as categories (first one the base). Classes with fewer than
+    `minimum` respondents or a factor above `maximum_factor` are merged with the nearest. The variance takes classes
+    as given, and with inverse propensities the coefficients as estimated. Raises NotConverged when the predictors
+    separate those who answered from those who did not.
     """
-    import statsmodels.api as sm
-
     there = design.domain(eligible) & (design.weight > 0)
     answered = design.domain(respondent) & there
-    columns: list[FloatArray] = [np.ones(int(there.sum()))]
+    columns = [np.ones(design.rows)]
     for name in predictors:
         if design.columns.is_numeric(name):
-            columns.append(design.columns.numbers(name)[there])
-        else:
-            codes, labels = design.columns.codes(name)
-            columns += [(codes[there] == level).astype(np.float64) for level in range(1, len(labels))]
-    matrix = np.stack(columns, axis=1)
-    if not np.isfinite(matrix).all():
-        raise DesignError("a predictor is missing for an eligible case")
-    weight = design.weight[there] / design.weight[there].mean() if weighted else np.ones(matrix.shape[0])
-    model = sm.GLM(
-        answered[there].astype(np.float64), matrix, family=sm.families.Binomial(), freq_weights=weight
-    )
-    fitted = np.asarray(model.fit().predict(matrix), dtype=np.float64)
+            columns.append(design.columns.numbers(name))
+            continue
+        codes, levels = design.columns.codes(name)
+        if (codes[there] < 0).any():
+            raise DesignError(f'the predictor "{name}" is missing for an eligible case')
+        columns += [(codes == level).astype(np.float64) for level in range(1, len(levels))]
+    matrix = np.where(there[:, np.newaxis], np.stack(columns, axis=1), 0.0)
+    bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+    if bad.size:
+        raise DesignError(f"a predictor is missing for an eligible case ({rows(bad)})")
+    importance: FloatArray = np.where(weighted, design.weight, 1.0)
+    fitted = _propensity(matrix, answered, there, importance)
     if classes is None:
-        factor = np.ones(design.rows)
-        factor[there] = 1.0 / fitted
-        changed = design.with_weights(np.where(answered, design.weight * factor, 0.0))
-        return changed, Report.of("nonresponse (inverse propensity)", changed)
-    cuts = np.quantile(fitted, np.linspace(0, 1, classes + 1)[1:-1])
-    code = np.zeros(design.rows, dtype=np.int64)
-    code[there] = np.searchsorted(np.unique(cuts), fitted, side="right")
-    tabled, cells = _tabled(
-        design.weight,
-        code,
-        [(f"propensity class {c + 1}",) for c in range(classes)],
-        answered,
-        there,
-        1,
-        np.inf,
+        step = InversePropensity(matrix, there, answered, design.weight, fitted, weighted)
+        changed = design.with_weights(np.where(answered, design.weight / fitted, 0.0), step)
+        return changed, Report.of(step.name, changed)
+    cuts = np.unique(np.quantile(fitted[there], np.linspace(0, 1, classes + 1)[1:-1]))
+    code = np.searchsorted(cuts, fitted, side="right").astype(np.int64)
+    labels = [(f"propensity class {number + 1}",) for number in range(cuts.size + 1)]
+    return _carry(
+        "nonresponse (propensity classes)", design, code, labels, answered, there, minimum, maximum_factor
     )
-    changed = design.with_weights(np.where(answered, design.weight * tabled, 0.0))
-    return changed, Report.of("nonresponse (propensity classes)", changed, cells)
+
+
+def _propensity(matrix: FloatArray, answered: BoolArray, there: BoolArray, weight: FloatArray) -> FloatArray:
+    """The fitted propensity of each row to answer, by logistic regression among those asked (1 for the others)."""
+    import statsmodels.api as sm
+
+    used = there & (weight > 0)
+    if answered[used].all():
+        return np.ones(weight.size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            model = sm.GLM(
+                answered[used].astype(np.float64),
+                matrix[used],
+                family=sm.families.Binomial(),
+                freq_weights=weight[used] / weight[used].mean(),
+            ).fit(tol=1e-12, tol_criterion="params")
+        except (Warning, ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+            raise NotConverged(
+                "the model of answering has no solution: the predictors tell exactly who answered, or one of them "
+                f"follows from the others ({error})"
+            ) from error
+    fitted = np.ones(weight.size)
+    fitted[used] = np.asarray(model.predict(matrix[used]), dtype=np.float64)
+    return fitted
 
 
 def selection(design: Design, eligible_count: str | FloatArray) -> tuple[Design, Report]:
@@ -170,25 +295,36 @@ def selection(design: Design, eligible_count: str | FloatArray) -> tuple[Design,
     return changed, Report.of("selection within household", changed)
 
 
-def _by_cells(
+def _crossed(
+    design: Design, carried: BoolArray, by: Sequence[str]
+) -> tuple[IntArray, Sequence[Sequence[object]]]:
+    if not by:
+        return np.zeros(design.rows, dtype=np.int64), (("all",),)
+    code, labels = cross(design.columns, by)
+    lost = np.flatnonzero(carried & (code < 0))
+    if lost.size:
+        raise DesignError(f"an adjustment cell is missing ({', '.join(by)}; {rows(lost)})")
+    return np.maximum(code, 0), labels
+
+
+def _carry(
+    name: str,
     design: Design,
+    code: IntArray,
+    labels: Sequence[Sequence[object]],
     carrying: BoolArray,
     carried: BoolArray,
-    by: Sequence[str],
     minimum: int,
     maximum_factor: float,
-) -> tuple[FloatArray, tuple[Cell, ...]]:
-    if by:
-        code, labels = cross(design.columns, by)
-        lost = np.flatnonzero(carried & (code < 0))
-        if lost.size:
-            raise DesignError(f"an adjustment cell is missing ({', '.join(by)}; {rows(lost)})")
-    else:
-        code, labels = np.zeros(design.rows, dtype=np.int64), (("all",),)
-    return _tabled(design.weight, np.maximum(code, 0), labels, carrying, carried, minimum, maximum_factor)
+) -> tuple[Design, Report]:
+    group, cells = _merged(design.weight, code, labels, carrying, carried, minimum, maximum_factor)
+    step = Carried.of(name, design.weight, group, tuple(cell.label for cell in cells), carrying, carried)
+    factor = step.factors(step.start[:, np.newaxis])[:, 0]
+    changed = design.with_weights(design.weight * factor[step.cell], step)
+    return changed, Report.of(name, changed, cells)
 
 
-def _tabled(
+def _merged(
     weight: FloatArray,
     code: IntArray,
     labels: Sequence[Sequence[object]],
@@ -196,8 +332,8 @@ def _tabled(
     carried: BoolArray,
     minimum: int,
     maximum_factor: float,
-) -> tuple[FloatArray, tuple[Cell, ...]]:
-    """The factor of each row, and the cells after merging."""
+) -> tuple[IntArray, tuple[Cell, ...]]:
+    """Each row's group after merging (the position of its cell among those returned), and the cells."""
     size = len(labels)
     whole = add_up(code, np.where(carried, weight, 0.0), size)
     part = add_up(code, np.where(carrying, weight, 0.0), size)
@@ -231,20 +367,22 @@ def _tabled(
         answered[partner] += answered[cell]
         group[group == cell] = partner
         live.discard(cell)
-    factors = np.array([factor_of(cell) if n[cell] and part[cell] > 0 else 1.0 for cell in range(size)])
+    kept = sorted(live)
     cells = tuple(
         Cell(
             label_of(labels[cell]),
             int(n[cell]),
             int(answered[cell]),
-            float(factors[cell]),
+            factor_of(cell),
             tuple(
                 label_of(labels[other]) for other in np.flatnonzero(group == cell).tolist() if other != cell
             ),
         )
-        for cell in sorted(live)
+        for cell in kept
     )
-    return factors[group[code]], cells
+    place = np.zeros(size, dtype=np.int64)
+    place[kept] = np.arange(len(kept))
+    return place[group[code]], cells
 
 
 def _partner(

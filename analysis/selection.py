@@ -120,4 +120,7 @@ def systematic_equal(listed: int, take: int, rng: np.random.Generator) -> Intege
         return np.arange(listed, dtype=np.int64)
     interval = listed / take
     points = np.floor((rng.random() + np.arange(take)) * interval).astype(np.int64)
-    return np.minimum(points, listed - 1)  # a start within rounding of 1 must not run over the end
+    inside: Integers = np.minimum(
+        points, listed - 1
+    )  # a start within rounding of 1 must not run over the end
+    return inside

@@ -6,8 +6,9 @@
 Works on arrays in memory and touches no file, so a release and a simulation of a thousand draws run the same code.
 Household figures use `weighted.households`, figures about people `weighted.persons`: two units, two weights.
 
-What the variance knows: strata, PSUs (drawn with replacement, which is cautious) and the calibration. The factors for
-eligibility and nonresponse are taken as given.
+What the variance knows: strata, PSUs (drawn with replacement, which is cautious) and the calibration; for household
+figures also that the factors for eligibility and nonresponse are estimates. Figures about people take those as given,
+because their rows hold only people of households that answered.
 """
 
 from __future__ import annotations
