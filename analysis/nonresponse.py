@@ -162,9 +162,8 @@ class InversePropensity:
         return np.stack([column * self._factor(column) for column in weights.T], axis=1)
 
     def _factor(self, weight: FloatArray) -> FloatArray:
-        fitted = _propensity(
-            self.matrix, self.answered, self.there, weight if self.weighted else (weight > 0) * 1.0
-        )
+        importance: FloatArray = weight if self.weighted else (weight > 0).astype(np.float64)
+        fitted = _propensity(self.matrix, self.answered, self.there, importance)
         return np.where(self.answered, 1.0 / fitted, 0.0)
 
 
@@ -238,7 +237,7 @@ def by_propensity(
     bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
     if bad.size:
         raise DesignError(f"a predictor is missing for an eligible case ({rows(bad)})")
-    importance: FloatArray = np.where(weighted, design.weight, 1.0)
+    importance: FloatArray = design.weight if weighted else np.ones_like(design.weight)
     fitted = _propensity(matrix, answered, there, importance)
     if classes is None:
         step = InversePropensity(matrix, there, answered, design.weight, fitted, weighted)

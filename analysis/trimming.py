@@ -13,10 +13,11 @@ import numpy as np
 
 from analysis.columns import FloatArray
 from analysis.design import Design
-from analysis.errors import DesignError, NotPossible
+from analysis.errors import DesignError, NotConverged, NotPossible
 from analysis.nonresponse import Report
 
 Sharing = Literal["equal", "proportional"]
+ROUNDING = 1e-12  # a weight that is outside by less is not outside
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,8 @@ def trim(
     """Cut weights to [lower, upper] and share the difference out among those not cut.
 
     sharing: the same amount to each ("equal", as R does) or in proportion to the weight (Potter). strict: repeat until
-    none lies outside. Raises NotPossible when the mean weight lies outside the limits: then no sharing can help.
+    none lies outside. Raises NotPossible when the mean weight lies outside the limits: then no sharing can help; and
+    when what is taken from the others to raise small weights would make one of them negative.
     """
     if not 0.0 <= lower < upper:
         raise DesignError(f"limits must satisfy 0 <= lower < upper, not {lower:g} and {upper:g}")
@@ -64,7 +66,7 @@ def _trim(weight: FloatArray, step: Trimmed) -> FloatArray:
         raise NotPossible(f"the mean weight {mean:.6g} lies outside {step.lower:g} to {step.upper:g}")
     current = weight.copy()
     for _ in range(1000):
-        outside = there & ((current < step.lower) | (current > step.upper))
+        outside = there & ((current < step.lower * (1 - ROUNDING)) | (current > step.upper * (1 + ROUNDING)))
         if not outside.any():
             break
         cut = np.where(there, np.clip(current, step.lower, step.upper), current)
@@ -78,4 +80,10 @@ def _trim(weight: FloatArray, step: Trimmed) -> FloatArray:
             current = np.where(free, cut * (1.0 + excess / float(cut[free].sum())), cut)
         if not step.strict:
             break
+    else:
+        raise NotConverged(f"weights do not settle between {step.lower:g} and {step.upper:g}")
+    if current[there].min() < 0.0:
+        raise NotPossible(
+            "raising the small weights takes more than the others have: say strict, or lower `lower`"
+        )
     return current
