@@ -32,6 +32,7 @@ from analysis.errors import AnalysisError, DesignError, NotConverged, NotPossibl
 Distance = Literal["linear", "raking", "logit", "truncated", "sinh"]
 ITERATIONS = 100
 TOLERANCE = 1e-12
+MOST_EXPLAINED = 30_000  # cells; with more, the linear programme that explains a failure takes too long
 Margin = Mapping[Any, float]
 """Population totals by category; the key is the category, or the tuple of categories of a crossed margin."""
 
@@ -489,6 +490,12 @@ def _solve(
         multiplier, factor, misfit, best = trial, tried, left, worst
     if best < 1e-9:  # as near as the arithmetic allows
         return factor
+    if start.size > MOST_EXPLAINED:
+        furthest = int(np.argmax(np.abs(misfit) / size))
+        raise NotConverged(
+            f"no weights were found that reach the totals: furthest off is {labels[furthest]}, "
+            f"{totals[furthest] - misfit[furthest]:,.6g} reached of {totals[furthest]:,.6g} wanted"
+        )
     limits = Bounds(0.0, bounds.upper) if distance in ("raking", "sinh") and bounds.lower < 0.0 else bounds
     raise _unreachable(start, variables, totals, labels, limits)
 

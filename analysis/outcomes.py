@@ -7,7 +7,10 @@ and may be called a response rate only when there are none or none of them is el
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+
+from analysis.errors import DesignError, some
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,32 @@ class Outcomes:
     UO: float = 0.0
     NE: float = 0.0
 
+    def __post_init__(self) -> None:
+        wrong = [name for name, count in asdict(self).items() if not 0.0 <= count < float("inf")]
+        if wrong:
+            raise DesignError(f"outcomes are counted by numbers from 0 on; not so {some(wrong)}")
+
+    @classmethod
+    def of(cls, categories: Iterable[str], weights: Iterable[float] | None = None) -> Outcomes:
+        """Cases counted by their final outcome, or their base weights added up.
+
+        Count the households first drawn: a household that took the place of another is no case of its own, and its
+        answer does not make up for the one that was lost.
+        """
+        counts: dict[str, float] = {}
+        pairs = (
+            ((name, 1.0) for name in categories) if weights is None else zip(categories, weights, strict=True)
+        )
+        for category, weight in pairs:
+            counts[str(category)] = counts.get(str(category), 0.0) + float(weight)
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(counts) - known)
+        if unknown:
+            raise DesignError(
+                f"no final outcome is called {some(unknown)}; there are {', '.join(sorted(known))}"
+            )
+        return cls(**counts)
+
     @property
     def e(self) -> float:
         """Estimated share of eligible cases among the unknown: as among the known (proportional allocation)."""
@@ -30,15 +59,22 @@ class Outcomes:
         return known / (known + self.NE) if known + self.NE else 1.0
 
 
-def rates(counts: Outcomes) -> dict[str, float]:
+def rates(counts: Outcomes, e: float | None = None) -> dict[str, float]:
     """RR1-RR6, COOP1-COOP4, REF1-REF3, CON1-CON3 and the `e` used; a rate without cases is nan.
+
+    e: the share of eligible cases among the unknown, where something better is known of them than that they are like
+    the resolved ones (None); say with the figures where it comes from. Where a person is drawn in each household the
+    overall rate is the product of the households' and the persons'.
 
     Source: AAPOR, Standard Definitions (2016), p. 61-66; `e` by the CASRO method of the AAPOR calculator.
     """
     complete, some = counts.I, counts.I + counts.P
     known = some + counts.R + counts.NC + counts.O
     unknown = counts.UH + counts.UO
-    e = counts.e
+    if e is None:
+        e = counts.e
+    if not 0.0 <= e <= 1.0:
+        raise DesignError(f"e is a share between 0 and 1, not {e:g}")
     bottoms = {1: known + unknown, 3: known + e * unknown, 5: known}
     contacted = some + counts.R + counts.O
     result = {"e": e}

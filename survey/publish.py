@@ -487,16 +487,13 @@ class _Estimation:
 
     def _outcomes(self) -> Outcomes:
         households = self.measured.households
-        weighted: dict[str, float] = {}
-        for category, weight in zip(households["category"], self.weighted.base, strict=True):
-            weighted[category] = weighted.get(category, 0.0) + float(weight)
         answered = households["respondent"] == 1.0
         return Outcomes(
             complete=int(answered.sum()),
             counts=dict(sorted(Counter(households["disposition"]).items())),
             by_mode=dict(sorted(Counter(households["mode"][answered]).items())),
-            rates=_rates(Counter(households["category"])),
-            weighted_rates=_rates(weighted),
+            rates=_rates(OutcomeCounts.of(households["category"])),
+            weighted_rates=_rates(OutcomeCounts.of(households["category"], self.weighted.base)),
             persons=int((self.weighted.persons.weight > 0).sum()),
         )
 
@@ -535,9 +532,8 @@ class _Estimation:
 _VERDICTS: dict[str, Verdict] = {"met": "met", "not met": "not_met", "not determined": "not_determined"}
 
 
-def _rates(counts: Mapping[str, float]) -> dict[str, float]:
-    found = rates(OutcomeCounts(**{str(name): float(count) for name, count in counts.items()}))
-    return {name: _rounded(value) for name, value in found.items() if value == value}
+def _rates(counts: OutcomeCounts) -> dict[str, float]:
+    return {name: _rounded(value) for name, value in rates(counts).items() if value == value}
 
 
 def _told(decided: Presentation) -> tuple[str, ...]:

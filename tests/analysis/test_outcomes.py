@@ -3,7 +3,10 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from analysis.errors import DesignError
 from analysis.outcomes import Outcomes, rates
 
 
@@ -24,3 +27,33 @@ def test_with_nothing_unknown_all_response_rates_are_one() -> None:
 
 def test_no_cases_give_no_rate() -> None:
     assert math.isnan(rates(Outcomes())["RR1"])
+
+
+def test_cases_are_counted_or_their_weights_added_up() -> None:
+    categories = ["I", "I", "R", "UH", "NE"]
+    assert Outcomes.of(categories) == Outcomes(I=2, R=1, UH=1, NE=1)
+    assert Outcomes.of(categories, [2, 3, 5, 1, 4]) == Outcomes(I=5, R=5, UH=1, NE=4)
+    with pytest.raises(DesignError, match="called Z"):
+        Outcomes.of(["I", "Z"])
+
+
+def test_another_e_is_told_with_the_rates() -> None:
+    found = rates(Outcomes(I=50, R=30, UH=20, NE=20), e=0.5)
+    assert found["e"] == 0.5
+    assert found["RR3"] == pytest.approx(50 / 90)
+    with pytest.raises(DesignError, match="between 0 and 1"):
+        rates(Outcomes(I=1), e=1.2)
+    with pytest.raises(DesignError, match="not so R"):
+        Outcomes(I=1, R=-1)
+
+
+@given(st.lists(st.integers(0, 500), min_size=8, max_size=8).filter(lambda n: sum(n[:5]) > 0))
+def test_the_rates_stand_in_order_and_share_out_the_cases(numbers: list[int]) -> None:
+    counts = Outcomes(*map(float, numbers))
+    found = rates(counts)
+    assert found["RR1"] <= found["RR3"] + 1e-12 <= found["RR5"] + 2e-12 <= 1 + 3e-12
+    assert found["RR1"] <= found["RR2"]
+    # Complete, partial, refused, not reached and otherwise lost are all of those known to be eligible.
+    rest = (counts.NC + counts.O) / sum(numbers[:5])
+    assert found["RR6"] + found["REF3"] + rest == pytest.approx(1.0)
+    assert found["CON3"] + counts.NC / sum(numbers[:5]) == pytest.approx(1.0)
