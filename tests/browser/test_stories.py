@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -137,6 +138,27 @@ def test_no_page_of_the_household_scrolls_sideways_or_shows_an_unlabelled_field(
             return
         answer(page)
     raise AssertionError("the end was not reached")
+
+
+def test_a_household_gets_in_over_plain_http_in_a_village_network(chromium: str, served: Served) -> None:
+    """Off the loopback address a browser sends no Sec-Fetch-Site without https; the form's origin must do."""
+    rules = "--host-resolver-rules=MAP survey.test 127.0.0.1"
+    code = served.codes[served.waiting[3]]
+
+    def enter_there() -> None:  # a thread of its own: Playwright runs one loop in each
+        with sync_playwright() as play:
+            opened = play.chromium.launch(executable_path=chromium, args=[*FLAGS, rules])
+            page = phone(opened)
+            page.goto(served.url.replace("127.0.0.1", "survey.test"))
+            page.fill("#code", code)
+            page.click("main button")
+            expect(page.locator("h1")).to_have_text("Trước khi trả lời")
+            answer(page)
+            expect(page.locator("h1")).to_contain_text("sống ở đây")
+            opened.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(enter_there).result(120)
 
 
 def test_the_whole_path_can_be_walked_with_the_keyboard(browser: Browser, served: Served) -> None:
