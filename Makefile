@@ -32,6 +32,8 @@ system:
 	command -v chromium >/dev/null || missing="$$missing chromium fonts-noto-core"; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	command -v node >/dev/null || missing="$$missing nodejs"; \
+	command -v java >/dev/null || missing="$$missing openjdk-17-jre-headless"; \
+	test -d /usr/lib/R/site-library/survey || missing="$$missing r-cran-survey"; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "Installing Debian packages for the tests:$$missing ..."; \
