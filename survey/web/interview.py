@@ -518,11 +518,11 @@ def save(interview: Interview, step: Step, form: Form) -> Saved:
     if not read.accepted:
         return Saved(findings=read.findings)
     if page.kind in ("notice", "draw"):
-        events = [_event(interview, form, "page_done", page=page.id, row=step.row)]
+        events = [form_event(interview, form, "page_done", page=page.id, row=step.row)]
         if read.answers:
-            events.insert(0, _event(interview, form, "answered", page=page.id, answers=read.answers))
+            events.insert(0, form_event(interview, form, "answered", page=page.id, answers=read.answers))
         return Saved(tuple(events))
-    return Saved((_event(interview, form, "answered", page=page.id, row=step.row, answers=read.answers),))
+    return Saved((form_event(interview, form, "answered", page=page.id, row=step.row, answers=read.answers),))
 
 
 def _finish_list(interview: Interview, step: Step, form: Form) -> Saved:
@@ -537,7 +537,7 @@ def _finish_list(interview: Interview, step: Step, form: Form) -> Saved:
             name = interview.row_name(roster.id, row)
             said = {code: word(code, "list.unfinished", name=name) for code in ("vi", "en")}
             return Saved(findings=(Finding(code="unfinished", where="list", message=said),))
-    return Saved((_event(interview, form, "page_done", page=step.page.id),))
+    return Saved((form_event(interview, form, "page_done", page=step.page.id),))
 
 
 def save_add(interview: Interview, step: Step, row: str, form: Form) -> Saved:
@@ -552,15 +552,15 @@ def save_add(interview: Interview, step: Step, row: str, form: Form) -> Saved:
         return Saved(findings=read.findings)
     return Saved(
         (
-            _event(interview, form, "row_added", roster=roster.id, row=row),
-            _event(interview, form, "answered", page=step.page.id, row=row, answers=read.answers),
+            form_event(interview, form, "row_added", roster=roster.id, row=row),
+            form_event(interview, form, "answered", page=step.page.id, row=row, answers=read.answers),
         )
     )
 
 
 def remove_row(interview: Interview, step: Step, form: Form) -> Event:
     """The row leaves the list; its answers are set aside, not deleted."""
-    return _event(interview, form, "row_removed", roster=step.page.roster or "", row=step.row)
+    return form_event(interview, form, "row_removed", roster=step.page.roster or "", row=step.row)
 
 
 def draw(interview: Interview, step: Step, number: float, form: Form) -> tuple[Event, ...]:
@@ -568,17 +568,17 @@ def draw(interview: Interview, step: Step, number: float, form: Form) -> tuple[E
     definition = index(interview.questionnaire).draws[step.page.draw or ""]
     row, eligible = routing.draw_row(interview.questionnaire, interview.response, definition.id, number)
     return (
-        _event(interview, form, "locked", roster=definition.roster),
-        _event(interview, form, "drawn", draw=definition.id, row=row, eligible=eligible),
+        form_event(interview, form, "locked", roster=definition.roster),
+        form_event(interview, form, "drawn", draw=definition.id, row=row, eligible=eligible),
     )
 
 
 def submit(interview: Interview, form: Form) -> Event:
-    return _event(interview, form, "submitted")
+    return form_event(interview, form, "submitted")
 
 
 def reopen(interview: Interview, form: Form) -> Event:
-    return _event(interview, form, "reopened")
+    return form_event(interview, form, "reopened")
 
 
 def opened(
@@ -596,7 +596,7 @@ def today() -> datetime.date:
     return datetime.datetime.now(TIME_ZONE).date()
 
 
-def _event(
+def form_event(
     interview: Interview, form: Form, kind: str, answers: Mapping[Key, Answer] | None = None, **facts: object
 ) -> Event:
     """An event whose id follows from the form it came by and what it says.
