@@ -16,7 +16,6 @@ from litestar.config.compression import CompressionConfig
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.params import FromPath
-from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp
 
 from survey.fieldwork.areas import areas, as_of
@@ -25,8 +24,8 @@ from survey.problems import Refused, SurveyError, Unavailable
 from survey.settings import Settings, keys
 from survey.storage import surveys
 from survey.storage.database import Database
-from survey.web import field, health, household, office, security
-from survey.web.site import STATIC, ForgedForm, NotYours, Site, goto, message, site_of
+from survey.web import assets, field, health, household, office, security
+from survey.web.site import ForgedForm, NotYours, Site, goto, message, site_of
 
 BODY_LIMIT = 256 * 1024
 SETTINGS_VARIABLE = "SURVEY_SETTINGS"
@@ -69,14 +68,10 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
         *field.HANDLERS,
         *office.HANDLERS,
         *health.HANDLERS,
+        *assets.HANDLERS,
         results_root,
         results_file,
     ]
-    handlers.append(
-        create_static_files_router(
-            path="/static", directories=[STATIC], cache_control=None, include_in_schema=False
-        )
-    )
     app = Litestar(
         route_handlers=handlers,
         lifespan=[lifespan],

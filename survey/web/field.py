@@ -25,8 +25,8 @@ from survey.questionnaire.response import Event, fold
 from survey.storage import accounts, audit, cases, codes, identities, responses, sessions
 from survey.storage.accounts import Account
 from survey.storage.responses import ResponseRecord
+from survey.web import forms, ids, security
 from survey.web import interview as pages
-from survey.web import security
 from survey.web.interview import Interview
 from survey.web.site import (
     AnyRequest,
@@ -252,7 +252,7 @@ def _case_page(request: AnyRequest, visit: Visit, error: str = "", recorded: boo
     language = language_of(request)
     history = [
         (
-            datetime.datetime.fromtimestamp(attempt.at / 1000, pages.TIME_ZONE).strftime("%d/%m/%Y %H:%M"),
+            datetime.datetime.fromtimestamp(attempt.at / 1000, forms.TIME_ZONE).strftime("%d/%m/%Y %H:%M"),
             OUTCOMES[attempt.outcome].label[language],
             attempt.note,
         )
@@ -272,7 +272,7 @@ def _case_page(request: AnyRequest, visit: Visit, error: str = "", recorded: boo
         error=error,
         recorded=recorded,
         csrf=visit.signed.csrf,
-        form=pages.new_form_id(),
+        form=ids.new_form_id(),
     )
 
 
@@ -286,12 +286,12 @@ async def record_attempt(request: AnyRequest, case_id: FromPath[str]) -> Respons
     outcome = next(iter(form.get("outcome", ())), "")
     if outcome not in OUTCOMES:
         return _case_page(request, visit, word(language_of(request), "field.outcome_needed"))
-    form_id = next(iter(form.get("form", ())), "") or pages.new_form_id()
+    form_id = next(iter(form.get("form", ())), "") or ids.new_form_id()
     note = next(iter(form.get("note", ())), "").strip()[:200]
     attempt = Attempt(
-        id=pages.derived_id(form_id, f"{outcome}:{note}".encode()),
+        id=ids.derived_id(form_id, f"{outcome}:{note}".encode()),
         case=case_id,
-        at=pages.time_of(form_id),
+        at=ids.time_of(form_id),
         author=visit.account.name,
         mode="visit",
         outcome=outcome,
@@ -328,11 +328,11 @@ def _open(connection: Connection, site: Site, visit: Visit, language: str) -> No
     if any(record.mode == "visit" and not record.submitted for record in responses.by_case(connection, case)):
         return
     attempt = Attempt(
-        id=pages.new_form_id(), case=case, at=int(time.time() * 1000), author=author, mode="visit", outcome="interviewed"
+        id=ids.new_form_id(), case=case, at=int(time.time() * 1000), author=author, mode="visit", outcome="interviewed"
     )  # fmt: skip
     cases.record_attempt(connection, attempt)
     responses.open(connection, new, case, version, "visit")
-    responses.append(connection, [pages.opened(new, author, "visit", language, version, pages.today())])
+    responses.append(connection, [forms.opened(new, author, "visit", language, version, forms.today())])
     audit.append(connection, f"account:{author}", "interview begun", f"case:{case}")
 
 
@@ -455,7 +455,7 @@ async def submit(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     if (left := here.interview.next_url()) != f"{here.interview.base}/check":
         return goto(left)
     await here.site.database.write(_submit, here, form)
-    number = pages.receipt_number(here.interview.response.id)
+    number = ids.receipt_number(here.interview.response.id)
     plan = here.site.survey.plan
     return show(
         request,
@@ -472,7 +472,7 @@ async def submit(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
 
 
 def _submit(connection: Connection, here: Here, form: pages.Form) -> None:
-    responses.append(connection, [pages.submit(here.interview, form)])
+    responses.append(connection, [forms.submit(here.interview, form)])
     author = f"account:{here.visit.account.name}"
     audit.append(connection, author, "interview submitted", f"case:{here.visit.case.id}")
 

@@ -20,8 +20,8 @@ from survey.fieldwork.cases import Case
 from survey.questionnaire.response import Event, fold
 from survey.storage import audit, cases, codes, responses, sessions
 from survey.storage.responses import ResponseRecord
+from survey.web import forms, ids, security
 from survey.web import interview as pages
-from survey.web import security
 from survey.web.interview import Interview
 from survey.web.site import (
     AnyRequest,
@@ -120,7 +120,7 @@ def _begin(connection: Connection, site: Site, case: str, language: str) -> str:
         version = site.survey.version
         responses.open(connection, new, case, version, "self")
         author = f"household:{case}"
-        responses.append(connection, [pages.opened(new, author, "self", language, version, pages.today())])
+        responses.append(connection, [forms.opened(new, author, "self", language, version, forms.today())])
     audit.append(connection, f"household:{case}", "code used", f"case:{case}")
     return token
 
@@ -261,7 +261,7 @@ async def submit(request: AnyRequest) -> Response[str]:
         return goto(f"{BASE}/receipt")
     if (left := here.interview.next_url()) != f"{BASE}/check":
         return goto(left)
-    await here.site.database.write(responses.append, (pages.submit(here.interview, form),))
+    await here.site.database.write(responses.append, (forms.submit(here.interview, form),))
     return goto(f"{BASE}/receipt")
 
 
@@ -276,14 +276,14 @@ async def receipt(request: AnyRequest) -> Response[str]:
     return show(
         request,
         "receipt.html",
-        number=pages.receipt_number(here.record.id) if here.record.submitted else "",
+        number=ids.receipt_number(here.record.id) if here.record.submitted else "",
         by_visit=here.by_visit,
         back_to_list="",
         reopen=f"{BASE}/reopen" if correct else "",
         closes=long_date(here.interview.language, plan.dates.closes),
         stop="/stop",
         csrf=here.signed.csrf,
-        form=pages.new_form_id(),
+        form=ids.new_form_id(),
     )
 
 
@@ -292,7 +292,7 @@ async def reopen(request: AnyRequest) -> Response[str]:
     """Open the answers for correction; the case stays complete."""
     here, form = await _with_form(request)
     if here.record.submitted and not here.site.closed and not here.by_visit:
-        await here.site.database.write(responses.append, (pages.reopen(here.interview, form),))
+        await here.site.database.write(responses.append, (forms.reopen(here.interview, form),))
         return goto(f"{BASE}/check")
     return goto(f"{BASE}/receipt")
 

@@ -1,19 +1,13 @@
 """One interview, page by page: the same for a household alone and for an official at the door.
 
-Reading shows what is kept and changes nothing; saving turns a form into events. Both are pure here: the handlers
-bring the response and keep the events.
+Reading shows what is kept and changes nothing: here is what a template gets. `survey.web.forms` turns forms into events.
 """
 
 from __future__ import annotations
 
-import datetime
-import hashlib
-import secrets
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -23,13 +17,13 @@ from survey.questionnaire.checks import DONT_KNOW, REFUSED, read_form
 from survey.questionnaire.codebook import MISSING
 from survey.questionnaire.index import index, specify_variable
 from survey.questionnaire.model import Choice, Page, Question, Questionnaire
-from survey.questionnaire.response import Answer, Event, Key, Response
+from survey.questionnaire.response import Answer, Key, Response
 from survey.questionnaire.routing import Step
+from survey.web.ids import new_form_id
 from survey.web.words import word
 
 Form = Mapping[str, Sequence[str]]
 Mode = Literal["self", "visit", "proxy", "phone"]
-TIME_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 ADD = "add"
 
 
@@ -292,7 +286,7 @@ def show_add(
     interview: Interview, step: Step, row: str, form: Form | None = None, findings: Sequence[Finding] = ()
 ) -> PageView:
     """The empty page of a new roster row; the row exists only once it is saved."""
-    with_row, new = _with_row(interview, step, row)
+    with_row, new = new_row(interview, step, row)
     view = show(with_row, new, form, findings)
     first = not interview.response.rows.get(step.page.roster or "")
     title = word(interview.language, "list.first_title" if first else "list.add_title")
@@ -300,7 +294,7 @@ def show_add(
     return replace(view, title=title, paragraphs=(), action=address, back=interview.url(step))
 
 
-def _with_row(interview: Interview, step: Step, row: str) -> tuple[Interview, Step]:
+def new_row(interview: Interview, step: Step, row: str) -> tuple[Interview, Step]:
     roster = step.page.roster or ""
     rows = {**interview.response.rows, roster: (*interview.response.rows.get(roster, ()), row)}
     changed = replace(interview, response=msgspec.structs.replace(interview.response, rows=rows))
@@ -496,165 +490,3 @@ def said_answer(interview: Interview, question: Question, key: Key) -> str:
         other = interview.response.answers.get(Key(specify_variable(question.id, code), key.row))
         said.append(f"{words}: {other.value}" if other and other.value else words)
     return "; ".join(said)
-
-
-# --- saving --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What a form led to: events to keep and where to go, or findings to show on the same page."""
-
-    events: tuple[Event, ...] = ()
-    findings: tuple[Finding, ...] = ()
-
-
-def save(interview: Interview, step: Step, form: Form) -> Saved:
-    """The events of a page's form, or what is wrong with it."""
-    page = step.page
-    if page.kind == "list" and not step.row:
-        return _finish_list(interview, step, form)
-    read = read_form(interview.questionnaire, interview.response, step, form)
-    if not read.accepted:
-        return Saved(findings=read.findings)
-    if page.kind in ("notice", "draw"):
-        events = [form_event(interview, form, "page_done", page=page.id, row=step.row)]
-        if read.answers:
-            events.insert(0, form_event(interview, form, "answered", page=page.id, answers=read.answers))
-        return Saved(tuple(events))
-    return Saved((form_event(interview, form, "answered", page=page.id, row=step.row, answers=read.answers),))
-
-
-def _finish_list(interview: Interview, step: Step, form: Form) -> Saved:
-    roster = index(interview.questionnaire).rosters[step.page.roster or ""]
-    rows = interview.response.rows.get(roster.id, ())
-    if len(rows) < roster.minimum:
-        said = {code: word(code, "list.too_few", n=roster.minimum) for code in ("vi", "en")}
-        return Saved(findings=(Finding(code="too_few", where="list", message=said),))
-    for row in rows:
-        unfinished = interview.step(step.page.id, row)
-        if unfinished and not interview.done(unfinished):
-            name = interview.row_name(roster.id, row)
-            said = {code: word(code, "list.unfinished", name=name) for code in ("vi", "en")}
-            return Saved(findings=(Finding(code="unfinished", where="list", message=said),))
-    return Saved((form_event(interview, form, "page_done", page=step.page.id),))
-
-
-def save_add(interview: Interview, step: Step, row: str, form: Form) -> Saved:
-    """A new roster row with its answers, as two events."""
-    roster = index(interview.questionnaire).rosters[step.page.roster or ""]
-    if len(interview.response.rows.get(roster.id, ())) >= roster.maximum:
-        said = {code: word(code, "list.too_many", n=roster.maximum) for code in ("vi", "en")}
-        return Saved(findings=(Finding(code="too_many", where="list", message=said),))
-    with_row, new = _with_row(interview, step, row)
-    read = read_form(with_row.questionnaire, with_row.response, new, form)
-    if not read.accepted:
-        return Saved(findings=read.findings)
-    return Saved(
-        (
-            form_event(interview, form, "row_added", roster=roster.id, row=row),
-            form_event(interview, form, "answered", page=step.page.id, row=row, answers=read.answers),
-        )
-    )
-
-
-def remove_row(interview: Interview, step: Step, form: Form) -> Event:
-    """The row leaves the list; its answers are set aside, not deleted."""
-    return form_event(interview, form, "row_removed", roster=step.page.roster or "", row=step.row)
-
-
-def draw(interview: Interview, step: Step, number: float, form: Form) -> tuple[Event, ...]:
-    """Lock the roster and draw one row by the case's pre-seeded number."""
-    definition = index(interview.questionnaire).draws[step.page.draw or ""]
-    row, eligible = routing.draw_row(interview.questionnaire, interview.response, definition.id, number)
-    return (
-        form_event(interview, form, "locked", roster=definition.roster),
-        form_event(interview, form, "drawn", draw=definition.id, row=row, eligible=eligible),
-    )
-
-
-def submit(interview: Interview, form: Form) -> Event:
-    return form_event(interview, form, "submitted")
-
-
-def reopen(interview: Interview, form: Form) -> Event:
-    return form_event(interview, form, "reopened")
-
-
-def opened(
-    response: str, author: str, mode: Mode, language: str, version: str, today: datetime.date
-) -> Event:
-    """The first event: which questionnaire, in which language, on which day ("three months" count from it)."""
-    return Event(
-        id=new_form_id(), response=response, kind="opened", at=_milliseconds(), author=author, mode=mode,
-        language=language, version=version, today=today.isoformat(),
-    )  # fmt: skip
-
-
-def today() -> datetime.date:
-    """The day in Viet Nam."""
-    return datetime.datetime.now(TIME_ZONE).date()
-
-
-def form_event(
-    interview: Interview, form: Form, kind: str, answers: Mapping[Key, Answer] | None = None, **facts: object
-) -> Event:
-    """An event whose id follows from the form it came by and what it says.
-
-    A double click sends the same form twice and makes one event; a page that was kept by the browser and sent again
-    with another answer makes another. The time is the form's, so that both copies are the same to the byte.
-    """
-    form_id = next(iter(form.get("form", ())), "") or new_form_id()
-    said = {str(key): answer for key, answer in (answers or {}).items()}
-    body = msgspec.json.encode([interview.response.id, kind, facts, said], order="deterministic")
-    return msgspec.convert(
-        {
-            "id": derived_id(form_id, body),
-            "response": interview.response.id,
-            "kind": kind,
-            "at": time_of(form_id),
-            "author": interview.author,
-            "mode": interview.mode,
-            "language": interview.language,
-            **facts,
-            "answers": msgspec.to_builtins(said),
-        },
-        Event,
-    )
-
-
-def new_form_id() -> str:
-    """A UUIDv7 (RFC 9562): 48 bits of milliseconds, then chance."""
-    return _uuid7(_milliseconds(), secrets.token_bytes(10))
-
-
-def derived_id(form_id: str, body: bytes) -> str:
-    """A UUIDv7 with the form's time whose other bits are a hash of the form and the body."""
-    return _uuid7(time_of(form_id), hashlib.sha256(form_id.encode() + b"\0" + body).digest()[:10])
-
-
-def time_of(form_id: str) -> int:
-    """Milliseconds since 1970 in a UUIDv7; now, if it is none (somebody edited the form)."""
-    try:
-        return int(form_id.replace("-", "")[:12], 16)
-    except ValueError:
-        return _milliseconds()
-
-
-def _uuid7(milliseconds: int, rest: bytes) -> str:
-    number = (milliseconds << 80) | int.from_bytes(rest, "big")
-    number = number & ~(0xF << 76) | (0x7 << 76)
-    number = number & ~(0x3 << 62) | (0x2 << 62)
-    text = f"{number:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def _milliseconds() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def receipt_number(response: str) -> str:
-    """What a household writes down: ten digits that follow from the response, not from who answered."""
-    number = int.from_bytes(hashlib.sha256(response.encode()).digest()[:5], "big") % 10**10
-    text = f"{number:010d}"
-    return f"{text[:3]} {text[3:6]} {text[6:]}"

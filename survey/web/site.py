@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import jinja2
-from litestar import Request, Response
+from litestar import MediaType, Request, Response
 from litestar.datastructures import Cookie
 from litestar.response import Redirect
 from markupsafe import Markup
@@ -23,14 +22,12 @@ from survey.storage import sessions, surveys
 from survey.storage.database import Database
 from survey.storage.sessions import Session
 from survey.storage.surveys import KeptSurvey
-from survey.web import interview, security
+from survey.web import forms, interview, security
+from survey.web.assets import Assets, sounds
 from survey.web.words import LANGUAGES, word
 
 AnyRequest = Request[Any, Any, Any]
 Page = Response[str]
-STATIC = Path(__file__).parent.parent.parent / "static"
-if not STATIC.is_dir():  # installed as a wheel
-    STATIC = Path(__file__).parent.parent / "_static"
 
 
 @dataclass
@@ -43,7 +40,8 @@ class Site:
     survey: KeptSurvey
     areas: dict[str, Area]
     templates: jinja2.Environment = field(init=False)
-    stylesheet: str = field(init=False)
+    assets: Assets = field(default_factory=Assets)
+    sounds: frozenset[str] = field(init=False)
     _questionnaires: dict[str, Questionnaire] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,8 +53,8 @@ class Site:
             undefined=jinja2.StrictUndefined,
             auto_reload=False,
         )
-        css = (STATIC / "app.css").read_bytes()
-        self.stylesheet = f"/static/app.css?{hashlib.sha256(css).hexdigest()[:12]}"
+        self.sounds = sounds(self.settings.folder)
+        self.templates.globals |= {"asset": self.assets.url, "sounds": self.sounds}
         self._questionnaires[self.survey.version] = self.survey.questionnaire
 
     async def questionnaire(self, version: str) -> Questionnaire:
@@ -69,7 +67,7 @@ class Site:
     @property
     def closed(self) -> bool:
         """Whether the cut-off has passed: the day of closing still counts."""
-        return interview.today().isoformat() > self.survey.plan.dates.closes
+        return forms.today().isoformat() > self.survey.plan.dates.closes
 
     @property
     def release_site(self) -> Path | None:
@@ -113,7 +111,6 @@ def show(
         organiser=said(plan.organiser),
         helpline=helpline,
         synthetic=site.survey.synthetic,
-        stylesheet=site.stylesheet,
         other_language=f"{request.url.path}?{urlencode(query)}",
         **facts,
     )
@@ -122,7 +119,7 @@ def show(
             *cookies,
             Cookie(key="lang", value=language, path="/", samesite="lax", httponly=True, max_age=31536000),
         )
-    return Response(content, media_type="text/html; charset=utf-8", status_code=status, cookies=list(cookies))
+    return Response(content, media_type=MediaType.HTML, status_code=status, cookies=list(cookies))
 
 
 def goto(url: str, cookies: tuple[Cookie, ...] = ()) -> Redirect:

@@ -13,6 +13,7 @@ from litestar import Response
 
 from survey.questionnaire.response import Event, fold
 from survey.questionnaire.routing import Step
+from survey.web import forms, ids
 from survey.web import interview as pages
 from survey.web.interview import Interview
 from survey.web.site import AnyRequest, SignedIn, goto, show
@@ -44,8 +45,8 @@ def save_page(
     if step is None or (row and interview.locked(step.page)):
         return (), interview.next_url()
     if step.page.kind == "draw" and step.page.draw not in interview.response.drawn:
-        return pages.draw(interview, step, respondent_draw, form), interview.url(step)
-    saved = pages.save(interview, step, form)
+        return forms.draw(interview, step, respondent_draw, form), interview.url(step)
+    saved = forms.save(interview, step, form)
     if saved.findings:
         shown = None if step.page.kind == "list" and not step.row else form
         return pages.show(interview, step, shown, saved.findings, change)
@@ -59,7 +60,7 @@ def _save_add(interview: Interview, page: str, form: pages.Form) -> Answered:
     row = next(iter(form.get("row", ())), "")
     if not (row.isalnum() and len(row) <= 16):
         row = secrets.token_hex(4)
-    saved = pages.save_add(interview, step, row, form)
+    saved = forms.save_add(interview, step, row, form)
     if saved.findings:
         return pages.show_add(interview, step, row, form, saved.findings)
     return saved.events, interview.url(step)
@@ -89,7 +90,7 @@ def ask_remove_page(
         action=f"{address}/{row}/remove",
         keep=address,
         csrf=signed.csrf,
-        form=pages.new_form_id(),
+        form=ids.new_form_id(),
     )
 
 
@@ -97,7 +98,7 @@ def remove_page(interview: Interview, page: str, row: str, form: pages.Form) -> 
     step = interview.step(page, row)
     if step is None or step.page.kind != "list" or interview.locked(step.page):
         return (), interview.next_url()
-    return (pages.remove_row(interview, step, form),), f"{interview.base}/p/{page}"
+    return (forms.remove_row(interview, step, form),), f"{interview.base}/p/{page}"
 
 
 def check_page(request: AnyRequest, interview: Interview, signed: SignedIn, stop: str) -> Response[str]:
@@ -110,5 +111,5 @@ def check_page(request: AnyRequest, interview: Interview, signed: SignedIn, stop
         action=f"{interview.base}/submit",
         stop=stop,
         csrf=signed.csrf,
-        form=pages.new_form_id(),
+        form=ids.new_form_id(),
     )

@@ -17,7 +17,9 @@ import pytest
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Answer, Event, Key, Response
 from survey.storage.responses import canonical
-from survey.web.interview import Interview, form_event, new_form_id
+from survey.web.forms import form_event
+from survey.web.ids import new_form_id
+from survey.web.interview import Interview
 
 SCRIPT = Path(__file__).with_name("events.mjs")
 TEXTS = ["Bà Tư", "N", 'a "b" \\ / c', "dòng 1\ndòng 2", "\u2028 \x7f", "😀", "0", ""]

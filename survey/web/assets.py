@@ -1,0 +1,121 @@
+"""Files that pages bring along: style and script under an address that changes with them, sound of the survey's folder.
+
+Style and script stand at /static/<hash of all of them>/…, so that a phone keeps them for good, asks for nothing twice,
+and never mixes the modules of two versions. The service worker alone keeps one address: browsers compare its bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from litestar import Request, Response, get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+
+if TYPE_CHECKING:
+    from survey.web.site import Site
+
+AnyRequest = Request[Any, Any, Any]
+
+FOLDER = Path(__file__).parents[2] / "static"
+if not FOLDER.is_dir():  # installed as a wheel
+    FOLDER = Path(__file__).parents[1] / "_static"
+SOUNDS = (".mp3", ".m4a", ".ogg", ".opus", ".wav")
+_KINDS = {
+    ".mjs": "text/javascript",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".webmanifest": "application/manifest+json",
+}
+
+
+class Assets:
+    """The style and script of this installation, read once: they are small."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._files = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+    @cached_property
+    def version(self) -> str:
+        parts = (f"{name}\0{hashlib.sha256(content).hexdigest()}\n" for name, content in self._files.items())
+        return hashlib.sha256("".join(parts).encode()).hexdigest()[:12]
+
+    def url(self, name: str) -> str:
+        """The address of a file; KeyError for one that is not there, so that a page never asks for it."""
+        if name not in self._files:
+            raise KeyError(name)
+        return f"/static/{self.version}/{name}"
+
+    def read(self, name: str) -> bytes | None:
+        return self._files.get(name)
+
+
+def sounds(folder: Path) -> frozenset[str]:
+    """The names of the recordings in a survey's folder: `audio/<name>`, as questions name them."""
+    return frozenset(path.name for path in (folder / "audio").glob("*") if path.suffix in SOUNDS)
+
+
+def _site(request: AnyRequest) -> Site:
+    found: Site = request.app.state.site
+    return found
+
+
+def _file(content: bytes, name: str, headers: Mapping[str, str], status: int = 200) -> Response[bytes]:
+    kind = _KINDS.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    text = kind.startswith("text/") or kind.endswith("json")
+    return Response(
+        content,
+        media_type=f"{kind}; charset=utf-8" if text else kind,
+        headers=dict(headers),
+        status_code=status,
+    )
+
+
+@get("/static/{version:str}/{name:path}", sync_to_thread=False)
+def static(request: AnyRequest, version: FromPath[str], name: FromPath[str]) -> Response[bytes]:
+    """A page that a phone kept from before an update still gets today's file, but does not keep it."""
+    assets = _site(request).assets
+    content = assets.read(name.lstrip("/"))
+    if content is None:
+        raise NotFoundException
+    kept = "public, max-age=31536000, immutable" if version == assets.version else "no-store"
+    return _file(content, name, {"cache-control": kept})
+
+
+@get("/service-worker.js", sync_to_thread=False)
+def service_worker(request: AnyRequest) -> Response[bytes]:
+    content = _site(request).assets.read("service-worker.js")
+    if content is None:
+        raise NotFoundException
+    return _file(content, "service-worker.js", {"cache-control": "no-cache"})
+
+
+@get("/audio/{name:str}", sync_to_thread=True)
+def audio(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+    """A question read aloud. Phones of Apple play only what they can ask for in ranges of bytes (RFC 9110, 14)."""
+    site = _site(request)
+    if name not in site.sounds:
+        raise NotFoundException
+    content = (site.settings.folder / "audio" / name).read_bytes()
+    headers = {"accept-ranges": "bytes", "cache-control": "public, max-age=86400"}
+    asked = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
+    if asked is None:
+        return _file(content, name, headers)
+    first, last = int(asked[1]), min(int(asked[2] or len(content)), len(content) - 1)
+    if first > last:
+        return _file(b"", name, {**headers, "content-range": f"bytes */{len(content)}"}, 416)
+    headers["content-range"] = f"bytes {first}-{last}/{len(content)}"
+    return _file(content[first : last + 1], name, headers, 206)
+
+
+HANDLERS = (static, service_worker, audio)
