@@ -22,7 +22,7 @@ a weighting step; a step is any value with `name`, `residuals(weighted)` and `re
 `design.replicates.weights(design)` and `.covariance(replicated, values)` do the same for replicates.
 `difference(later, earlier)` compares independent samples. `quantiles.quantiles`, `agreement.kappa` and `.cronbach`,
 `replicates.jackknife`, `.bootstrap`, `.balanced`, `.successive_differences`, `tables.fold` and `.estimate_table` (DuckDB,
-Ibis), `calibration`, `nonresponse` and `trimming` are in modules of their own and load when imported.
+Ibis), `calibration`, `nonresponse`, `trimming`, `regression.regress` and `hypotheses` (`t_test`, `independence`, `rank_test`) are in modules of their own and load when imported.
 Errors are all `AnalysisError`. Formulas and their sources: docs/methods.md.
 """
 

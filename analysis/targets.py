@@ -105,7 +105,7 @@ def p_value(
     if alternative == "two_sided":
         one = p_value(estimate, threshold, "greater", family)
         other = p_value(estimate, threshold, "less", family)
-        return min(1.0, 2.0 * min(one, other))
+        return math.nan if math.isnan(one) else min(1.0, 2.0 * min(one, other))
     score = _score(estimate, threshold, family)
     if score is not None:
         df = math.inf if family == "wald" else estimate.df

@@ -20,5 +20,14 @@ def test_the_examples_of_the_page_run() -> None:
 
 def test_every_switch_is_in_the_table() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    for switch in ("R.rake", "R.order", "R.lonely", "R.score", "R.shahvaish", "asin_reflected"):
+    for switch in (
+        "R.rake",
+        "R.order",
+        "R.lonely",
+        "R.score",
+        "R.shahvaish",
+        "asin_reflected",
+        "R.t_test",
+        "R.independence",
+    ):
         assert switch in text

@@ -12,13 +12,14 @@ import argparse
 import gzip
 import json
 import math
+import re
 import sys
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import combinations, product
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,15 @@ from analysis import (
 )
 from analysis.adjustments import FixedFactors
 from analysis.agreement import cronbach, kappa
+from analysis.coding import Coding, Term
 from analysis.estimates import Estimates
 from analysis.estimators import Statistic, Variance
+from analysis.hypotheses import independence, rank_test, t_test
 from analysis.intervals import Interval, korn_graubard_sample
 from analysis.nonresponse import Report
 from analysis.probabilities import JointProbabilities
 from analysis.quantiles import quantiles
+from analysis.regression import Regression, regress
 from analysis.replicates import Replicates
 from analysis.targets import p_value, statistic
 from analysis.twophase import SecondPhase
@@ -270,34 +274,30 @@ def standardize(sample: Sample, step: Row) -> Sample:
 
 
 def model_matrix(design: Design, formula: str) -> tuple[list[str], Any]:
-    """The columns of an R formula: `+`, `:`, `*` and `- 1`; factors by treatment contrasts, first level the base."""
+    """The columns of an R formula for every row of a design."""
+    terms, intercept, factors = of_formula(formula)
+    everybody = np.ones(design.rows, dtype=bool)
+    coding = Coding.of(design.columns, terms, everybody, intercept=intercept, factors=factors)
+    return list(coding.names), coding.matrix(design.columns, np.arange(design.rows))
+
+
+def of_formula(formula: str) -> tuple[list[Term], bool, list[str]]:
+    """The right side of an R formula: `+`, `:`, `*`, `- 1` and `factor()`; terms, intercept, numbers as factors."""
     text = formula.split("~")[1].replace(" ", "")
-    intercept = "-1" not in text
+    intercept = "-1" not in text and not text.startswith("0+")
+    factors = re.findall(r"factor\((\w+)\)", text)
+    text = re.sub(r"factor\((\w+)\)", r"\1", text).replace("-1", "")
     expanded: list[tuple[str, ...]] = []
-    for term in text.replace("-1", "").split("+"):
-        factors = term.split("*")
-        for count in range(1, len(factors) + 1):
-            expanded += list(combinations(factors, count)) if len(factors) > 1 else []
-        if len(factors) == 1 and term not in ("", "1"):
-            expanded.append(tuple(term.split(":")))
-    expanded.sort(key=len)
-    labels, columns = (["(Intercept)"], [np.ones(design.rows)]) if intercept else ([], [])
-    full = not intercept
-    for term in expanded:
-        parts = []
-        for name in term:
-            if design.columns.is_numeric(name):
-                parts.append([(name, design.columns.numbers(name))])
-                continue
-            codes, levels = design.columns.codes(name)
-            kept = list(enumerate(levels)) if full and len(term) == 1 else list(enumerate(levels))[1:]
-            full = False
-            parts.append([(f"{name}{level}", (codes == code).astype(float)) for code, level in kept])
-        # R lets the levels of the first factor run fastest.
-        for chosen in product(*reversed(parts)):
-            labels.append(":".join(label for label, _ in reversed(chosen)))
-            columns.append(np.prod([column for _, column in chosen], axis=0))
-    return labels, np.stack(columns, axis=1)
+    for term in text.split("+"):
+        if term in ("", "0", "1"):
+            continue
+        crossed = term.split("*")
+        for count in range(1, len(crossed) + 1):
+            expanded += [tuple(":".join(one).split(":")) for one in combinations(crossed, count)]
+    for name in (name for term in expanded for name in term):
+        if not name.isidentifier():
+            raise NotImplementedHere(f"formula {formula}")
+    return sorted(expanded, key=len), intercept, factors
 
 
 OPERATIONS: dict[str, Callable[[Sample, Row], Sample]] = {
@@ -650,6 +650,175 @@ def terms(formula: str) -> list[str]:
     return [term.strip() for term in formula.split("~")[-1].split("+")]
 
 
+def model(sample: Sample, call: Row) -> Regression:
+    """The regression of a call; "quasibinomial_probit" names the link after the family."""
+    family, _, link = call.get("family", "gaussian").partition("_")
+    selected, intercept, factors = of_formula(call["formula"])
+    return regress(
+        sample.design,
+        call["formula"].split("~")[0].strip(),
+        selected,
+        family=family,
+        link=link or None,  # type: ignore[arg-type]
+        intercept=intercept,
+        factors=factors,
+        where=sample.where,
+        missing="domain",
+    )
+
+
+def glm(sample: Sample, call: Row) -> Row:
+    fitted = model(sample, call)
+    found = list(fitted.coefficients)
+    limits = [one.interval("t", call.get("level", 0.95)) for one in found]
+    return {
+        "names": named(fitted, call["formula"]),
+        "estimate": [one.value for one in found],
+        "se": [one.se for one in found],
+        "t": [one.value / one.se for one in found],
+        "p_value": [p_value(one, 0.0, "two_sided") for one in found],
+        "ci_low": [one.lower for one in limits],
+        "ci_high": [one.upper for one in limits],
+        "df": fitted.df,
+        "vcov": fitted.vcov.tolist(),
+        "dispersion": dispersion(sample, fitted),
+    }
+
+
+def named(fitted: Regression, formula: str) -> list[str]:
+    """R keeps `factor(...)` in the names of coefficients."""
+    names = list(fitted.names)
+    for factor in of_formula(formula)[2]:
+        names = [re.sub(rf"(^|:){factor}", rf"\1factor({factor})", name) for name in names]
+    return names
+
+
+def weights_scale(sample: Sample, fitted: Regression) -> float:
+    """R brings weights to a mean of 1 with the rows that a missing value leaves out."""
+    design = sample.design
+    return float(design.weight[fitted.members].mean() / design.weight[sample.members].mean())
+
+
+def dispersion(sample: Sample, fitted: Regression) -> float:
+    """R's figure, which for replicates is not divided by the number of rows."""
+    design, members = sample.design, fitted.members
+    weight = design.weight[members]
+    if design.replicates is None:
+        return fitted.dispersion * weights_scale(sample, fitted)
+    mu, y = fitted.fitted[members], design.columns.numbers(fitted.outcome)[members]
+    variance = {"gaussian": np.ones_like(mu), "binomial": mu * (1 - mu), "poisson": mu}
+    square = (y - mu) ** 2 / variance[fitted.family.removeprefix("quasi")]
+    return float(weight @ square / weight.mean())
+
+
+def regterm(sample: Sample, call: Row) -> Row:
+    method = {"Wald": "wald", "WorkingWald": "working_wald", "LRT": "working_lrt"}[call.get("method", "Wald")]
+    wanted = [tuple(re.sub(r"factor\((\w+)\)", r"\1", term).split(":")) for term in call["terms"]]
+    fitted = model(sample, call)
+    found = fitted.test(*wanted, method=method)  # type: ignore[arg-type]
+    scale = weights_scale(sample, fitted)
+    return {
+        "F": found.statistic,
+        "chisq": found.statistic * scale,
+        "df": found.df[0],
+        "ddf": found.df[1],
+        "p_value": found.p_value,
+        "lambda": [one * scale for one in found.weights],
+    }
+
+
+def predict(sample: Sample, call: Row) -> Row:
+    rows = call["newdata"]
+    data = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    found = model(sample, call).predict(data, scale=call.get("type", "link"))
+    return {
+        "estimate": found.values.tolist(),
+        "se": found.standard_errors.tolist(),
+        "vcov": found.vcov.tolist(),
+    }
+
+
+INDEPENDENCE = {
+    "F": "F",
+    "Chisq": "chi_square",
+    "Wald": "wald",
+    "adjWald": "adjusted_wald",
+    "lincom": "linear_combination",
+    "saddlepoint": "saddlepoint",
+}
+
+
+def chisq(sample: Sample, call: Row) -> Row:
+    found = independence(
+        sample.design,
+        *terms(call["formula"]),
+        test=INDEPENDENCE[call.get("statistic", "F")],  # type: ignore[arg-type]
+        where=sample.where,
+        missing="domain",
+        df=sample.df,
+        compat="R.independence",
+    )
+    return {
+        "statistic": found.statistic,
+        "parameter": list(found.df),
+        "p_value": found.p_value,
+        "lambda": list(found.weights),
+    }
+
+
+def ttest(sample: Sample, call: Row) -> Row:
+    outcome, group = (side.strip() for side in call["formula"].split("~"))
+    one_sample = group in ("0", "1")
+    found = t_test(
+        sample.design,
+        outcome,
+        by=None if one_sample else group,
+        where=sample.where,
+        missing="domain",
+        compat="R.t_test" if one_sample else None,
+    )
+    assert found.estimate is not None
+    limits = found.estimate.interval("t", call.get("level", 0.95))
+    return {
+        "estimate": found.estimate.value,
+        "t": found.statistic,
+        "df": found.df[0],
+        "p_value": found.p_value,
+        "ci_low": limits.lower,
+        "ci_high": limits.upper,
+    }
+
+
+RANKS = {
+    "wilcoxon": "wilcoxon",
+    "KruskalWallis": "wilcoxon",
+    "vanderWaerden": "van_der_waerden",
+    "median": "median",
+}
+
+
+def rank(sample: Sample, call: Row) -> Row:
+    """For more than two groups R prints the numerator's degrees of freedom as the statistic and q F as the parameter."""
+    outcome, group = (side.strip() for side in call["formula"].split("~"))
+    found = rank_test(
+        sample.design,
+        outcome,
+        group,
+        test=RANKS[call.get("test", "wilcoxon")],  # type: ignore[arg-type]
+        where=sample.where,
+        missing="domain",
+    )
+    if found.estimate is None:
+        q = found.df[0]
+        return {"estimate": [], "statistic": q, "parameter": [q * found.statistic], "p_value": found.p_value}
+    return {
+        "estimate": found.estimate.value,
+        "statistic": found.statistic,
+        "parameter": [found.df[0]],
+        "p_value": found.p_value,
+    }
+
+
 FUNCTIONS: dict[str, Callable[[Sample, Row], Row]] = {
     "mean": moments,
     "total": moments,
@@ -673,6 +842,12 @@ FUNCTIONS: dict[str, Callable[[Sample, Row], Row]] = {
     "kappa": of_kappa,
     "cronbach": of_cronbach,
     "table": table,
+    "chisq": chisq,
+    "ttest": ttest,
+    "rank": rank,
+    "glm": glm,
+    "regterm": regterm,
+    "predict": predict,
 }
 
 
@@ -779,7 +954,8 @@ def compared(ours: Row, expected: Row, case: Row, worst: Worst) -> list[Disagree
         if key not in ours:
             found.append(Disagreement(key, "nothing", theirs))
             continue
-        found += differences(ours[key], theirs, case, key, worst)
+        own = case.get("rtol_fields", {}).get(key, case["rtol"])
+        found += differences(ours[key], theirs, case | {"rtol": own}, key, worst)
     return found
 
 
