@@ -24,8 +24,8 @@ from survey.problems import Refused, SurveyError, Unavailable
 from survey.settings import Settings, keys
 from survey.storage import surveys
 from survey.storage.database import Database
-from survey.web import assets, field, health, household, office, security
-from survey.web.site import ForgedForm, NotYours, Site, goto, message, site_of
+from survey.web import assets, field, health, household, office, security, sync
+from survey.web.site import ForgedForm, NotYours, Site, by_script, goto, message, site_of
 
 BODY_LIMIT = 256 * 1024
 SETTINGS_VARIABLE = "SURVEY_SETTINGS"
@@ -66,6 +66,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
     handlers: list[Any] = [
         *household.HANDLERS,
         *field.HANDLERS,
+        *sync.HANDLERS,
         *office.HANDLERS,
         *health.HANDLERS,
         *assets.HANDLERS,
@@ -121,6 +122,8 @@ def results_file(request: Request[Any, Any, Any], name: FromPath[str]) -> Respon
 def _not_yours(request: Request[Any, Any, Any], error: NotYours) -> Response[str]:
     """No session: the way back in. A case of somebody else: the same answer as one that is not there."""
     if error.kind == security.HOUSEHOLD:
+        return message(request, "session", 401)
+    if error.kind == security.ACCOUNT and by_script(request):
         return message(request, "session", 401)
     if error.kind == security.ACCOUNT:
         return goto("/office/sign-in" if request.url.path.startswith("/office") else "/field/sign-in")

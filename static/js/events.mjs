@@ -5,7 +5,7 @@
 
 const FIELDS = [
   'id', 'response', 'kind', 'at', 'author', 'mode', 'sequence', 'device', 'page', 'row', 'roster', 'draw', 'eligible',
-  'language', 'version', 'today', 'answers',
+  'language', 'version', 'today', 'case', 'answers',
 ];
 const DEFAULTS = { mode: 'self', sequence: 0, eligible: 0 };
 

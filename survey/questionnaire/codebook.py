@@ -7,7 +7,7 @@ from msgspec import Struct
 from survey.problems import Text
 from survey.questionnaire.index import index, specify_variable
 from survey.questionnaire.model import Choice, Kind, Question, Questionnaire, Sensitivity
-from survey.questionnaire.response import Missing
+from survey.questionnaire.response import Answer, Key, Missing
 
 
 class Variable(Struct, frozen=True, kw_only=True):
@@ -59,6 +59,41 @@ def variables(questionnaire: Questionnaire) -> tuple[Variable, ...]:
         )
         found += [_specify(question, choice, level, stands.roster) for choice in choices if choice.specify]
     return tuple(found)
+
+
+_NUMBERS = frozenset({"integer", "decimal", "year"})
+
+
+def possible(questionnaire: Questionnaire, key: Key, answer: Answer) -> bool:
+    """Whether this answer can belong to this questionnaire at all: the variable is there, asked of rows or not as the
+    key says, and takes such a value. Checks and the path are not looked at: what they find wrong can still be true."""
+    known = index(questionnaire)
+    place = known.places.get(key.question)
+    if place is None:
+        name, _, code = key.question.partition(".")
+        place = known.places.get(name)
+        options = known.choices(place.question) if place else ()
+        if place is None or not any(choice.specify and choice.code == code for choice in options):
+            return False
+        return bool(key.row) == bool(place.roster) and isinstance(answer.value, str)
+    question = place.question
+    if question.kind in ("note", "calculate") or bool(key.row) != bool(place.roster):
+        return False
+    if answer.missing is not None:
+        return answer.missing in ("dont_know", "refused")
+    value = answer.value
+    codes = None if question.rows else {choice.code for choice in known.choices(question)}
+    match question.kind:
+        case "select_one":
+            return isinstance(value, str) and (codes is None or value in codes)
+        case "select_many" | "rank":
+            return isinstance(value, list) and (codes is None or codes.issuperset(value))
+        case "acknowledge":
+            return isinstance(value, bool)
+        case kind if kind in _NUMBERS:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case _:
+            return isinstance(value, str)
 
 
 def _specify(question: Question, choice: Choice, level: str, roster: str) -> Variable:

@@ -83,6 +83,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     language: str = ""
     version: str = ""
     today: str = ""
+    case: str = ""  # of "opened" on an official's phone: the case that the response begins
     answers: dict[str, Answer] = {}
 
 

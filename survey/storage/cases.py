@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -60,6 +60,14 @@ def existing(connection: Connection, case: str) -> Case:
     return found
 
 
+def several(connection: Connection, ids: Sequence[str]) -> list[Case]:
+    """Those of these cases that exist."""
+    found: list[Case] = []
+    for start in range(0, len(ids), 500):
+        found += map(_case, connection.execute(select(cases).where(cases.c.id.in_(ids[start : start + 500]))))
+    return found
+
+
 def lock(connection: Connection, case: str) -> None:
     """Until the end of the transaction nobody else changes this case or opens a response of it.
 
@@ -112,6 +120,15 @@ def record_attempt(connection: Connection, attempt: Attempt) -> Case:
     """Keep one attempt and move its case. The same attempt sent again changes nothing."""
     found = existing(connection, attempt.case)
     return move(connection, attempt.case, Attempted(attempt)) if _keep_new(connection, attempt) else found
+
+
+def take_attempt(connection: Connection, attempt: Attempt) -> Literal["new", "again", "conflict"]:
+    """Keep an attempt that a device sent, perhaps not for the first time; "conflict": its id was another attempt."""
+    if _keep_new(connection, attempt):
+        move(connection, attempt.case, Attempted(attempt))
+        return "new"
+    kept = connection.execute(select(attempts).where(attempts.c.id == attempt.id)).one()
+    return "again" if _attempt(kept) == attempt else "conflict"
 
 
 def record_attempts(connection: Connection, many: Sequence[Attempt]) -> int:

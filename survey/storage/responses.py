@@ -358,6 +358,15 @@ def of_cases(connection: Connection, case_ids: Sequence[str]) -> dict[str, list[
     return found
 
 
+def stored(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
+    """Those of these events that are part of a response."""
+    return frozenset(
+        row.id
+        for start in range(0, len(ids), _ROWS)
+        for row in connection.execute(_STORED, {"ids": ids[start : start + _ROWS]})
+    )
+
+
 def events(connection: Connection, response: str) -> list[Event]:
     """The events of a response in the order they were appended: what `fold` takes."""
     query = (

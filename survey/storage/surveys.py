@@ -68,6 +68,11 @@ def current(connection: Connection) -> KeptSurvey | None:
     )
 
 
+def first_kept_at(connection: Connection) -> int:
+    """When this database was first given a survey: nothing in the field can be older."""
+    return int(connection.execute(select(func.min(surveys.c.kept_at))).scalar() or 0)
+
+
 def questionnaire(connection: Connection, version: str) -> Questionnaire:
     """The questionnaire of a version ever kept; decode it once and cache it, it never changes."""
     document = connection.execute(

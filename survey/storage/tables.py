@@ -123,11 +123,29 @@ quarantine = Table(  # what could not be accepted is kept, never refused
     Column("hash", Text, primary_key=True),  # of the document: the same misfit sent twice is one row
     Column("event", Text, nullable=False, index=True),
     Column("response", Text, nullable=False, index=True),
-    Column("reason", Text, nullable=False),  # "conflict" | "unknown_response" | what the web found
+    Column("reason", Text, nullable=False),  # survey.fieldwork.reception.Reason
     Column("received_at", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
     Column("resolved_at", BigInteger),
     Column("resolution", Text, nullable=False),
+    Column("kind", Text, nullable=False, server_default="events"),  # the list it was sent in
+    Column("case", Text, nullable=False, server_default=""),
+    Column("author", Text, nullable=False, server_default=""),
+    Column("device", Text, nullable=False, server_default=""),
+    Column("position", Integer, nullable=False, server_default="0"),  # within what arrived at the same time
+)
+
+devices = Table(  # phones that officials have worked with; a lost one is revoked
+    "devices",
+    metadata,
+    Column("id", Text, primary_key=True),  # made on the phone, known to nobody else
+    Column("account", Text, nullable=False, index=True),
+    Column("app", Integer, nullable=False),
+    Column("first_seen", BigInteger, nullable=False),
+    Column("last_seen", BigInteger, nullable=False),
+    Column("unsent", Integer, nullable=False),  # what it still held when it was last heard of
+    Column("clock_skew", BigInteger, nullable=False),  # its clock minus ours, milliseconds
+    Column("revoked_at", BigInteger),
 )
 
 accounts = Table(

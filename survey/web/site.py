@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import jinja2
+import msgspec
 from litestar import MediaType, Request, Response
 from litestar.datastructures import Cookie
 from litestar.response import Redirect
@@ -122,14 +123,22 @@ def show(
     return Response(content, media_type=MediaType.HTML, status_code=status, cookies=list(cookies))
 
 
+def by_script(request: AnyRequest) -> bool:
+    """Whether a script asked, which reads JSON and never shows a page."""
+    return request.headers.get("accept", "").startswith("application/json")
+
+
 def goto(url: str, cookies: tuple[Cookie, ...] = ()) -> Redirect:
     """See other: the browser fetches the next page, so that reloading it sends nothing again."""
     return Redirect(url, status_code=303, cookies=list(cookies))
 
 
 def message(request: AnyRequest, kind: str, status: int, home: str = "/") -> Page:
-    """One of the honest pages: not found, session over, forbidden, busy, broken."""
+    """One of the honest pages: not found, session over, forbidden, busy, broken; a script gets the same as JSON."""
     language = language_of(request)
+    if by_script(request):
+        said = {"error": kind, "text": word(language, f"errors.{kind}_text")}
+        return Response(msgspec.json.encode(said).decode(), media_type=MediaType.JSON, status_code=status)
     return show(
         request,
         "message.html",

@@ -1,0 +1,404 @@
+"""What phones send in batches, and the receipt of each: for officials and for households, online again or always.
+
+    POST /sync        a household, for its own response (its session)
+    POST /field/sync  an official, for the cases assigned to that person
+
+    {"events": [Event, …], "attempts": [Attempt, …]}
+    → {"receipts": [{"id", "hash", "state", "receipt", "received_at", "reason", "why"}, …]}   after the commit
+
+`hash` is the SHA-256 of the very bytes that were sent, so that only this server, having read them, can write the
+receipt. state: "stored"; "duplicate", it was stored before; "quarantined", it is on the server but a person must look
+at it, `reason` says why (`survey.fieldwork.reception`). All three mean that the phone may forget it.
+
+Items are judged in the order in which they stand, each with what came before it counted in. A body may be gzipped.
+Nothing is refused but what cannot be read as a batch at all; everything else ends here or in quarantine.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import msgspec
+from litestar import Response, post
+from litestar.exceptions import ClientException
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from survey.access.policy import Actor, may
+from survey.fieldwork import reception
+from survey.fieldwork.cases import Attempt, Case
+from survey.fieldwork.reception import REASONS, Item, Reason, Sender
+from survey.problems import Refused, Text
+from survey.questionnaire import routing
+from survey.questionnaire.codebook import possible
+from survey.questionnaire.model import Questionnaire
+from survey.questionnaire.response import Event, Key, fold
+from survey.storage import audit, cases, devices, quarantine, responses, surveys
+from survey.storage.clock import now
+from survey.storage.quarantine import Misfit
+from survey.storage.responses import ResponseRecord
+from survey.web import security
+from survey.web.field import actor, find_account, scope
+from survey.web.forms import TIME_ZONE
+from survey.web.ids import receipt_number
+from survey.web.site import AnyRequest, ForgedForm, Site, check_origin, find_session, site_of
+
+Kind = Literal["events", "attempts"]
+State = Literal["stored", "duplicate", "quarantined"]
+UNPACKED_LIMIT = 2 * 1024 * 1024
+"""Bytes of a batch after unpacking: no small body may fill the memory."""
+DEVICE, APP, UNSENT, CLOCK = "survey-device", "survey-app", "survey-unsent", "survey-clock"
+"""Headers in which an official's app says which phone it is, its version, how much it still holds, and its clock."""
+
+
+class Batch(Struct):
+    """What a body may hold. Every item stays raw: one that cannot be read must not take the others with it."""
+
+    events: list[msgspec.Raw] = []
+    attempts: list[msgspec.Raw] = []
+
+
+class Receipt(Struct, omit_defaults=True):
+    """The answer to one item. `receipt` is the number a person can write down, the same for all of one response."""
+
+    id: str
+    hash: str
+    state: State
+    receipt: str
+    received_at: int
+    reason: str = ""
+    why: Text = {}
+
+
+class _Named(Struct):
+    """What can be read of an item that is otherwise unreadable."""
+
+    id: str = ""
+    response: str = ""
+    case: str = ""
+    author: str = ""
+
+
+@dataclass
+class Arrived:
+    """One item as it came, and what becomes of it. `known`: an event of this id is stored already."""
+
+    kind: Kind
+    raw: bytes
+    position: int
+    named: _Named
+    value: Event | Attempt | None
+    known: bool = False
+    reason: Reason | str | None = None
+    set_aside_at: int | None = None  # it was in quarantine before
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(self.raw).hexdigest()
+
+
+@dataclass
+class Facts:
+    """What the database says about a batch: read at once, before anything is judged."""
+
+    sender: Sender
+    actor: Actor
+    device: str
+    loaded_at: int
+    cases: dict[str, Case] = field(default_factory=dict)
+    records: dict[str, ResponseRecord] = field(default_factory=dict)
+    history: dict[str, list[Event]] = field(default_factory=dict)
+
+
+# --- reading a batch -----------------------------------------------------------------------------------------------
+
+
+async def _batch(request: AnyRequest) -> list[Arrived]:
+    """The items of a body; `ClientException` when it is no batch (cut off on the way): then nothing was taken."""
+    body = await request.body()
+    try:
+        if request.headers.get("content-encoding") == "gzip":
+            unpacking = zlib.decompressobj(wbits=31)
+            body = unpacking.decompress(body, UNPACKED_LIMIT)
+            if unpacking.unconsumed_tail or not unpacking.eof:
+                raise ClientException("the batch is too long or cut off", status_code=413)
+        batch = msgspec.json.decode(body, type=Batch)
+    except (zlib.error, msgspec.DecodeError) as error:
+        raise ClientException("not a batch") from error
+    return [_arrived("events", bytes(raw), place) for place, raw in enumerate(batch.events)] + [
+        _arrived("attempts", bytes(raw), place) for place, raw in enumerate(batch.attempts)
+    ]
+
+
+def _arrived(kind: Kind, raw: bytes, position: int) -> Arrived:
+    try:
+        value = msgspec.json.decode(raw, type={"events": Event, "attempts": Attempt}[kind])
+    except msgspec.DecodeError:
+        value = None
+    try:
+        named = msgspec.json.decode(raw, type=_Named)
+    except msgspec.DecodeError:
+        named = _Named()
+    return Arrived(kind, raw, position, named, value)
+
+
+def _facts(connection: Connection, site: Site, request: AnyRequest, arrived: Sequence[Arrived]) -> Facts:
+    facts = _sender(connection, site, request)
+    facts.loaded_at = surveys.first_kept_at(connection)
+    aside = quarantine.known(connection, [item.hash for item in arrived])
+    stored = responses.stored(connection, [i.named.id for i in arrived if i.kind == "events"])
+    for item in arrived:
+        item.known = item.named.id in stored and item.kind == "events"
+        if item.hash in aside and not item.known:
+            item.reason, item.set_aside_at = aside[item.hash]
+    for id in {item.named.response for item in arrived if item.kind == "events"}:
+        if (record := responses.find(connection, id)) is not None:
+            facts.records[id] = record
+    if any(isinstance(i.value, Event) and i.value.kind in ("submitted", "drawn") for i in arrived):
+        facts.history = {id: responses.events(connection, id) for id in facts.records}
+    ids = {item.named.case for item in arrived} | {record.case for record in facts.records.values()}
+    facts.cases = {case.id: case for case in cases.several(connection, sorted(ids))}
+    return facts
+
+
+def _sender(connection: Connection, site: Site, request: AnyRequest) -> Facts:
+    """Whose batch this is. A phone that was reported lost needs no session: what it still holds is kept apart."""
+    if not request.url.path.startswith("/field"):
+        signed = find_session(site, connection, request, security.HOUSEHOLD)
+        _check_token(site, request, signed.token)
+        case = signed.session.subject
+        return Facts(
+            Sender(author=f"household:{case}", household=True), Actor(role="household", name=case), "", 0
+        )
+    id = request.headers.get(DEVICE, "")
+    device = devices.find(connection, id) if id else None
+    if device is not None and device.revoked_at is not None:
+        nobody = Actor(role="official", name=device.account)
+        return Facts(Sender(author=device.account, revoked=True), nobody, id, 0)
+    signed, account = find_account(connection, site, request)
+    _check_token(site, request, signed.token)
+    return Facts(Sender(author=account.name, app=_whole(request, APP)), actor(account), id, 0)
+
+
+def _check_token(site: Site, request: AnyRequest, token: str) -> None:
+    check_origin(request)
+    if not security.right_token(site.keys.sessions, token, request.headers.get("x-csrf", "")):
+        raise ForgedForm
+
+
+def _whole(request: AnyRequest, name: str) -> int:
+    sent = request.headers.get(name, "")
+    return int(sent) if sent.isdecimal() and len(sent) < 16 else 0
+
+
+# --- judging -------------------------------------------------------------------------------------------------------
+
+
+def judge(
+    arrived: Sequence[Arrived], facts: Facts, questionnaires: Mapping[str, Questionnaire], site: Site
+) -> list[tuple[str, Event]]:
+    """Write beside every new item why it cannot be taken in, if so; returns the responses to open (case, event)."""
+    tomorrow = datetime.date.fromisoformat(site.survey.plan.dates.closes) + datetime.timedelta(days=1)
+    closes = datetime.datetime.combine(tomorrow, datetime.time(), TIME_ZONE)
+    moment = reception.Field(loaded_at=facts.loaded_at, now=now(), closes_at=int(closes.timestamp() * 1000))
+    submitted = {id: record.submitted for id, record in facts.records.items()}
+    opened: dict[str, tuple[str, Event]] = {}
+
+    def of(id: str, case_id: str, author: str, mode: str, at: int) -> Reason | None:
+        case = facts.cases.get(case_id)
+        item = Item(
+            id=id, author=author, mode=mode, at=at, known_case=case is not None,
+            works_here=case is not None and _works_on(facts.actor, case), reserve=case is not None and case.reserve,
+        )  # fmt: skip
+        return reception.misfit(item, facts.sender, moment)
+
+    for item in arrived:
+        if item.known or item.set_aside_at is not None:
+            continue
+        match item.value:
+            case None:
+                item.reason = "unreadable"
+            case Attempt() as attempt:
+                item.reason = of(attempt.id, attempt.case, attempt.author, attempt.mode, attempt.at)
+            case Event() as event:
+                record = facts.records.get(event.response)
+                begun = opened.get(event.response)
+                case = record.case if record else begun[0] if begun else event.case
+                version = record.version if record else begun[1].version if begun else event.version
+                mode = record.mode if record else event.mode
+                item.reason = of(event.id, case, event.author, mode, event.at) if case else "unknown_response"
+                if item.reason:
+                    continue
+                if record is None and begun is None:
+                    if event.kind != "opened":
+                        item.reason = "unknown_response"
+                    elif version not in questionnaires:
+                        item.reason = "unknown_version"
+                    elif version != site.survey.version:
+                        item.reason = "old_version"
+                    else:
+                        opened[event.response] = (case, event)
+                        facts.history[event.response] = []
+                else:
+                    item.reason = _of_response(event, case, facts, questionnaires[version], submitted)
+                if item.reason is None:
+                    submitted[event.response] = event.kind == "submitted" or (
+                        submitted.get(event.response, False) and event.kind != "reopened"
+                    )
+                    facts.history.get(event.response, []).append(event)
+    return list(opened.values())
+
+
+def _works_on(actor: Actor, case: Case) -> bool:
+    """A case that somebody else has completed meanwhile still counts: both answers are kept and shown."""
+    return may(actor, "answer" if actor.role == "household" else "record_attempt", scope(case))
+
+
+def _of_response(
+    event: Event,
+    case: str,
+    facts: Facts,
+    questionnaire: Questionnaire,
+    submitted: Mapping[str, bool],
+) -> Reason | None:
+    """What the response so far says against this event."""
+    if event.case and event.case != case:
+        return "other_case"
+    if submitted.get(event.response) and event.kind != "reopened":
+        return "after_submission"
+    if not all(possible(questionnaire, Key.parse(name), said) for name, said in event.answers.items()):
+        return "impossible"
+    if event.kind == "drawn":
+        so_far = fold(event.response, facts.history[event.response])
+        number = facts.cases[case].unit.respondent_draw
+        try:
+            right = routing.draw_row(questionnaire, so_far, event.draw, number) == (event.row, event.eligible)
+        except (KeyError, ValueError):
+            right = False
+        return None if right else "draw"
+    if event.kind == "submitted":
+        so_far = fold(event.response, facts.history[event.response])
+        return None if routing.complete(questionnaire, so_far) else "incomplete"
+    return None
+
+
+# --- keeping -------------------------------------------------------------------------------------------------------
+
+
+def _keep(
+    connection: Connection, facts: Facts, arrived: Sequence[Arrived], opened: Sequence[tuple[str, Event]], unsent: int,
+    skew: int,
+) -> list[Receipt]:  # fmt: skip
+    """Everything in one transaction; storage has the last word on what is new and what conflicts."""
+    for case, event in opened:
+        responses.open(connection, event.response, case, event.version, event.mode)
+        audit.append(
+            connection, facts.sender.author, "interview begun", f"case:{case}", {"device": facts.device}
+        )
+    taken = [i for i in arrived if isinstance(i.value, Event) and (i.known or i.reason is None)]
+    kept = responses.append(connection, [item.value for item in taken if isinstance(item.value, Event)])
+    told = {id(item): receipt for item, receipt in zip(taken, kept, strict=True)}
+    receipts: list[Receipt] = []
+    misfits: list[Misfit] = []
+    at = now()
+    for item in arrived:
+        state: State = "duplicate" if item.known else "stored"
+        reason, received = item.reason, item.set_aside_at or at
+        if (receipt := told.get(id(item))) is not None:
+            received = receipt.received_at
+            if receipt.state == "quarantined":
+                reason = receipt.reason
+            elif isinstance(item.value, Event) and item.value.kind == "submitted" and not item.known:
+                deed = "interview submitted"
+                audit.append(connection, facts.sender.author, deed, f"case:{_case_of(facts, item.value)}")
+        elif reason is None and isinstance(item.value, Attempt):
+            match cases.take_attempt(connection, item.value):
+                case "new":
+                    audit.append(
+                        connection,
+                        facts.sender.author,
+                        f"visit: {item.value.outcome}",
+                        f"case:{item.value.case}",
+                    )
+                case "again":
+                    state = "duplicate"
+                case "conflict":
+                    reason = "conflict"
+        if reason is not None:
+            state = "quarantined"
+            if item.set_aside_at is None and receipt is None:
+                misfits.append(_misfit(item, reason, facts.device))
+        receipts.append(_receipt(item, state, reason or "", received))
+    quarantine.keep(connection, misfits)
+    if facts.device and not facts.sender.household:
+        devices.heard_of(connection, facts.device, facts.actor.name, facts.sender.app, unsent, skew)
+    return receipts
+
+
+def _case_of(facts: Facts, event: Event) -> str:
+    record = facts.records.get(event.response)
+    return record.case if record else next(e.case for e in facts.history[event.response] if e.case)
+
+
+def _misfit(item: Arrived, reason: str, device: str) -> Misfit:
+    return Misfit(
+        hash=item.hash,
+        kind=item.kind,
+        event=item.named.id,
+        response=item.named.response,
+        case=item.named.case,
+        author=item.named.author,
+        device=device,
+        reason=reason,
+        document=item.raw.decode(errors="replace"),
+        position=item.position,
+    )
+
+
+def _receipt(item: Arrived, state: State, reason: str, received_at: int) -> Receipt:
+    """An attempt has a number of its own; everything of one response has the number that the household was told."""
+    number = receipt_number(item.named.response or item.named.id)
+    why = REASONS[reason] if reason in get_args(Reason) else {}  # type: ignore[index]
+    return Receipt(item.named.id, item.hash, state, number, received_at, reason, why)
+
+
+async def _receive(request: AnyRequest) -> Response[bytes]:
+    site = site_of(request)
+    arrived = await _batch(request)
+    facts = await site.database.read(_facts, site, request, arrived)
+    versions = {record.version for record in facts.records.values()}
+    versions |= {
+        item.value.version for item in arrived if isinstance(item.value, Event) and item.value.version
+    }
+    questionnaires = {}
+    for version in versions:
+        try:
+            questionnaires[version] = await site.questionnaire(version)
+        except Refused:
+            continue
+    opened = judge(arrived, facts, questionnaires, site)
+    clock = _whole(request, CLOCK)
+    skew = clock - now() if clock else 0
+    receipts = await site.database.write(_keep, facts, arrived, opened, _whole(request, UNSENT), skew)
+    told = msgspec.json.encode({"receipts": receipts, "revoked": facts.sender.revoked})
+    return Response(told, media_type="application/json")
+
+
+@post("/sync", status_code=200)
+async def household_sync(request: AnyRequest) -> Response[bytes]:
+    """A household's own answers."""
+    return await _receive(request)
+
+
+@post("/field/sync", status_code=200)
+async def field_sync(request: AnyRequest) -> Response[bytes]:
+    """An official's interviews and visits."""
+    return await _receive(request)
+
+
+HANDLERS = (household_sync, field_sync)
