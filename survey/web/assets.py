@@ -72,13 +72,7 @@ def _site(request: AnyRequest) -> Site:
 
 def _file(content: bytes, name: str, headers: Mapping[str, str], status: int = 200) -> Response[bytes]:
     kind = _KINDS.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    text = kind.startswith("text/") or kind.endswith("json")
-    return Response(
-        content,
-        media_type=f"{kind}; charset=utf-8" if text else kind,
-        headers=dict(headers),
-        status_code=status,
-    )
+    return Response(content, media_type=kind, headers=dict(headers), status_code=status)
 
 
 @get("/static/{version:str}/{name:path}", sync_to_thread=False)

@@ -39,7 +39,6 @@ from survey.web.site import (
     form_of,
     goto,
     language_of,
-    notice,
     show,
     site_of,
 )
@@ -370,7 +369,6 @@ def _draw(request: AnyRequest, here: Here, view: pages.PageView) -> Response[str
         page=view,
         csrf=here.visit.signed.csrf,
         stop=f"/field/cases/{here.visit.case.id}/leave",
-        notice=notice(here.site, here.interview.language),
     )
 
 

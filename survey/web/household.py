@@ -34,7 +34,6 @@ from survey.web.site import (
     form_of,
     goto,
     language_of,
-    notice,
     show,
     site_of,
 )
@@ -187,7 +186,6 @@ def _page(request: AnyRequest, here: Here, view: pages.PageView, status: int = 2
         page=view,
         csrf=here.signed.csrf,
         stop="/stop",
-        notice=notice(here.site, here.interview.language),
     )
 
 

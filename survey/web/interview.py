@@ -169,6 +169,7 @@ class PageView:
     row: str = ""
     legend_is_title: bool = False
     change: bool = False
+    blank: bool = False  # nobody's page, with all it can show (survey.web.booklet)
 
 
 def show(
@@ -188,23 +189,32 @@ def show(
         trial = msgspec.structs.replace(trial, answers={**trial.answers, **sent})
     shown = routing.visible(interview.questionnaire, trial, step)
     questions = tuple(_question(interview, trial, step, question, form, findings) for question in shown)
+    alone = alone_on(page)
     title = interview.say(page.title, step) or (
-        questions[0].label if len(questions) == 1 else interview.say(step.section.title)
+        interview.say(piping.label(alone, interview.mode), step)
+        if alone
+        else interview.say(step.section.title)
     )
     return PageView(
         **_frame(interview, step),
         title=title,
-        paragraphs=_paragraphs(interview.say(page.body, step)),
+        paragraphs=paragraphs(interview.say(page.body, step)),
         form=new_form_id(),
         questions=questions,
         errors=_errors(findings, questions),
         tone=_tone(findings),
         kind=page.kind if not step.row or page.kind != "list" else "row",
-        legend_is_title=len(questions) == 1 and not page.title,
+        legend_is_title=alone is not None,
         change=change,
         row=step.row,
         **_draw(interview, page),
     )
+
+
+def alone_on(page: Page) -> Question | None:
+    """The question that is the title of its page: the only one there, on a page without a title."""
+    asked = [question for question in page.questions if question.kind != "calculate"]
+    return asked[0] if len(asked) == 1 and not page.title else None
 
 
 def _tone(findings: Sequence[Finding]) -> str:
@@ -227,7 +237,7 @@ def _frame(interview: Interview, step: Step) -> dict[str, Any]:
             sections=progress.sections,
             title=interview.say(step.section.title),
         ),
-        "minutes": word(language, "minutes", n=progress.minutes_left) if progress.minutes_left else "",
+        "minutes": "· " + word(language, "minutes", n=progress.minutes_left) if progress.minutes_left else "",
         "done": progress.done / progress.total,
     }
 
@@ -260,7 +270,7 @@ def _list(interview: Interview, step: Step, findings: Sequence[Finding], change:
     return PageView(
         **_frame(interview, step),
         title=interview.say(page.title, step),
-        paragraphs=_paragraphs(interview.say(page.body, step)),
+        paragraphs=paragraphs(interview.say(page.body, step)),
         form=new_form_id(),
         errors=tuple(("main", interview.say(finding.message)) for finding in findings),
         tone=_tone(findings),
@@ -311,41 +321,69 @@ def _question(
 ) -> QuestionView:
     kept = trial.answers.get(Key(question.id, step.row))
     chosen, missing = _chosen(question, kept, form)
-    here = [f for f in findings if f.where == question.id]
-    said = [interview.say(f.message) for f in here if f.severity == "error" and f.code != "opened"]
-    more = [interview.say(f.message) for f in here if f.code == "opened"]
-    warned = [
-        interview.say(f.message) for f in findings if f.where == question.id and f.severity == "warning"
-    ]
-    kinds = {
-        "select_one": "radios", "select_many": "checkboxes", "rank": "checkboxes", "date": "date",
-        "acknowledge": "acknowledge", "note": "note",
-    }  # fmt: skip
-    control = kinds.get(
-        question.kind, "textarea" if question.kind == "text" and question.max_length > 100 else "text"
-    )
+    here = [finding for finding in findings if finding.where == question.id]
     value = next(iter(chosen), "")
     date = value.split("-") if question.kind == "date" and value else ["", "", ""]
+    offered = routing.walk(interview.questionnaire, trial).choices(question, step.row)
+    return replace(
+        worded(interview, question, (), step),
+        options=tuple(
+            replace(
+                option_view(interview, question, choice, step),
+                checked=choice.code in chosen,
+                specified=_specified(question, choice, trial, step, form),
+            )
+            for choice in offered
+        ),
+        missing=_missing_options(interview.language, question, missing),
+        value=value if question.kind not in ("select_one", "select_many") else "",
+        parts=(date[2], date[1], date[0]) if len(date) == 3 else ("", "", ""),
+        error=" ".join(
+            interview.say(f.message) for f in here if f.severity == "error" and f.code != "opened"
+        ),
+        warning=" ".join(interview.say(f.message) for f in here if f.severity == "warning"),
+        opened=" ".join(interview.say(f.message) for f in here if f.code == "opened"),
+        remark=kept.remark if kept else "",
+    )
+
+
+_CONTROLS = {
+    "select_one": "radios", "select_many": "checkboxes", "rank": "checkboxes", "date": "date",
+    "acknowledge": "acknowledge", "note": "note",
+}  # fmt: skip
+
+
+def worded(
+    interview: Interview, question: Question, choices: Sequence[Choice], step: Step | None = None
+) -> QuestionView:
+    """A question's words and control, without an answer."""
+    long = question.kind == "text" and question.max_length > 100
     return QuestionView(
         id=question.id,
-        control=control,
+        control=_CONTROLS.get(question.kind, "textarea" if long else "text"),
         label=interview.say(piping.label(question, interview.mode), step),
         hint=interview.say(question.hint, step),
         help=interview.say(question.help, step),
         for_official=interview.say(question.for_official, step) if interview.mode == "visit" else "",
-        options=_options(interview, trial, step, question, chosen, form),
-        missing=_missing_options(interview.language, question, missing),
-        value=value if question.kind not in ("select_one", "select_many") else "",
-        parts=(date[2], date[1], date[0]) if len(date) == 3 else ("", "", ""),
+        options=tuple(option_view(interview, question, choice, step) for choice in choices),
+        missing=_missing_options(interview.language, question),
         unit=interview.say(question.unit, step),
         max_length=question.max_length,
         numeric=question.kind in ("integer", "decimal", "year"),
         optional=not question.required and question.kind != "note",
-        error=" ".join(said),
-        warning=" ".join(warned),
-        opened=" ".join(more),
-        remark=kept.remark if kept else "",
         audio=question.audio.get(interview.language, ""),
+    )
+
+
+def option_view(
+    interview: Interview, question: Question, choice: Choice, step: Step | None = None
+) -> OptionView:
+    return OptionView(
+        value=choice.code,
+        label=interview.say(choice.label, step),
+        hint=interview.say(choice.hint, step),
+        exclusive=choice.exclusive,
+        specify=specify_variable(question.id, choice.code) if choice.specify else "",
     )
 
 
@@ -373,40 +411,15 @@ def _chosen(question: Question, kept: Answer | None, form: Form | None) -> tuple
     return (str(kept.value),), ""
 
 
-def _options(
-    interview: Interview,
-    trial: Response,
-    step: Step,
-    question: Question,
-    chosen: tuple[str, ...],
-    form: Form | None,
-) -> tuple[OptionView, ...]:
-    offered = routing.walk(interview.questionnaire, trial).choices(question, step.row)
-    return tuple(
-        OptionView(
-            value=choice.code,
-            label=interview.say(choice.label, step),
-            hint=interview.say(choice.hint, step),
-            checked=choice.code in chosen,
-            exclusive=choice.exclusive,
-            **_specified(question, choice, trial, step, form),
-        )
-        for choice in offered
-    )
-
-
-def _specified(
-    question: Question, choice: Choice, trial: Response, step: Step, form: Form | None
-) -> dict[str, str]:
-    if not choice.specify:
-        return {}
+def _specified(question: Question, choice: Choice, trial: Response, step: Step, form: Form | None) -> str:
     name = specify_variable(question.id, choice.code)
     kept = trial.answers.get(Key(name, step.row))
-    said = next(iter(form.get(name, ())), "") if form is not None else str(kept.value or "") if kept else ""
-    return {"specify": name, "specified": said}
+    if form is not None:
+        return next(iter(form.get(name, ())), "")
+    return str(kept.value or "") if kept else ""
 
 
-def _missing_options(language: str, question: Question, missing: str) -> tuple[OptionView, ...]:
+def _missing_options(language: str, question: Question, missing: str = "") -> tuple[OptionView, ...]:
     if question.kind in ("note", "acknowledge"):
         return ()
     offered = []
@@ -423,7 +436,7 @@ def _errors(findings: Sequence[Finding], questions: Sequence[QuestionView]) -> t
     return tuple(dict.fromkeys(shown))
 
 
-def _paragraphs(text: str) -> tuple[str, ...]:
+def paragraphs(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split("\n\n") if part.strip())
 
 

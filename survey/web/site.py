@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import jinja2
@@ -27,6 +27,9 @@ from survey.web import forms, interview, security
 from survey.web.assets import Assets, sounds
 from survey.web.words import LANGUAGES, word
 
+if TYPE_CHECKING:
+    from survey.web.booklet import Booklet
+
 AnyRequest = Request[Any, Any, Any]
 Page = Response[str]
 
@@ -43,6 +46,7 @@ class Site:
     templates: jinja2.Environment = field(init=False)
     assets: Assets = field(default_factory=Assets)
     sounds: frozenset[str] = field(init=False)
+    booklets: dict[str, Booklet] = field(default_factory=dict)
     _questionnaires: dict[str, Questionnaire] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,6 +59,7 @@ class Site:
             auto_reload=False,
         )
         self.sounds = sounds(self.settings.folder)
+        self.templates.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": True}
         self.templates.globals |= {"asset": self.assets.url, "sounds": self.sounds}
         self._questionnaires[self.survey.version] = self.survey.questionnaire
 
@@ -87,12 +92,8 @@ def language_of(request: AnyRequest) -> str:
     return asked if asked in LANGUAGES else LANGUAGES[0]
 
 
-def show(
-    request: AnyRequest, template: str, status: int = 200, cookies: tuple[Cookie, ...] = (), **facts: Any
-) -> Page:
-    """A page in the reader's language. `facts` are what its template names."""
-    site = site_of(request)
-    language = language_of(request)
+def render(site: Site, template: str, language: str, **facts: Any) -> str:
+    """A template in a language, with what every one of them names."""
     plan = site.survey.plan
 
     def said(words: Text) -> str:
@@ -101,17 +102,30 @@ def show(
     def w(key: str, **values: Any) -> Markup | str:
         return word(language, key, **values)
 
-    other = next(code for code in LANGUAGES if code != language)
-    query = {**{key: value for key, value in request.query_params.items() if key != "lang"}, "lang": other}
-    helpline = said(plan.helpline)
-    content = site.templates.get_template(template).render(
+    return site.templates.get_template(template).render(
         language=language,
         w=w,
-        failed=status == 422,
         survey_title=said(plan.title),
         organiser=said(plan.organiser),
-        helpline=helpline,
+        helpline=said(plan.helpline),
         synthetic=site.survey.synthetic,
+        notice=notice(site, language),
+        **facts,
+    )
+
+
+def show(
+    request: AnyRequest, template: str, status: int = 200, cookies: tuple[Cookie, ...] = (), **facts: Any
+) -> Page:
+    """A page in the reader's language. `facts` are what its template names."""
+    language = language_of(request)
+    other = next(code for code in LANGUAGES if code != language)
+    query = {**{key: value for key, value in request.query_params.items() if key != "lang"}, "lang": other}
+    content = render(
+        site_of(request),
+        template,
+        language,
+        failed=status == 422,
         other_language=f"{request.url.path}?{urlencode(query)}",
         **facts,
     )

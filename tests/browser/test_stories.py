@@ -130,7 +130,7 @@ def test_no_page_of_the_household_scrolls_sideways_or_shows_an_unlabelled_field(
         assert unlabelled == []
         assert page.locator("h1").count() == 1
         small = page.evaluate(
-            "[...document.querySelectorAll('main button, main a.button, main .option label')]"
+            "[...document.querySelectorAll('main button, main a.button, main label.option')]"
             ".filter(e => e.getBoundingClientRect().height < 44).map(e => e.innerText)"
         )
         assert small == []
