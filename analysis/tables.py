@@ -4,8 +4,8 @@
                  weights="w", strata="stratum", clusters="psu", by=["commune"])
     estimates = estimate_table(table)
 
-`fold` is the one seam to engines: a `Design` is folded in memory, a DuckDB relation in DuckDB (Parquet, CSV and SQLite
-files larger than memory), an Ibis table where it lives (PostgreSQL, Spark, Trino, BigQuery). All give the same table,
+`fold` is the one seam to engines: a `Design` is folded in memory, a DuckDB relation in DuckDB (Parquet and CSV
+files larger than memory), an Ibis table where it lives (SQLite, PostgreSQL, Spark, Trino). All give the same table,
 and everything after it is the same algebra. Tables of two samples, two provinces, two servers are added with `+`: no
 person's record travels, and the sum is the table of the union.
 
@@ -56,6 +56,13 @@ class PSUTable:
     missing: FloatArray
     parts: FloatArray
     population: FloatArray
+
+    def __post_init__(self) -> None:
+        start = 0
+        for one in self.statistics:
+            if not np.isfinite(self.parts[start : start + one.width]).all():
+                raise MissingValues(f"{one.label}: infinite values")
+            start += one.width
 
     @property
     def rows(self) -> int:
@@ -139,7 +146,7 @@ class _Plan:
     def checks(self) -> str:
         """A first pass without groups: weights that cannot be, values other than 0 and 1, missing values."""
         columns = [f"CAST({_name(self.weights)} AS DOUBLE) AS w"]
-        sums = ["min(w) AS lowest", "count(*) - count(w) AS lost"]
+        sums = ["min(w) AS lowest", "count(*) - count(*) FILTER (isfinite(w)) AS lost"]
         for index, expressions in self.expressions:
             names = [f"p{index}_{k}" for k in range(len(expressions))]
             columns += [f"{_sql(one)} AS {name}" for one, name in zip(expressions, names, strict=True)]
@@ -154,7 +161,9 @@ class _Plan:
 
         `whole` are the statistics without any missing value, which need no filters.
         """
-        inside = f"coalesce(CAST({_name(self.where)} AS BOOLEAN), false)" if self.where else "true"
+        known = [f"{_name(column)} IS NOT NULL" for column in self.by]
+        asked = [f"coalesce(CAST({_name(self.where)} AS BOOLEAN), false)"] if self.where else []
+        inside = " AND ".join([*asked, *known]) or "true"
         keys = [f"{_name(self.strata)} AS h" if self.strata else "0 AS h", f"{_name(self.clusters)} AS i"]
         keys += [f"CASE WHEN {inside} THEN {_name(column)} END AS d{k}" for k, column in enumerate(self.by)]
         columns = [f"CAST({_name(self.weights)} AS DOUBLE) AS w", f"{inside} AS inside"]
@@ -182,6 +191,8 @@ class _Plan:
         import ibis
 
         inside = source[self.where].cast("boolean").fill_null(False) if self.where else ibis.literal(True)
+        for column in self.by:
+            inside = inside & source[column].notnull()
         columns: dict[str, Any] = {
             "h": source[self.strata] if self.strata else ibis.literal(0),
             "i": source[self.clusters],
@@ -196,7 +207,8 @@ class _Plan:
         for index, expressions in self.expressions:
             columns |= {f"p{index}_{k}": _ibis(source, one) for k, one in enumerate(expressions)}
         flat = source.select(**columns)
-        sums: dict[str, Any] = {"lowest": flat.w.min(), "lost": ibis.ifelse(flat.w.isnull(), 1, 0).sum()}
+        known = flat.w.abs() < math.inf
+        sums: dict[str, Any] = {"lowest": flat.w.min(), "lost": ibis.ifelse(known, 0, 1).sum()}
         if self.fpc:
             sums["population"] = flat.population.max()
         for index, expressions in self.expressions:
@@ -221,7 +233,7 @@ class _Plan:
         def numbers(name: str) -> FloatArray:
             return np.asarray(answer[name].to_numpy(), dtype=np.float64)
 
-        if int(numbers("lost").sum()) or not np.isfinite(numbers("lowest")).all():
+        if numbers("lost").any():
             raise DesignError(
                 f'weights "{self.weights}": {int(numbers("lost").sum())} are missing or infinite'
             )
@@ -275,7 +287,9 @@ def _sql(expression: Expression) -> str:
     if isinstance(expression, Square):
         return f"({_sql(expression.of)}) ** 2"
     if isinstance(expression, Column):
-        return f"nullif(CAST({_name(expression.name)} AS DOUBLE), 'nan'::DOUBLE)"
+        # Not isnan(x): by a Parquet file's statistics, which leave NaN out, DuckDB takes it for never (issue 25521).
+        number = f"CAST({_name(expression.name)} AS DOUBLE)"
+        return f"CASE WHEN isfinite({number}) OR isinf({number}) THEN {number} END"
     wanted = ", ".join(_literal(one) for one in expression.categories)
     name = _name(expression.name)
     return f"CASE WHEN {name} IS NULL THEN NULL WHEN {name} IN ({wanted}) THEN 1.0 ELSE 0.0 END"
@@ -296,11 +310,10 @@ def _ibis(source: Any, expression: Expression) -> Any:
     column = source[expression.name]
     if isinstance(expression, Column):
         number = column.cast("float64")
-        return (
-            ibis.ifelse(number.isnan(), ibis.null("float64"), number)
-            if column.type().is_floating()
-            else number
-        )
+        if not column.type().is_floating():
+            return number
+        # "Not a number" is at most infinity in no engine; not all engines can ask for it by name.
+        return ibis.ifelse(number <= math.inf, number, ibis.null("float64"))
     member = column.isin(list(expression.categories)).ifelse(1.0, 0.0)
     return ibis.ifelse(column.isnull(), ibis.null("float64"), member)
 
@@ -342,7 +355,7 @@ def _fold_design(
     with np.errstate(divide="ignore"):
         population = np.where(stage.fraction[unit] > 0, sampled / stage.fraction[unit], np.nan)
     domains = tuple(
-        np.array([labels[codes[row]] if codes[row] >= 0 else None for row in first], dtype=object)
+        np.array([*labels, None], dtype=object)[np.where(domain > 0, codes[first], -1)]
         for codes, labels in columns
     )
     return PSUTable(
