@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.simulation.intervals import (
+    FAMILIES,
     KINDS,
     Found,
     Setting,
@@ -27,15 +28,16 @@ def test_a_large_sample_of_a_common_share_is_covered_by_every_interval() -> None
     assert [one.kind for one in found] == list(KINDS)
     for one in found:
         assert abs(one.coverage - 0.95) < 4 * one.error + 0.01
-        assert 0.0 < one.met < 0.1
-        assert 0.0 < one.not_met < 0.1
+        if one.kind in FAMILIES:
+            assert 0.0 < one.met < 0.1
+            assert 0.0 < one.not_met < 0.1
 
 
 def test_a_rare_share_is_not_for_wald(rare: dict[str, Found]) -> None:
     assert rare["wald"].coverage < 0.88 < rare["logit"].coverage
     assert rare["nchs"].coverage >= rare["wilson"].coverage
     assert rare["wald"].width < rare["t"].width < rare["nchs"].width
-    assert rare["wald"].not_met > 2 * rare["nchs"].not_met
+    assert rare["t"].not_met > 2 * rare["nchs"].not_met
 
 
 def test_standard_errors_of_the_samples_are_right_on_average() -> None:
