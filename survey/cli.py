@@ -49,6 +49,14 @@ def _parser() -> argparse.ArgumentParser:
     schema.add_argument("--out", type=Path, default=Path("schema"))
     schema.set_defaults(run=_schema)
 
+    paper = verbs.add_parser("paper", help="in phiếu giấy (PDF) · print the questionnaire (PDF)")
+    codebook = verbs.add_parser("codebook", help="ghi sổ mã biến số · write the codebook (PDF or CSV)")
+    for verb, run, name in ((paper, _paper, "questionnaire.pdf"), (codebook, _codebook, "codebook.pdf")):
+        verb.add_argument("folder", type=Path, help="survey folder, or a questionnaire.yaml")
+        verb.add_argument("--out", type=Path, default=Path(name))
+        verb.add_argument("--languages", nargs="*", default=(), metavar="LANGUAGE", help="for example: vi en")
+        verb.set_defaults(run=run)
+
     sample = verbs.add_parser("sample", help="chọn mẫu hai giai đoạn · draw the two-stage sample")
     sample.add_argument("folder", type=Path)
     sample.add_argument("--frame", type=Path, required=True, help="CSV: one row for each enumeration area")
@@ -168,6 +176,26 @@ def _schema(options: argparse.Namespace) -> None:
         print(path)
 
 
+def _paper(options: argparse.Namespace) -> None:
+    from survey.folder import questionnaire_at
+    from survey.paper import paper
+
+    options.out.write_bytes(paper(questionnaire_at(options.folder), options.languages))
+    print(options.out)
+
+
+def _codebook(options: argparse.Namespace) -> None:
+    from survey.codebook import as_csv, as_pdf
+    from survey.folder import questionnaire_at
+
+    questionnaire = questionnaire_at(options.folder)
+    if options.out.suffix == ".csv":
+        options.out.write_text(as_csv(questionnaire, options.languages), encoding="utf-8-sig")
+    else:
+        options.out.write_bytes(as_pdf(questionnaire, options.languages))
+    print(options.out)
+
+
 def _sample(options: argparse.Namespace) -> None:
     from survey.draw import sample, show
     from survey.folder import Folder
@@ -252,3 +280,7 @@ def _demo(options: argparse.Namespace) -> None:
     from survey.demo import run
 
     run(seed=options.seed, out=options.out, serve=options.serve, port=options.port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -485,13 +485,13 @@ def _serve(
 ) -> None:
     port = _free(port)
     home = f"http://127.0.0.1:{port}"
-    count = write_letters(folder, _some_codes(out, code), home, out / "letters.html", synthetic=True)
+    count = write_letters(folder, _some_codes(out, code), home, out / "letters.pdf", synthetic=True)
     console.print(
         f"\n[bold]Mở · Open[/] {home}/results/\n"
         f"  Hộ · household        {home}/               mã · code  [bold]{code}[/]\n"
         f"  Cán bộ · official     {home}/field          {OFFICIAL}  [bold]{passwords[OFFICIAL]}[/]\n"
         f"  Thống kê · statistics {home}/office         {STATISTICIAN}  [bold]{passwords[STATISTICIAN]}[/]\n"
-        f"  Thư có mã QR · letters with QR: {out / 'letters.html'} ({count})\n"
+        f"  Thư có mã QR · letters with QR: {out / 'letters.pdf'} ({count})\n"
         "  Dừng · stop: Ctrl+C",
         soft_wrap=True,
     )

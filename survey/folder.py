@@ -60,6 +60,17 @@ class Folder:
         return cls(path, found.questionnaire, found.plan, found.analysis, found.areas, _hash(path))
 
 
+def questionnaire_at(path: Path | str) -> Questionnaire:
+    """The questionnaire of a survey folder, or of one file alone; BadDocument with every mistake in it."""
+    path = Path(path)
+    file = path / "questionnaire.yaml" if path.is_dir() else path
+    found = _Found()
+    text = _text(found, file)
+    if text is None:
+        raise BadDocument(found.findings)
+    return reading.read(text, file.name)
+
+
 def read_areas(path: Path) -> tuple[dict[str, str], ...]:
     """The rows of an areas file, which the check of its folder has found right."""
     with path.open(encoding="utf-8-sig", newline="") as file:

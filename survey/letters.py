@@ -1,4 +1,4 @@
-"""The letters that bring each household its code, as one file to print: a page a household, sorted by hamlet."""
+"""The letters that bring each household its code, as one PDF to print: a page a household, sorted by hamlet."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ import io
 import os
 from pathlib import Path
 
-import jinja2
 import segno
-from markupsafe import Markup
 
 from survey.fieldwork.areas import areas
 from survey.folder import Folder
 from survey.problems import SurveyError
+from survey.typesetting import pdf
 from survey.web.words import long_date
 
 
 def write_letters(folder: Folder, codes: Path, url: str, out: Path, *, synthetic: bool = False) -> int:
-    """Write a letter for each line of the codes file (`survey load`) into the HTML file `out`; returns how many.
+    """Write a letter for each line of the codes file (`survey load`) into the PDF `out`; returns how many.
 
     `url` is the address households open; the square holds it with the code, and opening it only fills the code in.
     The file is as secret as the codes (mode 0600): print it, then destroy it.
@@ -38,24 +37,25 @@ def write_letters(folder: Folder, codes: Path, url: str, out: Path, *, synthetic
         {**row, "commune": names.get(row["commune"], row["commune"]), "qr": _square(f"{url}/c/{row['code']}")}
         for row in rows
     ]
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True
-    )
-    closes = {language: long_date(language, folder.plan.dates.closes) for language in ("vi", "en")}
-    text = templates.get_template("letters.html").render(
-        letters=letters, url=url, closes=closes, synthetic=synthetic, title=folder.plan.title,
-        organiser=folder.plan.organiser, helpline=folder.plan.helpline,
-    )  # fmt: skip
+    letters_of = {
+        "letters": letters,
+        "url": url,
+        "closes": {language: long_date(language, folder.plan.dates.closes) for language in ("vi", "en")},
+        "synthetic": synthetic,
+        "title": folder.plan.title,
+        "organiser": folder.plan.organiser,
+        "helpline": folder.plan.helpline,
+    }
     descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pdf("letters.typ", letters_of))
     return len(letters)
 
 
-def _square(text: str) -> Markup:
+def _square(text: str) -> str:
     """A QR code as SVG; error level M still reads when a tenth of it is dirty or folded."""
     svg = io.BytesIO()
     segno.make(text, error="m", micro=False).save(
         svg, kind="svg", xmldecl=False, svgns=True, omitsize=True, border=2
     )
-    return Markup(svg.getvalue().decode())  # noqa: S704 - made here from a code and an address, quoted by segno
+    return svg.getvalue().decode()

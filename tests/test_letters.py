@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
+import pypdfium2
 import pytest
 
 from survey.folder import Folder
@@ -19,18 +19,21 @@ C1,7KXM-94TR-BQ2CH,10525,Tổ 1,"Nhà <1>"
 
 
 def test_letters_are_sorted_by_hamlet_and_carry_code_and_square(tmp_path: Path) -> None:
-    codes, out = tmp_path / "codes.csv", tmp_path / "letters.html"
+    codes, out = tmp_path / "codes.csv", tmp_path / "letters.pdf"
     codes.write_text(CODES, encoding="utf-8")
     assert write_letters(FOLDER, codes, "https://khaosat.example.vn/", out, synthetic=True) == 2
-    text = out.read_text(encoding="utf-8")
-    assert re.findall(r"<b>(.*?)</b>", text) == ["7KXM-94TR-BQ2CH", "BBBB-CCCC-DDDDD"]
-    assert text.count("<svg") == 2
-    assert "Phường Hải Dương" in text
-    assert "Nhà &lt;1&gt;" in text
-    assert "Synthetic data" in text
+    pages = [page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(out)]
+    assert len(pages) == 2
+    assert "7KXM-94TR-BQ2CH" in pages[0]
+    assert "BBBB-CCCC-DDDDD" in pages[1]
+    for page in pages:
+        assert "Phường Hải Dương" in page
+        assert "https://khaosat.example.vn" in page
+        assert "Synthetic data" in page
+    assert "Nhà <1>" in pages[0]
     assert out.stat().st_mode & 0o077 == 0
 
 
 def test_without_codes_it_says_where_they_come_from(tmp_path: Path) -> None:
     with pytest.raises(SurveyError, match="survey load"):
-        write_letters(FOLDER, tmp_path / "none.csv", "https://x", tmp_path / "o.html")
+        write_letters(FOLDER, tmp_path / "none.csv", "https://x", tmp_path / "o.pdf")

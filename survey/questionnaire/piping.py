@@ -11,7 +11,7 @@ from survey.questionnaire.response import Response
 from survey.questionnaire.routing import Step, walk
 from survey.questionnaire.values import plain
 
-_REFERENCE = re.compile(r"\$\{\s*([a-z][a-z0-9_]*)\s*\}")
+REFERENCE = re.compile(r"\$\{\s*([a-z][a-z0-9_]*)\s*\}")
 
 
 def say(
@@ -51,7 +51,7 @@ def say(
             said = [view.label(name, code, language) or code for code in said]
         return ", ".join(said) or "…"
 
-    return _REFERENCE.sub(fill, template)
+    return REFERENCE.sub(fill, template)
 
 
 def label(question: Question, mode: str) -> Text:
