@@ -34,7 +34,8 @@ from survey import __version__
 from survey.fieldwork import dispositions
 from survey.fieldwork.areas import areas as read_areas
 from survey.fieldwork.areas import as_of
-from survey.fieldwork.cases import Attempt, Case
+from survey.fieldwork.cases import Attempt, Case, disposition
+from survey.fieldwork.listing import reserve_factor
 from survey.folder import SAMPLE_COLUMNS, Folder, column_name, frozen_columns
 from survey.problems import Conflict
 from survey.questionnaire.codebook import MISSING, Variable, variables
@@ -53,7 +54,7 @@ BATCH: Final = 2000
 DESIGN_COLUMNS: Final = {
     "stage1_probability": "DOUBLE", "stage2_probability": "DOUBLE", "psus_sampled": "INTEGER",
     "psus_in_stratum": "INTEGER", "households_sampled": "INTEGER", "households_listed": "INTEGER",
-    "certainty": "BOOLEAN", "disposition": "VARCHAR", "category": "VARCHAR", "respondent": "BOOLEAN",
+    "certainty": "BOOLEAN", "reserve": "BOOLEAN", "field_factor": "DOUBLE", "disposition": "VARCHAR", "category": "VARCHAR", "respondent": "BOOLEAN",
     "eligible_count": "INTEGER",
 }  # fmt: skip
 ROW_COLUMNS: Final = {
@@ -217,6 +218,7 @@ class _Freezing:
         self.versions: Counter[str] = Counter()
         self.modes: Counter[str] = Counter()
         self.dispositions: Counter[str] = Counter()
+        self._opened: Counter[str] = Counter()  # reserve households put to work, by PSU
         self.persons = 0
         self._older: dict[str, Questionnaire] = {folder.questionnaire.version: folder.questionnaire}
         known = as_of(read_areas(folder.areas), folder.plan.territory.as_of)
@@ -274,6 +276,7 @@ class _Freezing:
     def _households(self) -> Iterator[dict[str, Any]]:
         """One row a sampled case; the roster rows of its complete response are added on the way."""
         answered = self._answered()
+        self._opened = Counter(case.unit.psu for case in cases.every(self.connection) if case.release)
         attempts = cases.every_attempt(self.connection)
         for case in cases.every(self.connection):
             if case.reserve:
@@ -333,14 +336,15 @@ class _Freezing:
         state: dispositions.ResponseState,
         answers: dict[str, Any],
     ) -> dict[str, Any]:
-        final = dispositions.final(attempts, state)
-        if case.override is not None and state != "complete":
-            final = dispositions.DISPOSITIONS[case.override.code]
+        final = disposition(case, attempts, state)
         self.dispositions[final.code] += 1
         unit = case.unit
         row: dict[str, Any] = dict(self.areas.get(unit.commune, {}))
         row |= {name: getattr(unit, name) for name in _UNIT}
+        found = case.finding.factor if case.finding else 1.0
         row |= {
+            "reserve": unit.reserve,
+            "field_factor": found * reserve_factor(unit.households_sampled, self._opened[unit.psu]),
             # A case that never answered stands with those that officials went to: that is where it was last left.
             "mode": attempts[-1].mode if attempts else "visit",
             "disposition": final.code,

@@ -131,7 +131,7 @@ def evaluate(households: pa.Table, persons: pa.Table, plan: AnalysisPlan) -> Mea
             'JOIN households_seen h USING ("case") WHERE p.selected OR NOT p.eligible'
         )
         design = ["case", "stratum", "psu", "commune", "stage1_probability", "stage2_probability", "certainty",
-                  "respondent", "category", "disposition", "mode"]  # fmt: skip
+                  "reserve", "field_factor", "respondent", "category", "disposition", "mode"]  # fmt: skip
         design += [name for step in plan.weighting for name in step.by]
         margins = [name for step in plan.weighting for margin in step.margins for name in margin]
         units = {
@@ -488,12 +488,16 @@ class _Estimation:
     def _outcomes(self) -> Outcomes:
         households = self.measured.households
         answered = households["respondent"] == 1.0
+        drawn = (
+            households["reserve"] != 1.0
+        )  # what a reserve household says makes up for no household first drawn
+        category, base = households["category"][drawn], self.weighted.base[drawn]
         return Outcomes(
             complete=int(answered.sum()),
             counts=dict(sorted(Counter(households["disposition"]).items())),
             by_mode=dict(sorted(Counter(households["mode"][answered]).items())),
-            rates=_rates(OutcomeCounts.of(households["category"])),
-            weighted_rates=_rates(OutcomeCounts.of(households["category"], self.weighted.base)),
+            rates=_rates(OutcomeCounts.of(category)),
+            weighted_rates=_rates(OutcomeCounts.of(category, base)),
             persons=int((self.weighted.persons.weight > 0).sum()),
         )
 

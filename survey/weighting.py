@@ -66,7 +66,8 @@ def weigh(households: Arrays, persons: Arrays, plan: AnalysisPlan, totals: Mappi
     """The weighting steps of the plan, in order.
 
     households: one row for each sampled case, nonrespondents too (no unreleased reserves), with
-        `stratum`, `psu`, `stage1_probability`, `stage2_probability`, `certainty` (bool), `respondent` (bool: the
+        `stratum`, `psu`, `stage1_probability`, `stage2_probability`, `field_factor` (what field work found the list
+        to be, `survey.fieldwork.listing`), `certainty` (bool), `respondent` (bool: the
         answers are complete), `category` (AAPOR: I P R NC O UH UO NE), and every column named in `by` of a step.
     persons: one row for each *measured* person of the responding households: the person drawn, and those outside
         the draw (children) whom the questionnaire covers; with `household` (row number in `households`),
@@ -75,7 +76,7 @@ def weigh(households: Arrays, persons: Arrays, plan: AnalysisPlan, totals: Mappi
 
     All other columns pass through and can be estimated from. Raises NotWeighted.
     """
-    base = 1.0 / (households["stage1_probability"] * households["stage2_probability"])
+    base = households["field_factor"] / (households["stage1_probability"] * households["stage2_probability"])
     chain = _Chain(households, persons, base, plan.release.lonely_psu)
     for number, step in enumerate(plan.weighting, start=1):
         try:

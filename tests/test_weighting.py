@@ -51,6 +51,7 @@ def households(**changes):
         "mode": mode,
         "stage1_probability": np.where(town, 0.1, 0.2),
         "stage2_probability": np.full(len(CASES), 0.1),
+        "field_factor": np.ones(len(CASES)),
         "certainty": np.zeros(len(CASES), dtype=bool),
         inside("HH"): np.ones(len(CASES)),
         having("HH"): np.array([1, 0, np.nan, 1, np.nan, 0, np.nan, np.nan, np.nan], dtype=float),

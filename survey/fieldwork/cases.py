@@ -1,33 +1,53 @@
 """The life of a case: one sampled household, in every mode, from the draw to its final disposition.
 
-A case is shared by the web and the visit: one code, one set of answers, one list entry. Its states and the events
-that move it are this table; anything not in it is a `Conflict` that leaves the case as it was.
+A case is shared by the web and the visit: one code, one set of answers, one list entry. `TABLE` says what each event
+makes of each state; where it has nothing the event is a `Conflict` and leaves the case as it was.
 
-    state      opened    attempted           completed   closed    reopened   assigned
-    waiting    started   visited | closed    complete    closed    -          waiting
-    visited    started   visited | closed    complete    closed    -          visited
-    started    started   started | closed    complete    closed    -          started
-    complete   complete  complete            complete    -         started    complete
-    closed     started   visited | closed    complete    closed    started    closed
+    state     opened   attempted  completed  closed   reopened  released  relisted
+    reserve   reserve  reserve    reserve    -        -         waiting   -
+    waiting   started  visited    complete   closed   -         -         waiting
+    visited   started  visited    complete   closed   -         -         visited
+    started   started  started    complete   closed   -         -         started
+    complete  complete complete   complete   -        started   -         complete
+    closed    started  visited    complete   closed   started   -         closed
 
 - The first complete response wins; a second one is kept beside it and changes nothing.
 - A case closed at the door opens again when the household answers on the web after all: never refuse an answer.
-- An attempt recorded after completion is kept for the record: the official could not know.
+- An attempt after which nobody need come back (refused, vacant …) closes the case, unless it is complete. One recorded
+  after completion is kept for the record: the official could not know.
+- A household drawn into the reserve is worked only once a supervisor has opened it; what it says before that is kept and
+  counts from then on. The case whose place it takes keeps its own outcome, and the reserve counts in no outcome rate.
+- A dwelling that is relisted as gone closes; every other finding only changes the design weight (`listing`).
+- A case can be given to another official in any state, and whatever its state a supervisor may set its final code.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from survey.fieldwork.dispositions import DISPOSITIONS, OUTCOMES
+from survey.fieldwork.dispositions import DISPOSITIONS, OUTCOMES, Disposition, ResponseState, final
+from survey.fieldwork.listing import Finding
 from survey.fieldwork.sample import SampledUnit
-from survey.problems import Conflict
+from survey.problems import Conflict, Text
 
-State = Literal["waiting", "visited", "started", "complete", "closed"]
+State = Literal["reserve", "waiting", "visited", "started", "complete", "closed"]
 Mode = Literal["self", "visit", "proxy", "phone"]
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where an attempt was made, as the phone said: degrees (WGS 84) and metres. Sensitive: see docs/field-manual.md."""
+
+    latitude: float
+    longitude: float
+    accuracy: float
+
+    def __post_init__(self) -> None:
+        if not (-90 <= self.latitude <= 90 and -180 <= self.longitude <= 180 and self.accuracy >= 0):
+            raise ValueError("not a place on earth")
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
@@ -45,6 +65,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     outcome: str
     note: str = ""
     appointment: str = ""
+    place: Place | None = None
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
@@ -66,10 +87,23 @@ class Override(Struct, frozen=True, kw_only=True):
             raise ValueError("an override needs a reason")
 
 
+class Release(Struct, frozen=True, kw_only=True):
+    """Who opened a reserve household, when, why, and in whose place."""
+
+    instead_of: str
+    reason: str
+    author: str
+    at: int
+
+    def __post_init__(self) -> None:
+        if not self.reason.strip():
+            raise ValueError("opening a reserve household needs a reason")
+
+
 class Case(Struct, frozen=True, kw_only=True):
     """One sampled household in the field. `unit` is as drawn and never edited.
 
-    `reserve`: drawn, but not to be worked until it is released.
+    `reserve`: drawn, but not to be worked until a supervisor opens it; `release` says by whom and why it was.
     `id` is pseudonymous; the address is kept apart (`survey.storage.identities`). `assignee` is the name of the
     official's account, "" while nobody has it. `response` is the response that completed the case first.
     """
@@ -85,6 +119,13 @@ class Case(Struct, frozen=True, kw_only=True):
     last_outcome: str = ""
     appointment: str = ""
     override: Override | None = None
+    release: Release | None = None
+    finding: Finding | None = None
+
+    @property
+    def stands(self) -> State:
+        """Where it stands in the table."""
+        return "reserve" if self.reserve else self.state
 
 
 class Assigned(Struct, frozen=True):
@@ -119,58 +160,125 @@ class Reopened(Struct, frozen=True):
     """The answers are corrected before the cut-off, or a closed case is worked again."""
 
 
-CaseEvent = Assigned | Opened | Attempted | Completed | Closed | Reopened
+class Released(Struct, frozen=True):
+    """A supervisor opens a reserve household."""
+
+    release: Release
+
+
+class Relisted(Struct, frozen=True):
+    """Somebody found that the list of households does not say what is there."""
+
+    finding: Finding
+
+
+CaseEvent = Assigned | Opened | Attempted | Completed | Closed | Reopened | Released | Relisted
+
+EVENTS: dict[type[CaseEvent], str] = {
+    Opened: "opened", Attempted: "attempted", Completed: "completed", Closed: "closed", Reopened: "reopened",
+    Released: "released", Relisted: "relisted",
+}  # fmt: skip
+"""The columns of the table; being assigned changes no state and is possible in all."""
+
+
+def _table(*rows: str) -> Mapping[tuple[State, str], State]:
+    found: dict[tuple[State, str], State] = {}
+    for row in rows:
+        state, *leads = row.split()
+        found |= {
+            (state, event): lead  # type: ignore[misc]
+            for event, lead in zip(EVENTS.values(), leads, strict=True)
+            if lead != "-"
+        }
+    return found
+
+
+TABLE = _table(
+    # opened attempted completed closed reopened released relisted
+    "reserve  reserve  reserve  reserve  -      -       waiting -",
+    "waiting  started  visited  complete closed -       -       waiting",
+    "visited  started  visited  complete closed -       -       visited",
+    "started  started  started  complete closed -       -       started",
+    "complete complete complete complete -      started -       complete",
+    "closed   started  visited  complete closed started -       closed",
+)
+"""The next state by state and event. What an attempt or a finding itself decides, it adds in `advance`."""
 
 
 def advance(case: Case, event: CaseEvent) -> Case:
     """The case after this event, by the table above; `Conflict` where the table has none."""
+    if isinstance(event, Assigned):
+        return msgspec.structs.replace(case, assignee=event.assignee)
+    lead = TABLE.get((case.stands, EVENTS[type(event)]))
+    overridden = isinstance(event, Closed) and event.override is not None and not case.reserve
+    if lead is None and not overridden:
+        raise Conflict(_refused(case, event))
+    after = case if case.reserve else msgspec.structs.replace(case, state=lead or case.state)
     match event:
-        case Assigned(assignee):
-            return msgspec.structs.replace(case, assignee=assignee)
-        case Opened():
-            if case.state == "complete":
-                return case
-            return msgspec.structs.replace(case, state="started")
         case Attempted(attempt):
-            return _attempted(case, attempt)
+            return _attempted(case, after, attempt)
         case Completed(response):
-            if case.response:
-                return case
-            return msgspec.structs.replace(case, state="complete", response=response)
+            return msgspec.structs.replace(after, response=case.response or response)
         case Closed(override):
-            if case.state == "complete" and override is None:
-                raise Conflict(
-                    {
-                        "vi": f"Hộ {case.id} đã trả lời xong, không cần đóng lại.",
-                        "en": f"Case {case.id} is complete; there is nothing to close.",
-                    }
-                )
-            state: State = "complete" if case.state == "complete" else "closed"
-            return msgspec.structs.replace(case, state=state, override=override)
+            return msgspec.structs.replace(after, override=override)
         case Reopened():
-            if case.state not in ("complete", "closed"):
-                raise Conflict(
-                    {
-                        "vi": f"Hộ {case.id} đang mở, không cần mở lại.",
-                        "en": f"Case {case.id} is open; there is nothing to reopen.",
-                    }
-                )
-            return msgspec.structs.replace(case, state="started", response="", override=None)
+            return msgspec.structs.replace(after, response="", override=None)
+        case Released(release):
+            state: State = "complete" if case.response else "waiting"
+            return msgspec.structs.replace(case, state=state, reserve=False, release=release)
+        case Relisted(finding):
+            gone = finding.gone and case.state != "complete"
+            return msgspec.structs.replace(after, finding=finding, state="closed" if gone else after.state)
+    return after
 
 
-def _attempted(case: Case, attempt: Attempt) -> Case:
+def _attempted(case: Case, after: Case, attempt: Attempt) -> Case:
     """Counters and the latest outcome by the attempt's own time; late arrivals do not overwrite newer news."""
     counted = msgspec.structs.replace(case, attempts=case.attempts + 1)
     if case.last_attempt_at is not None and attempt.at < case.last_attempt_at:
         return counted
-    counted = msgspec.structs.replace(
+    closes = not (OUTCOMES[attempt.outcome].comes_back or case.reserve or case.state == "complete")
+    return msgspec.structs.replace(
         counted,
+        state="closed" if closes else after.state,
         last_attempt_at=attempt.at,
         last_outcome=attempt.outcome,
         appointment=attempt.appointment,
     )
-    if case.state == "complete":
-        return counted
-    if not OUTCOMES[attempt.outcome].comes_back:
-        return msgspec.structs.replace(counted, state="closed")
-    return msgspec.structs.replace(counted, state="started" if case.state == "started" else "visited")
+
+
+def disposition(
+    case: Case, attempts: Sequence[Attempt], answers: ResponseState, invited: bool = True
+) -> Disposition:
+    """The final disposition of a case. Complete answers speak first; then what a supervisor decided, with a reason;
+    then a finding that the dwelling is gone; else the rule over the attempts (`dispositions.final`)."""
+    if answers != "complete":
+        if case.override is not None:
+            return DISPOSITIONS[case.override.code]
+        if case.finding is not None and case.finding.gone:
+            return DISPOSITIONS["4.50"]
+    return final(attempts, answers, invited)
+
+
+def _refused(case: Case, event: CaseEvent) -> Text:
+    if case.reserve:
+        return {
+            "vi": f"Hộ {case.id} là hộ dự phòng, giám sát chưa mở.",
+            "en": f"Case {case.id} is a reserve household that no supervisor has opened.",
+        }
+    match event:
+        case Closed():
+            return {
+                "vi": f"Hộ {case.id} đã trả lời xong, không cần đóng lại.",
+                "en": f"Case {case.id} is complete; there is nothing to close.",
+            }
+        case Released():
+            return {
+                "vi": f"Hộ {case.id} không phải hộ dự phòng chờ mở.",
+                "en": f"Case {case.id} is not a reserve household waiting to be opened.",
+            }
+        case _:
+            return {
+                "vi": f"Hộ {case.id} đang mở, không cần mở lại.",
+                "en": f"Case {case.id} is open; there is nothing to reopen.",
+            }

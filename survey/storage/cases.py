@@ -9,7 +9,19 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Row, Select, func, select, update
 
-from survey.fieldwork.cases import Assigned, Attempt, Attempted, Case, CaseEvent, Override, advance
+from survey.fieldwork.cases import (
+    Assigned,
+    Attempt,
+    Attempted,
+    Case,
+    CaseEvent,
+    Override,
+    Place,
+    Release,
+    Released,
+    advance,
+)
+from survey.fieldwork.listing import Finding
 from survey.fieldwork.sample import SampledUnit
 from survey.problems import Refused
 from survey.storage.clock import now
@@ -143,7 +155,11 @@ def record_attempts(connection: Connection, many: Sequence[Attempt]) -> int:
 
 
 def _keep_new(connection: Connection, attempt: Attempt) -> bool:
-    values = {**msgspec.structs.asdict(attempt), "received_at": now()}
+    values = {
+        **msgspec.structs.asdict(attempt),
+        "place": _document(attempt.place),
+        "received_at": now(),
+    }
     return bool(insert_once(connection, attempts, [values], attempts.c.id))
 
 
@@ -172,13 +188,9 @@ def progress(connection: Connection, communes: Sequence[str] | None = None) -> l
     return [Progress(commune=commune, **by_state) for commune, by_state in sorted(counts.items())]
 
 
-def release_reserves(connection: Connection, case_ids: Sequence[str]) -> int:
-    """Put reserve households to work; which ones is decided by the plan, not at the door."""
-    return connection.execute(
-        update(cases)
-        .where(cases.c.id.in_(list(case_ids)), cases.c.reserve)
-        .values(reserve=False, changed_at=now())
-    ).rowcount
+def release(connection: Connection, case: str, release: Release) -> Case:
+    """Open a reserve household; `Conflict` if it is none."""
+    return move(connection, case, Released(release))
 
 
 def _streamed(connection: Connection, query: Select[*tuple[Any, ...]]) -> Iterator[Row[*tuple[Any, ...]]]:
@@ -203,7 +215,9 @@ def _values(case: Case) -> dict[str, Any]:
         "last_attempt_at": case.last_attempt_at,
         "last_outcome": case.last_outcome,
         "appointment": case.appointment,
-        "override": None if case.override is None else msgspec.json.encode(case.override).decode(),
+        "override": _document(case.override),
+        "release": _document(case.release),
+        "finding": _document(case.finding),
         "changed_at": now(),
     }
 
@@ -221,7 +235,13 @@ def _case(row: Row[*tuple[Any, ...]]) -> Case:
         last_outcome=row.last_outcome,
         appointment=row.appointment,
         override=None if row.override is None else msgspec.json.decode(row.override, type=Override),
+        release=None if row.release is None else msgspec.json.decode(row.release, type=Release),
+        finding=None if row.finding is None else msgspec.json.decode(row.finding, type=Finding),
     )
+
+
+def _document(value: Struct | None) -> str | None:
+    return None if value is None else msgspec.json.encode(value, order="deterministic").decode()
 
 
 def _attempt(row: Row[*tuple[Any, ...]]) -> Attempt:
@@ -234,4 +254,5 @@ def _attempt(row: Row[*tuple[Any, ...]]) -> Attempt:
         outcome=row.outcome,
         note=row.note,
         appointment=row.appointment,
+        place=None if row.place is None else msgspec.json.decode(row.place, type=Place),
     )

@@ -53,6 +53,8 @@ cases = Table(
     Column("appointment", Text, nullable=False),
     Column("override", Text),
     Column("changed_at", BigInteger, nullable=False),
+    Column("release", Text),  # who opened a reserve household, and why
+    Column("finding", Text),  # where the list was wrong
     Index(None, "assignee", "commune", "id"),
     Index(None, "commune", "state"),
 )
@@ -78,6 +80,7 @@ attempts = Table(
     Column("note", Text, nullable=False),
     Column("appointment", Text, nullable=False),
     Column("received_at", BigInteger, nullable=False),
+    Column("place", Text),
 )
 
 codes = Table(  # keyed hashes only: whoever reads this table cannot answer for a household

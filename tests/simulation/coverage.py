@@ -192,6 +192,7 @@ class Trial:
             name: np.array([getattr(unit, name) for unit in units])
             for name in ("case", "stratum", "psu", "stage1_probability", "stage2_probability", "certainty")
         }
+        columns["field_factor"] = np.ones(len(units))
         columns["category"] = np.array([CATEGORY[word] for word in outcome])
         columns["respondent"] = columns["answered"] = happened.complete
         columns["mode"] = np.where(happened.online, "self", "visit")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from survey.fieldwork.cases import Attempt, Closed, Override
-from survey.problems import Refused
+from survey.fieldwork.cases import Attempt, Closed, Override, Place, Release, Relisted
+from survey.fieldwork.listing import Finding
+from survey.problems import Conflict, Refused
 from survey.storage import cases, identities
 from survey.storage.database import Database
 from tests.storage.households import unit
@@ -79,11 +81,28 @@ def test_a_reserve_is_worked_only_when_released(field: Database) -> None:
     field.write_now(cases.assign, ["10510"], "an")
     with field.reading() as connection:
         assert sum(row.cases for row in cases.progress(connection)) == 10
-    assert field.write_now(cases.release_reserves, ["HD-000010", "HD-000001"]) == 1
+    opened = Release(instead_of="HD-000005", reason="hộ đã chuyển đi", author="chi", at=5)
+    assert field.write_now(cases.release, "HD-000010", opened).release == opened
+    for none in ("HD-000010", "HD-000001"):
+        with pytest.raises(Conflict):
+            field.write_now(cases.release, none, opened)
     with field.reading() as connection:
         assert {row.commune: row.cases for row in cases.progress(connection)} == {"10507": 5, "10510": 6}
         assert [case.id for case in cases.assigned_to(connection, "an")][-1] == "HD-000010"
         assert [row.commune for row in cases.progress(connection, ["10507"])] == ["10507"]
+
+
+def test_where_the_list_was_wrong_and_where_a_visit_was_made_are_kept(field: Database) -> None:
+    found = Finding(kind="split", number=2, author="an", at=9, note="hai hộ ăn riêng")
+    field.write_now(cases.move, "HD-000001", Relisted(found))
+    there = msgspec.structs.replace(
+        attempt("a1", "nobody_home"), place=Place(latitude=20.94, longitude=106.33, accuracy=8.0)
+    )
+    assert [field.write_now(cases.take_attempt, there) for _ in range(2)] == ["new", "again"]
+    assert field.write_now(cases.take_attempt, attempt("a1", "refused")) == "conflict"
+    with field.reading() as connection:
+        assert cases.existing(connection, "HD-000001").finding == found
+        assert cases.attempts_of(connection, "HD-000001") == [there]
 
 
 def test_progress_counts_states(field: Database) -> None:

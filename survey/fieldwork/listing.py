@@ -1,0 +1,62 @@
+"""When the list of households does not say what is there, and what that does to probabilities of selection.
+
+The unit that was drawn is a line of the list. Its probability is never edited; what field work finds is kept beside it
+and enters the design weight as a factor:
+
+    finding    what was found at the address                            factor     the case
+    moved      another household lives there now                        1          goes on with those who live there
+    gone       demolished, or no dwelling any more                      -          not eligible (AAPOR 4.50)
+    split      k households where one was listed; one drawn at random   k          goes on with the one drawn
+    merged     one household that stands on m lines of the list         1/m        goes on
+
+split: the line's probability p leads to each of its k households with p/k. merged: any of the m lines leads to the
+household, so that each carries the m-th part of it; this is the generalised weight share method with equal links
+(Lavallée, *Indirect Sampling*, 2007, ch. 2), which needs no probability of the other lines.
+
+Reserve households come from the same systematic draw. When r of them are opened in an area of which n were to be
+worked, n + r of the same list are in the sample, so that every household of that area weighs n/(n + r) times as much.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Kind = Literal["moved", "gone", "split", "merged"]
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """What was found instead of the line of the list. `number`: households found (split), lines it is on (merged)."""
+
+    kind: Kind
+    author: str
+    at: int
+    number: int = 1
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.number > 1) != (self.kind in ("split", "merged")) or not 1 <= self.number <= 50:
+            raise ValueError(
+                "a split household or one on several lines says how many (2 to 50); others do not"
+            )
+
+    @property
+    def gone(self) -> bool:
+        return self.kind == "gone"
+
+    @property
+    def factor(self) -> float:
+        """By how much the design weight is multiplied."""
+        match self.kind:
+            case "split":
+                return float(self.number)
+            case "merged":
+                return 1.0 / self.number
+            case _:
+                return 1.0
+
+
+def reserve_factor(sampled: int, opened: int) -> float:
+    """By how much the design weight of every household of an area is multiplied when reserves were opened there."""
+    return sampled / (sampled + opened)
