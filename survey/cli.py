@@ -49,6 +49,13 @@ def _parser() -> argparse.ArgumentParser:
     schema.add_argument("--out", type=Path, default=Path("schema"))
     schema.set_defaults(run=_schema)
 
+    preview = verbs.add_parser(
+        "preview", help="xem thử phiếu hỏi khi soạn · try a questionnaire while writing it"
+    )
+    preview.add_argument("folder", type=Path, help="survey folder, or a questionnaire.yaml")
+    preview.add_argument("--port", type=int, default=8001)
+    preview.set_defaults(run=_preview)
+
     paper = verbs.add_parser("paper", help="in phiếu giấy (PDF) · print the questionnaire (PDF)")
     codebook = verbs.add_parser("codebook", help="ghi sổ mã biến số · write the codebook (PDF or CSV)")
     for verb, run, name in ((paper, _paper, "questionnaire.pdf"), (codebook, _codebook, "codebook.pdf")):
@@ -174,6 +181,12 @@ def _schema(options: argparse.Namespace) -> None:
 
     for path in write_schemas(options.out):
         print(path)
+
+
+def _preview(options: argparse.Namespace) -> None:
+    from survey.preview import serve
+
+    serve(options.folder, options.port)
 
 
 def _paper(options: argparse.Namespace) -> None:
