@@ -24,7 +24,7 @@ from survey.problems import Refused, SurveyError, Unavailable
 from survey.settings import Settings, keys
 from survey.storage import surveys
 from survey.storage.database import Database
-from survey.web import assets, booklet, field, health, household, office, security, sync
+from survey.web import assets, booklet, entry, field, health, household, members, office, security, sync
 from survey.web.site import ForgedForm, NotYours, Site, by_script, goto, message, site_of
 
 BODY_LIMIT = 256 * 1024
@@ -64,7 +64,9 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
             opened.close()
 
     handlers: list[Any] = [
+        *entry.HANDLERS,
         *household.HANDLERS,
+        *members.HANDLERS,
         *field.HANDLERS,
         *sync.HANDLERS,
         *office.HANDLERS,

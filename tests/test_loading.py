@@ -71,7 +71,9 @@ def test_a_sample_becomes_cases_addresses_and_letters(tmp_path: Path, url: str, 
         rows = list(csv.DictReader(file))
     with Database.open(url) as db, db.reading() as connection:
         for row in rows:
-            assert codes.find(connection, digest(row["code"], keys(url).codes)) == row["case"]
+            opened = codes.find(connection, digest(row["code"], keys(url).codes))
+            assert opened is not None
+            assert (opened.case, opened.member, opened.replaces) == (row["case"], "", False)
         case = cases.find(connection, "HD-000003")
         assert case is not None
         assert case.unit.stage1_probability == 0.125

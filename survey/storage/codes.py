@@ -1,13 +1,14 @@
 """Household codes, as keyed hashes only. The plain code exists once: on the letter.
 
 A digest is made by `survey.access.codes.digest(code, key)`. A case may have had several codes; all but the last are
-revoked. Counts of tries live here too, because every worker must see them.
+revoked. A member who wants to answer alone has a code of his or her own. Counts of tries live here too, because every worker must see them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -15,27 +16,57 @@ from survey.storage.clock import now
 from survey.storage.tables import codes, limits
 
 
-def issue(connection: Connection, pairs: Sequence[tuple[str, str]]) -> None:
-    """Keep (case, digest) pairs, one new code for each case."""
+class Opened(Struct, frozen=True, kw_only=True):
+    """What a code opens: a case, or in it the part of one member.
+
+    `replaces` is true for one that was issued in place of another: the hand that gave it out knows it.
+    """
+
+    case: str
+    member: str
+    issued_at: int
+    replaces: bool
+
+
+def issue(connection: Connection, pairs: Sequence[tuple[str, str]], member: str = "") -> None:
+    """Keep (case, digest) pairs, one new code for each case, or for a member of it."""
     at = now()
-    rows = [{"case": case, "digest": digest, "issued_at": at, "revoked_at": None} for case, digest in pairs]
+    rows = [
+        {"case": case, "digest": digest, "issued_at": at, "revoked_at": None, "member": member}
+        for case, digest in pairs
+    ]
     if rows:
         connection.execute(insert(codes), rows)
 
 
-def find(connection: Connection, digest: str) -> str | None:
-    """The case that this code opens; None for an unknown or a revoked code."""
-    return connection.execute(
-        select(codes.c.case).where(codes.c.digest == digest, codes.c.revoked_at.is_(None))
-    ).scalar_one_or_none()
-
-
-def reissue(connection: Connection, case: str, digest: str) -> None:
-    """Revoke every code of a case and keep a new one (letter lost, or seen by somebody else)."""
-    connection.execute(
-        update(codes).where(codes.c.case == case, codes.c.revoked_at.is_(None)).values(revoked_at=now())
+def find(connection: Connection, digest: str) -> Opened | None:
+    """What this code opens; None for an unknown or a revoked code."""
+    row = connection.execute(
+        select(codes).where(codes.c.digest == digest, codes.c.revoked_at.is_(None))
+    ).one_or_none()
+    if row is None:
+        return None
+    earlier = select(codes.c.digest).where(
+        codes.c.case == row.case, codes.c.member == row.member, codes.c.revoked_at.is_not(None)
     )
-    issue(connection, [(case, digest)])
+    replaces = connection.execute(earlier.limit(1)).first() is not None
+    return Opened(case=row.case, member=row.member, issued_at=row.issued_at, replaces=replaces)
+
+
+def members(connection: Connection, case: str) -> frozenset[str]:
+    """The members of a household who answer by a code of their own."""
+    query = select(codes.c.member).where(codes.c.case == case, codes.c.member != "")
+    return frozenset(connection.execute(query).scalars())
+
+
+def reissue(connection: Connection, case: str, digest: str, member: str = "") -> None:
+    """Revoke the code of a case, or of a member of it, and keep a new one (lost, or seen by somebody else)."""
+    connection.execute(
+        update(codes)
+        .where(codes.c.case == case, codes.c.member == member, codes.c.revoked_at.is_(None))
+        .values(revoked_at=now())
+    )
+    issue(connection, [(case, digest)], member)
 
 
 def count_try(connection: Connection, subject: str, window: int) -> int:
@@ -53,6 +84,14 @@ def count_try(connection: Connection, subject: str, window: int) -> int:
             ).returning(limits.c.count)
         ).scalar_one()
     )
+
+
+def tries(connection: Connection, subject: str, window: int) -> int:
+    """How many tries `subject` has made in this window."""
+    found = connection.execute(
+        select(limits.c.count).where(limits.c.subject == subject, limits.c.window == window)
+    )
+    return found.scalar_one_or_none() or 0
 
 
 def forget_tries(connection: Connection, before_window: int) -> None:

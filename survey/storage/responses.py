@@ -367,11 +367,16 @@ def stored(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
     )
 
 
-def events(connection: Connection, response: str) -> list[Event]:
-    """The events of a response in the order they were appended: what `fold` takes."""
+def events(connection: Connection, response: str, before: int | None = None) -> list[Event]:
+    """The events of a response in the order they were appended: what `fold` takes.
+
+    `before` leaves out those received at or after this time (milliseconds since 1970).
+    """
     query = (
         select(event_rows.c.document).where(event_rows.c.response == response).order_by(event_rows.c.position)
     )
+    if before is not None:
+        query = query.where(event_rows.c.received_at < before)
     return [_decoder.decode(document) for document in connection.execute(query).scalars()]
 
 

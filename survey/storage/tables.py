@@ -90,6 +90,9 @@ codes = Table(  # keyed hashes only: whoever reads this table cannot answer for 
     Column("case", Text, ForeignKey("cases.id"), nullable=False, index=True),
     Column("issued_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+    Column(
+        "member", Text, nullable=False, server_default=""
+    ),  # the roster row whose private code it is, or ""
 )
 
 responses = Table(

@@ -367,6 +367,7 @@ def _draw(request: AnyRequest, here: Here, view: pages.PageView) -> Response[str
         "page.html",
         422 if view.errors else 200,
         page=view,
+        private="",
         csrf=here.visit.signed.csrf,
         stop=f"/field/cases/{here.visit.case.id}/leave",
     )
@@ -460,6 +461,7 @@ async def submit(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
         "receipt.html",
         number=number,
         by_visit=False,
+        waiting=False,
         back_to_list="/field",
         reopen="",
         closes=long_date(here.interview.language, plan.dates.closes),

@@ -1,35 +1,39 @@
-"""A household answers: by its code, on any phone, one page at a time, saved before the next.
+"""A household answers: one page at a time, saved before the next, on any phone.
 
-Reading a page never starts, keeps or consumes anything: links are fetched by previews. The response is opened by the
-posted code, and every page is kept by its own form.
+Whoever comes in sees his or her own part: the household everything but what a member answers by a code of his or her
+own; that member only that; and a code that an official issued in place of a lost one shows nothing answered before it.
 """
 
 from __future__ import annotations
 
-import hmac
-import secrets
-import time
+from collections.abc import Set
+from dataclasses import dataclass
 
 from litestar import Response, get, post
 from litestar.params import FromPath
 from sqlalchemy import Connection
 
-from survey.access import codes as household_codes
 from survey.access.policy import Actor, Scope, may
 from survey.fieldwork.cases import Case
+from survey.questionnaire import response as answered
+from survey.questionnaire import routing
+from survey.questionnaire.index import index
+from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Event, fold
-from survey.storage import audit, cases, codes, responses, sessions
+from survey.questionnaire.routing import Step
+from survey.storage import cases, codes, responses
 from survey.storage.responses import ResponseRecord
 from survey.web import forms, ids, security
 from survey.web import interview as pages
+from survey.web.entry import own_record
 from survey.web.interview import Interview
 from survey.web.site import (
     AnyRequest,
     NotYours,
     SignedIn,
     Site,
+    by_script,
     check_form,
-    check_origin,
     find_session,
     form_of,
     goto,
@@ -38,95 +42,9 @@ from survey.web.site import (
     site_of,
 )
 from survey.web.steps import ask_remove_page, check_page, read_page, remove_page, save_page
-from survey.web.words import long_date, word
+from survey.web.words import long_date
 
 BASE = "/survey"
-WINDOW = 600  # seconds in which wrong codes of one network are counted
-
-
-# --- entry ---------------------------------------------------------------------------------------------------------
-
-
-@get(["/", "/c/{code:str}"], sync_to_thread=False)
-def entry(request: AnyRequest) -> Response[str]:
-    """The first page. With a code from a QR it only fills the field in: the person presses the button."""
-    code = str(request.path_params.get("code", ""))
-    return _entry(request, code=code[:40], confirm=bool(code))
-
-
-def _entry(
-    request: AnyRequest, code: str = "", error: str = "", confirm: bool = False, status: int = 200
-) -> Response[str]:
-    site = site_of(request)
-    return show(
-        request,
-        "entry.html",
-        status,
-        code=code,
-        error=error,
-        confirm=confirm,
-        closed=site.closed,
-        resume=bool(request.cookies.get(security.HOUSEHOLD)),
-        results=site.release_site is not None,
-    )
-
-
-@post("/code")
-async def enter(request: AnyRequest) -> Response[str]:
-    """The right code opens the household's response, on any phone, at the page where it stopped."""
-    site = site_of(request)
-    check_origin(request)
-    form = await form_of(request)
-    typed = next(iter(form.get("code", ())), "").strip()
-    language = language_of(request)
-    if not typed:
-        return _entry(request, error=word(language, "entry.empty"), status=422)
-    if site.closed:
-        return _entry(request)
-    network = _network(site, request)
-    code = household_codes.normalise(typed)
-    case = await site.database.read(_case_of_code, site, code) if code else None
-    if case is None:
-        # Only wrong codes are counted, so that a village behind one address gets in, and only those that could be
-        # codes: a slip of the finger is no guess.
-        tries = await site.database.write(codes.count_try, network, int(time.time()) // WINDOW) if code else 0
-        if tries > site.settings.wrong_codes:
-            return _entry(request, error=word(language, "entry.limited"), status=429)
-        return _entry(request, code=typed, error=word(language, "entry.wrong"), status=422)
-    token = await site.database.write(_begin, site, case, language)
-    cookie = security.cookie(
-        security.HOUSEHOLD, token, site.settings.secure_cookies, site.settings.session_hours
-    )
-    return goto(BASE, (cookie,))
-
-
-def _network(site: Site, request: AnyRequest) -> str:
-    """The caller's address as a keyed hash: it is counted, never kept."""
-    address = request.client.host if request.client else ""
-    return "code:" + hmac.digest(site.keys.sessions, address.encode(), "sha256").hex()[:32]
-
-
-def _case_of_code(connection: Connection, site: Site, code: str) -> str | None:
-    return codes.find(connection, household_codes.digest(code, site.keys.codes))
-
-
-def _begin(connection: Connection, site: Site, case: str, language: str) -> str:
-    """A session for the case, and its response if it has none of its own yet."""
-    token, _ = security.begin(connection, security.HOUSEHOLD, case, site.settings.session_hours)
-    cases.lock(connection, case)
-    if own_record(responses.by_case(connection, case)) is None:
-        new = secrets.token_hex(16)
-        version = site.survey.version
-        responses.open(connection, new, case, version, "self")
-        author = f"household:{case}"
-        responses.append(connection, [forms.opened(new, author, "self", language, version, forms.today())])
-    audit.append(connection, f"household:{case}", "code used", f"case:{case}")
-    return token
-
-
-def own_record(records: list[ResponseRecord]) -> ResponseRecord | None:
-    """The response the household began itself; a visit's is another, which it neither sees nor changes."""
-    return next((record for record in records if record.mode == "self"), None)
 
 
 # --- what a request finds ------------------------------------------------------------------------------------------
@@ -141,6 +59,11 @@ class Here:
         self.site, self.signed, self.case, self.record, self.interview = site, signed, case, record, interview
 
     @property
+    def member(self) -> str:
+        """The roster row of the member whose private code this is, or ""."""
+        return member_of(self.signed)
+
+    @property
     def by_visit(self) -> bool:
         """The household has answered to an official: its own form is no longer needed."""
         return self.case.state == "complete" and self.case.response != self.record.id
@@ -149,30 +72,90 @@ class Here:
     def over(self) -> bool:
         return self.record.submitted or self.by_visit or self.site.closed
 
+    @property
+    def waiting(self) -> bool:
+        """This part is done, and somebody else's is not."""
+        done = all(self.interview.done(step) for step in self.interview.steps)
+        return done and not routing.complete(self.interview.questionnaire, self.interview.response)
 
-def _find(
-    connection: Connection, site: Site, request: AnyRequest
-) -> tuple[SignedIn, Case, ResponseRecord, list[Event]]:
+
+def member_of(signed: SignedIn) -> str:
+    return str(signed.session.data.get("member", ""))
+
+
+def _find(connection: Connection, site: Site, request: AnyRequest) -> Found:
     signed = find_session(site, connection, request, security.HOUSEHOLD)
     case = cases.existing(connection, signed.session.subject)
     record = own_record(responses.by_case(connection, case.id))
     if record is None or not may(Actor(role="household", name=case.id), "answer", Scope(case=case.id)):
         raise NotYours(security.HOUSEHOLD)
-    return signed, case, record, responses.events(connection, record.id)
-
-
-async def _here(request: AnyRequest) -> Here:
-    site = site_of(request)
-    signed, case, record, events = await site.database.read(_find, site, request)
-    questionnaire = await site.questionnaire(record.version)
-    interview = Interview(
-        questionnaire, fold(record.id, events), f"household:{case.id}", "self", BASE, language_of(request)
+    sealed = int(signed.session.data.get("sealed", 0))
+    return Found(
+        signed,
+        case,
+        record,
+        responses.events(connection, record.id),
+        responses.events(connection, record.id, before=sealed),
+        codes.members(connection, case.id),
     )
-    return Here(site, signed, case, record, interview)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the database says. `sealed`: what was answered before the code was issued in place of a lost one."""
+
+    signed: SignedIn
+    case: Case
+    record: ResponseRecord
+    events: list[Event]
+    sealed: list[Event]
+    members: frozenset[str]
+
+
+async def here_of(request: AnyRequest) -> Here:
+    """Whose request this is and how far the interview is; `NotYours` without a session."""
+    site = site_of(request)
+    found = await site.database.read(_find, site, request)
+    questionnaire = await site.questionnaire(found.record.version)
+    response = fold(found.record.id, found.events)
+    member = member_of(found.signed)
+    shut = {
+        (step.page.id, step.row)
+        for step in routing.path(questionnaire, response)
+        if (not belongs(step, {member}) if member else belongs(step, found.members))
+    }
+    if found.sealed:
+        shut |= done_in(questionnaire, fold(found.record.id, found.sealed))
+    author = f"household:{found.case.id}"
+    interview = Interview(
+        questionnaire, response, author, "self", BASE, language_of(request), frozenset(shut)
+    )
+    return Here(site, found.signed, found.case, found.record, interview)
+
+
+def members_alone(interview: Interview) -> dict[str, str]:
+    """The members who are asked about themselves on pages open to whoever writes: row and name."""
+    roster_of = index(interview.questionnaire).roster_of
+    return {
+        step.row: interview.row_name(roster_of(step.page), step.row)
+        for step in interview.steps
+        if step.row and step.page.kind != "list"
+    }
+
+
+def belongs(step: Step, members: Set[str]) -> bool:
+    """Whether a page asks one of these members about himself or herself: the lists are the household's."""
+    return step.row in members and step.page.kind != "list"
+
+
+def done_in(questionnaire: Questionnaire, response: answered.Response) -> set[tuple[str, str]]:
+    """The pages that were done with these answers."""
+    steps = routing.path(questionnaire, response)
+    return {(step.page.id, step.row) for step in steps if routing.is_done(questionnaire, response, step)}
 
 
 async def _with_form(request: AnyRequest) -> tuple[Here, dict[str, list[str]]]:
-    here = await _here(request)
+    here = await here_of(request)
     form = await form_of(request)
     check_form(here.site, request, here.signed, form)
     return here, form
@@ -184,6 +167,7 @@ def _page(request: AnyRequest, here: Here, view: pages.PageView, status: int = 2
         "page.html",
         422 if view.errors else status,
         page=view,
+        private="" if here.member or not members_alone(here.interview) else f"{BASE}/private",
         csrf=here.signed.csrf,
         stop="/stop",
     )
@@ -195,14 +179,14 @@ def _page(request: AnyRequest, here: Here, view: pages.PageView, status: int = 2
 @get(BASE)
 async def resume(request: AnyRequest) -> Response[str]:
     """Where the household stopped."""
-    here = await _here(request)
+    here = await here_of(request)
     return goto(f"{BASE}/receipt" if here.over else here.interview.next_url())
 
 
 @get([BASE + "/p/{page:str}", BASE + "/p/{page:str}/{row:str}"])
 async def read(request: AnyRequest, page: FromPath[str], row: FromPath[str] = "") -> Response[str]:
     """One page with what is kept."""
-    here = await _here(request)
+    here = await here_of(request)
     if here.over:
         return goto(f"{BASE}/receipt")
     shown = read_page(here.interview, page, row, change=request.query_params.get("change") == "1")
@@ -222,7 +206,7 @@ async def save(request: AnyRequest, page: FromPath[str], row: FromPath[str] = ""
 
 @get(BASE + "/p/{page:str}/{row:str}/remove")
 async def ask_remove(request: AnyRequest, page: FromPath[str], row: FromPath[str]) -> Response[str]:
-    here = await _here(request)
+    here = await here_of(request)
     return ask_remove_page(request, here.interview, here.signed, page, row)
 
 
@@ -240,13 +224,13 @@ async def _kept(
     events, url = answer
     if events:
         await here.site.database.write(responses.append, events)
-    return goto(url)
+    return Response({"next": url}) if by_script(request) else goto(url)
 
 
 @get(BASE + "/check")
 async def check(request: AnyRequest) -> Response[str]:
     """All answers before they are sent."""
-    here = await _here(request)
+    here = await here_of(request)
     if here.over:
         return goto(f"{BASE}/receipt")
     return check_page(request, here.interview, here.signed, "/stop")
@@ -259,6 +243,8 @@ async def submit(request: AnyRequest) -> Response[str]:
         return goto(f"{BASE}/receipt")
     if (left := here.interview.next_url()) != f"{BASE}/check":
         return goto(left)
+    if here.waiting:
+        return goto(f"{BASE}/receipt")
     await here.site.database.write(responses.append, (forms.submit(here.interview, form),))
     return goto(f"{BASE}/receipt")
 
@@ -266,8 +252,8 @@ async def submit(request: AnyRequest) -> Response[str]:
 @get(BASE + "/receipt")
 async def receipt(request: AnyRequest) -> Response[str]:
     """What happened, the number to keep, and until when the answers can be corrected."""
-    here = await _here(request)
-    if not here.over:
+    here = await here_of(request)
+    if not here.over and not here.waiting:
         return goto(BASE)
     plan = here.site.survey.plan
     correct = here.record.submitted and not here.site.closed and not here.by_visit
@@ -276,6 +262,7 @@ async def receipt(request: AnyRequest) -> Response[str]:
         "receipt.html",
         number=ids.receipt_number(here.record.id) if here.record.submitted else "",
         by_visit=here.by_visit,
+        waiting=not here.over,
         back_to_list="",
         reopen=f"{BASE}/reopen" if correct else "",
         closes=long_date(here.interview.language, plan.dates.closes),
@@ -295,26 +282,4 @@ async def reopen(request: AnyRequest) -> Response[str]:
     return goto(f"{BASE}/receipt")
 
 
-@post("/stop", status_code=200)
-async def stop(request: AnyRequest) -> Response[str]:
-    """Close the questionnaire on this device: nothing of it stays there."""
-    here, _ = await _with_form(request)
-    await here.site.database.write(sessions.revoke, here.signed.session.digest)
-    return goto("/stopped", (security.dropped(security.HOUSEHOLD),))
-
-
-@get("/stopped", sync_to_thread=False)
-def stopped(request: AnyRequest) -> Response[str]:
-    language = language_of(request)
-    return show(
-        request,
-        "message.html",
-        title=word(language, "stopped.title"),
-        text=word(language, "stopped.text"),
-        home="/",
-    )
-
-
-HANDLERS = (
-    entry, enter, resume, read, save, ask_remove, remove, check, submit, receipt, reopen, stop, stopped,
-)  # fmt: skip
+HANDLERS = (resume, read, save, ask_remove, remove, check, submit, receipt, reopen)

@@ -37,10 +37,20 @@ class Interview:
     mode: Mode
     base: str
     language: str
+    hidden: frozenset[tuple[str, str]] = frozenset()
+    """(page, row) of what somebody else answers, or what must not be shown to whoever writes."""
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        return routing.path(self.questionnaire, self.response)
+        """The path, as far as it is open to whoever writes."""
+        found = routing.path(self.questionnaire, self.response)
+        return tuple(step for step in found if (step.page.id, step.row) not in self.hidden)
+
+    @property
+    def closed(self) -> int:
+        """How many pages of the path are done and not open to whoever writes."""
+        found = routing.path(self.questionnaire, self.response)
+        return sum(self.done(step) and (step.page.id, step.row) in self.hidden for step in found)
 
     def step(self, page: str, row: str = "") -> Step | None:
         """The step of this address, if it is on the path now."""
@@ -51,7 +61,7 @@ class Interview:
 
     def next_url(self) -> str:
         """Where one goes on: the first page that is not done, or the summary."""
-        step = routing.next_step(self.questionnaire, self.response)
+        step = next((step for step in self.steps if not self.done(step)), None)
         return self.url(step) if step else f"{self.base}/check"
 
     def after(self, step: Step, change: bool) -> str:

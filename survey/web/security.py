@@ -77,10 +77,12 @@ def right_token(key: bytes, token: str, sent: str) -> bool:
     return hmac.compare_digest(form_token(key, token), sent)
 
 
-def begin(connection: Connection, kind: str, subject: str, hours: int) -> tuple[str, Session]:
-    """A new session; the token goes into the cookie and nowhere else."""
+def begin(
+    connection: Connection, kind: str, subject: str, hours: int, facts: dict[str, str] | None = None
+) -> tuple[str, Session]:
+    """A new session; the token goes into the cookie and nowhere else. `facts` stay with the session."""
     token = secrets.token_urlsafe(32)
-    session = sessions.create(connection, digest(token), kind, subject, now() + hours * 3_600_000)
+    session = sessions.create(connection, digest(token), kind, subject, now() + hours * 3_600_000, facts)
     return token, session
 
 

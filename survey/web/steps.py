@@ -108,6 +108,7 @@ def check_page(request: AnyRequest, interview: Interview, signed: SignedIn, stop
         request,
         "check.html",
         parts=pages.summary(interview),
+        closed=interview.closed,
         action=f"{interview.base}/submit",
         stop=stop,
         csrf=signed.csrf,

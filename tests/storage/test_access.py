@@ -19,15 +19,32 @@ def test_a_new_code_ends_the_old_one(db: Database) -> None:
         cases.import_sample(connection, [unit(1), unit(2)])
         codes.issue(connection, [("HD-000001", "d1"), ("HD-000002", "d2")])
     with db.reading() as connection:
-        assert codes.find(connection, "d1") == "HD-000001"
+        first = codes.find(connection, "d1")
+        assert first is not None
+        assert (first.case, first.replaces) == ("HD-000001", False)
         assert codes.find(connection, "d?") is None
     db.write_now(codes.reissue, "HD-000001", "d3")
     with db.reading() as connection:
-        assert [codes.find(connection, digest) for digest in ("d1", "d2", "d3")] == [
+        found = [codes.find(connection, digest) for digest in ("d1", "d2", "d3")]
+        assert [opened and (opened.case, opened.replaces) for opened in found] == [
             None,
-            "HD-000002",
-            "HD-000001",
+            ("HD-000002", False),
+            ("HD-000001", True),
         ]
+
+
+def test_a_members_code_and_the_households_live_apart(db: Database) -> None:
+    with db.writing() as connection:
+        cases.import_sample(connection, [unit(1)])
+        codes.issue(connection, [("HD-000001", "household")])
+        codes.issue(connection, [("HD-000001", "private")], "row1")
+        codes.reissue(connection, "HD-000001", "household2")
+    with db.reading() as connection:
+        private = codes.find(connection, "private")
+        assert private is not None
+        assert (private.case, private.member, private.replaces) == ("HD-000001", "row1", False)
+        assert codes.find(connection, "household") is None
+        assert codes.members(connection, "HD-000001") == {"row1"}
 
 
 def test_tries_are_counted_in_common_and_forgotten(db: Database) -> None:

@@ -1,0 +1,168 @@
+"""In by a code and out again: the first page of a household, on any phone.
+
+Reading a page never starts, keeps or consumes anything: links are fetched by previews. The response is opened by the
+posted code.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+
+from litestar import Response, get, post
+from sqlalchemy import Connection
+
+from survey.access import codes as household_codes
+from survey.storage import audit, cases, codes, responses, sessions
+from survey.storage.codes import Opened
+from survey.storage.responses import ResponseRecord
+from survey.web import forms, security
+from survey.web.site import (
+    AnyRequest,
+    SignedIn,
+    Site,
+    check_form,
+    check_origin,
+    find_session,
+    form_of,
+    goto,
+    language_of,
+    show,
+    site_of,
+)
+from survey.web.words import word
+
+WINDOW = 600  # seconds in which tries are counted
+USES = 30  # of one right code in a window: a family and its phones, not a program
+CLOSED_AT = (
+    20  # times the wrong codes of a network after which it is shut out for the window, right codes too
+)
+
+
+@get(["/", "/c/{code:str}"], sync_to_thread=False)
+def entry(request: AnyRequest) -> Response[str]:
+    """The first page. With a code from a QR it only fills the field in: the person presses the button."""
+    code = str(request.path_params.get("code", ""))
+    return _entry(request, code=code[:40], confirm=bool(code))
+
+
+def _entry(
+    request: AnyRequest, code: str = "", error: str = "", confirm: bool = False, status: int = 200
+) -> Response[str]:
+    site = site_of(request)
+    return show(
+        request,
+        "entry.html",
+        status,
+        code=code,
+        error=error,
+        confirm=confirm,
+        closed=site.closed,
+        resume=bool(request.cookies.get(security.HOUSEHOLD)),
+        results=site.release_site is not None,
+    )
+
+
+@post("/code")
+async def enter(request: AnyRequest) -> Response[str]:
+    """The right code opens the household's response, on any phone, at the page where it stopped.
+
+    Of a network only wrong codes are counted, and only those that could be codes (a slip of the finger is no guess),
+    so that a village behind one address gets in while somebody there is guessing. A network that guesses much more
+    than a village could mistype is shut out, and so for a while is a code that is used by a program.
+    """
+    site = site_of(request)
+    check_origin(request)
+    form = await form_of(request)
+    typed = next(iter(form.get("code", ())), "").strip()
+    language = language_of(request)
+    if not typed:
+        return _entry(request, error=word(language, "entry.empty"), status=422)
+    if site.closed:
+        return _entry(request)
+    code = household_codes.normalise(typed)
+    if code is None:
+        return _entry(request, code=typed, error=word(language, "entry.wrong"), status=422)
+    digest = household_codes.digest(code, site.keys.codes)
+    window, network, most = int(time.time()) // WINDOW, _network(site, request), site.settings.wrong_codes
+    opened, tried = await site.database.read(_look_up, digest, network, window)
+    if opened is not None and tried <= most * CLOSED_AT:
+        uses = await site.database.write(codes.count_try, f"code:{digest[:32]}", window)
+        if uses <= USES:
+            token = await site.database.write(_begin, site, opened, language)
+            hours = site.settings.session_hours
+            return goto(
+                "/survey", (security.cookie(security.HOUSEHOLD, token, site.settings.secure_cookies, hours),)
+            )
+        return _entry(request, error=word(language, "entry.limited"), status=429)
+    tried = await site.database.write(codes.count_try, network, window)
+    if tried > most:
+        return _entry(request, error=word(language, "entry.limited"), status=429)
+    return _entry(request, code=typed, error=word(language, "entry.wrong"), status=422)
+
+
+def _network(site: Site, request: AnyRequest) -> str:
+    """The caller's address as a keyed hash: it is counted, never kept."""
+    address = request.client.host if request.client else ""
+    return "network:" + hmac.digest(site.keys.sessions, address.encode(), "sha256").hex()[:32]
+
+
+def _look_up(connection: Connection, digest: str, network: str, window: int) -> tuple[Opened | None, int]:
+    return codes.find(connection, digest), codes.tries(connection, network, window)
+
+
+def _begin(connection: Connection, site: Site, opened: Opened, language: str) -> str:
+    """A session for the case, and its response if it has none of its own yet.
+
+    The session of a code that an official issued in place of another remembers when: what was answered before stays
+    closed to it.
+    """
+    case = opened.case
+    facts = {"member": opened.member} if opened.member else {}
+    if opened.replaces:
+        facts["sealed"] = str(opened.issued_at)
+    token, _ = security.begin(connection, security.HOUSEHOLD, case, site.settings.session_hours, facts)
+    cases.lock(connection, case)
+    if own_record(responses.by_case(connection, case)) is None:
+        new = secrets.token_hex(16)
+        version = site.survey.version
+        responses.open(connection, new, case, version, "self")
+        author = f"household:{case}"
+        responses.append(connection, [forms.opened(new, author, "self", language, version, forms.today())])
+    audit.append(connection, f"household:{case}", "code used", f"case:{case}")
+    return token
+
+
+def own_record(records: list[ResponseRecord]) -> ResponseRecord | None:
+    """The response the household began itself; a visit's is another, which it neither sees nor changes."""
+    return next((record for record in records if record.mode == "self"), None)
+
+
+@post("/stop", status_code=200)
+async def stop(request: AnyRequest) -> Response[str]:
+    """Close the questionnaire on this device: nothing of it stays there."""
+    site = site_of(request)
+    signed = await site.database.read(_signed, site, request)
+    check_form(site, request, signed, await form_of(request))
+    await site.database.write(sessions.revoke, signed.session.digest)
+    return goto("/stopped", (security.dropped(security.HOUSEHOLD),))
+
+
+def _signed(connection: Connection, site: Site, request: AnyRequest) -> SignedIn:
+    return find_session(site, connection, request, security.HOUSEHOLD)
+
+
+@get("/stopped", sync_to_thread=False)
+def stopped(request: AnyRequest) -> Response[str]:
+    language = language_of(request)
+    return show(
+        request,
+        "message.html",
+        title=word(language, "stopped.title"),
+        text=word(language, "stopped.text"),
+        home="/",
+    )
+
+
+HANDLERS = (entry, enter, stop, stopped)
