@@ -24,7 +24,19 @@ from survey.problems import Refused, SurveyError, Unavailable
 from survey.settings import Settings, keys
 from survey.storage import surveys
 from survey.storage.database import Database
-from survey.web import assets, booklet, entry, field, health, household, members, office, security, sync
+from survey.web import (
+    assets,
+    booklet,
+    entry,
+    field,
+    health,
+    household,
+    members,
+    office,
+    reissue,
+    security,
+    sync,
+)
 from survey.web.site import ForgedForm, NotYours, Site, by_script, goto, message, site_of
 
 BODY_LIMIT = 256 * 1024
@@ -67,6 +79,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
         *entry.HANDLERS,
         *household.HANDLERS,
         *members.HANDLERS,
+        *reissue.HANDLERS,
         *field.HANDLERS,
         *sync.HANDLERS,
         *office.HANDLERS,

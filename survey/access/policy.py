@@ -2,8 +2,9 @@
 
     role           actions                                                        scope
     household      answer, read_own, submit, reopen                               its own case
-    official       list_cases, see_case, record_attempt, interview                cases assigned to that person
-    supervisor     list_cases, see_case, record_attempt, assign, see_progress     cases in his or her communes
+    official       list_cases, see_case, record_attempt, interview, reissue_code  cases assigned to that person
+    supervisor     list_cases, see_case, record_attempt, assign, see_progress,    cases in his or her communes
+                   reissue_code
     statistician   see_progress, see_release, download_release                    aggregates only
 
 An official may interview, but never read answers that were submitted, nor what a household answered by itself.
@@ -18,7 +19,7 @@ from msgspec import Struct
 Role = Literal["household", "official", "supervisor", "statistician"]
 Action = Literal[
     "answer", "read_own", "submit", "reopen", "list_cases", "see_case", "record_attempt", "interview", "assign",
-    "see_progress", "see_release", "download_release",
+    "see_progress", "see_release", "download_release", "reissue_code",
 ]  # fmt: skip
 
 
@@ -40,8 +41,8 @@ class Scope(Struct, frozen=True, kw_only=True):
 
 
 _OWN_CASE: frozenset[Action] = frozenset({"answer", "read_own", "submit", "reopen"})
-_ASSIGNED: frozenset[Action] = frozenset({"see_case", "record_attempt"})
-_COMMUNE: frozenset[Action] = frozenset({"see_case", "record_attempt", "assign"})
+_ASSIGNED: frozenset[Action] = frozenset({"see_case", "record_attempt", "reissue_code"})
+_COMMUNE: frozenset[Action] = frozenset({"see_case", "record_attempt", "assign", "reissue_code"})
 _LISTS: dict[Role, frozenset[Action]] = {
     "official": frozenset({"list_cases"}),
     "supervisor": frozenset({"list_cases", "see_progress"}),
