@@ -10,6 +10,8 @@
  * the outbox only when a receipt names its id and the SHA-256 of the very bytes that were sent; so a login page that
  * answers 200 for everything deletes nothing, and a lost reply is a second sending of the same id, which changes nothing.
  *
+ * With `seal` and `unseal` (vault.mjs) the text is encrypted while it waits. `tried` on an item says when it last left.
+ *
  * Not for browsers without a secure context (plain http), IndexedDB, Web Locks or Web Crypto: `supported` says so, and
  * `openOutbox` rejects where storage is forbidden (private windows).
  */
@@ -53,7 +55,9 @@ function database(name) {
  */
 
 /** The outbox of this name; rejects where the browser keeps nothing. */
-export async function openOutbox(name, { url = '/sync', headers = () => ({}) } = {}) {
+export async function openOutbox(name, {
+  url = '/sync', headers = () => ({}), seal = async (text) => text, unseal = async (sealed) => sealed, batch: most = BATCH,
+} = {}) {
   let kept = await database(name);
 
   /** One transaction; a connection that the system closed behind the page is opened again, once. */
@@ -75,7 +79,7 @@ export async function openOutbox(name, { url = '/sync', headers = () => ({}) } =
   /** Keep items; one that is there already (or was acknowledged) stays as it is. Resolves after the commit. */
   async function add(items) {
     const hashed = await Promise.all(items.map(async ({ id, group = '', type = 'events', text }) => ({
-      id, group, type, text, hash: hex(await sha256(text)),
+      id, group, type, text: await seal(text), letters: text.length, hash: hex(await sha256(text)),
     })));
     await within(['unsent', 'receipts'], 'readwrite', async (transaction) => {
       const unsent = transaction.objectStore('unsent');
@@ -94,12 +98,16 @@ export async function openOutbox(name, { url = '/sync', headers = () => ({}) } =
   /** Send everything there is, in order. Another tab that is sending is waited for. */
   const send = () => navigator.locks.request(`outbox ${name}`, async () => {
     const told = { state: 'sent', sent: 0, left: 0, receipts: [] };
-    let size = BATCH;
+    let size = most;
     for (;;) {
       const waiting = await read('unsent', (store) => store.getAll(null, size));
       if (!waiting.length) break;
       const batch = fitting(waiting);
-      const answer = await post(url, headers(), batch);
+      const texts = await Promise.all(batch.map(({ text }) => unseal(text)));
+      await within(['unsent'], 'readwrite', async (transaction) => {
+        for (const item of batch) transaction.objectStore('unsent').put({ ...item, tried: Date.now() });
+      });
+      const answer = await post(url, headers(), batch.map(({ type }, place) => ({ type, text: texts[place] })));
       if (answer.status === 413 && batch.length > 1) {
         size = Math.ceil(batch.length / 2);
         continue;
@@ -130,6 +138,11 @@ export async function openOutbox(name, { url = '/sync', headers = () => ({}) } =
       value === undefined ? transaction.objectStore('shelf').delete(key) : transaction.objectStore('shelf').put(value, key),
     )),
     shelf: (key) => read('shelf', (store) => store.get(key)),
+    /** Forget the receipts of a group that is told of elsewhere. */
+    forget: (group) => within(['receipts'], 'readwrite', async (transaction) => {
+      const store = transaction.objectStore('receipts');
+      for (const id of await done(store.index('group').getAllKeys(group))) store.delete(id);
+    }),
     /** Forget everything on this device; refused while something is unsent. */
     async destroy() {
       if (await read('unsent', (store) => store.count())) return false;
@@ -142,7 +155,7 @@ export async function openOutbox(name, { url = '/sync', headers = () => ({}) } =
 
 function fitting(waiting) {
   let letters = 0;
-  const end = waiting.findIndex(({ text }, place) => (letters += text.length) > LETTERS && place > 0);
+  const end = waiting.findIndex((item, place) => (letters += item.letters ?? item.text.length) > LETTERS && place > 0);
   return end < 0 ? waiting : waiting.slice(0, end);
 }
 
@@ -157,12 +170,17 @@ function match(batch, receipts) {
 
 async function post(url, headers, batch) {
   const lists = Map.groupBy?.(batch, ({ type }) => type) ?? grouped(batch);
-  const body = `{${[...lists].map(([type, items]) => `"${type}":[${items.map(({ text }) => text)}]`)}}`;
+  const json = `{${[...lists].map(([type, items]) => `"${type}":[${items.map(({ text }) => text)}]`)}}`;
+  const packs = json.length > 1000 && 'CompressionStream' in globalThis;
   let answer;
   try {
+    const body = packs
+      ? await new Response(new Blob([json]).stream().pipeThrough(new CompressionStream('gzip'))).arrayBuffer() : json;
     answer = await fetch(url, {
       method: 'POST', body, credentials: 'same-origin', redirect: 'manual', cache: 'no-store',
-      headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },
+      headers: {
+        'content-type': 'application/json', accept: 'application/json', ...(packs && { 'content-encoding': 'gzip' }), ...headers,
+      },
       signal: AbortSignal.timeout?.(PATIENCE),
     });
   } catch {
