@@ -367,7 +367,6 @@ def _draw(request: AnyRequest, here: Here, view: pages.PageView) -> Response[str
         "page.html",
         422 if view.errors else 200,
         page=view,
-        private="",
         csrf=here.visit.signed.csrf,
         stop=f"/field/cases/{here.visit.case.id}/leave",
     )

@@ -164,7 +164,7 @@ async def _with_form(request: AnyRequest) -> tuple[Here, dict[str, list[str]]]:
 def _page(request: AnyRequest, here: Here, view: pages.PageView, status: int = 200) -> Response[str]:
     return show(
         request,
-        "page.html",
+        "household.html",
         422 if view.errors else status,
         page=view,
         private="" if here.member or not members_alone(here.interview) else f"{BASE}/private",
