@@ -17,7 +17,7 @@ export function numberOf(text) {
   return exact(BigInt(m[1] + m[2] + m[3]), ten(m[3].length));
 }
 
-function textOf({ n, d }) {
+export function textOf({ n, d }) {
   const scaled = floor(2n * n * ten(PLACES) + d, 2n * d);
   const digits = String(scaled < 0n ? -scaled : scaled).padStart(PLACES + 1, '0');
   const rest = digits.slice(-PLACES).replace(/0+$/, '');
@@ -35,7 +35,7 @@ export function dayOf(iso) {
   return isNaN(date) || date.toISOString().slice(0, 10) !== iso ? null : exact(BigInt(date / 864e5));
 }
 
-function isoOf(day) {
+export function isoOf(day) {
   const date = new Date(whole(day) * 864e5);
   const iso = isNaN(date) ? '' : date.toISOString();
   return /^(?!0000)\d{4}-/.test(iso) ? iso.slice(0, 10) : null;

@@ -7,7 +7,6 @@ text of a "please specify" option; `<question>.remark` explains an answer that a
 
 from __future__ import annotations
 
-import datetime
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -20,11 +19,13 @@ from survey.questionnaire.index import index, specify_variable
 from survey.questionnaire.model import Question, Questionnaire
 from survey.questionnaire.response import Answer, Key, Missing, Response, Value
 from survey.questionnaire.routing import Step, needs_answer, visible, walk
-from survey.questionnaire.values import scalar
+from survey.questionnaire.values import day_number, scalar
 
 DONT_KNOW, REFUSED = "-dk", "-rf"
 _MISSING: dict[str, Missing] = {DONT_KNOW: "dont_know", REFUSED: "refused"}
 Form = Mapping[str, Sequence[str]]
+_BLANKS = " \n\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What is taken off around an answer: written out, because languages differ in what they call a blank."""
 
 SAID: dict[str, Text] = {
     "required": {
@@ -208,21 +209,31 @@ def _choice(
 
 
 def _number(question: Question, sent: str) -> int | float:
-    plain = sent.replace(" ", "").replace(" ", "")
+    plain = re.sub("[ \xa0\u202f]", "", sent)
     whole = question.kind != "decimal"
-    if re.fullmatch(r"-?\d{1,3}(\.\d{3})+", plain):  # 1.250.000: Vietnamese thousands
+    if re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]{3})+", plain):  # 1.250.000: Vietnamese thousands
         plain = plain.replace(".", "")
-    if re.fullmatch(r"-?\d+,\d+", plain):  # 2,5: Vietnamese decimals
+    if re.fullmatch(r"-?[0-9]+,[0-9]+", plain):  # 2,5: Vietnamese decimals
         plain = plain.replace(",", ".")
-    pattern = r"\d{4}" if question.kind == "year" else r"-?\d{1,15}" if whole else r"-?\d{1,15}(\.\d{1,6})?"
+    pattern = (
+        "[0-9]{4}"
+        if question.kind == "year"
+        else "-?[0-9]{1,15}"
+        if whole
+        else r"-?[0-9]{1,15}(\.[0-9]{1,6})?"
+    )
     if not re.fullmatch(pattern, plain):
         raise _Wrong("not_year" if question.kind == "year" else "not_whole" if whole else "not_number")
     number = int(plain) if whole or "." not in plain else float(plain)
     if question.minimum is not None and number < question.minimum:
-        raise _Wrong("too_small", limit=f"{question.minimum:g}")
+        raise _Wrong("too_small", limit=_digits(question.minimum))
     if question.maximum is not None and number > question.maximum:
-        raise _Wrong("too_large", limit=f"{question.maximum:g}")
-    return number
+        raise _Wrong("too_large", limit=_digits(question.maximum))
+    return int(number) if number == int(number) else number
+
+
+def _digits(limit: float) -> str:
+    return str(int(limit)) if limit == int(limit) else str(limit)
 
 
 def _date(question: Question, form: Form) -> str | None:
@@ -230,12 +241,13 @@ def _date(question: Question, form: Form) -> str | None:
     parts = [_first(form, f"{question.id}.{part}") for part in ("year", "month", "day")]
     if not whole and not any(parts):
         return None
-    try:
-        if whole:
-            return datetime.date.fromisoformat(whole).isoformat()
-        return datetime.date(*(int(part) for part in parts)).isoformat()
-    except ValueError:
-        raise _Wrong("not_date") from None
+    if not whole:
+        if not all(re.fullmatch("[0-9]{1,4}", part) for part in parts):
+            raise _Wrong("not_date")
+        whole = "{:0>4}-{:0>2}-{:0>2}".format(*parts)
+    if day_number(whole) is None:
+        raise _Wrong("not_date")
+    return whole
 
 
 def _check(
@@ -269,4 +281,4 @@ def _first(form: Form, name: str) -> str:
     """The first value of a field, in NFC, without blanks around it and without control characters."""
     sent = next(iter(form.get(name, ())), "")
     clean = "".join(ch for ch in unicodedata.normalize("NFC", sent) if ch == "\n" or ch >= " ")
-    return clean.strip()
+    return clean.strip(_BLANKS)

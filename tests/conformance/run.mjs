@@ -3,5 +3,7 @@ import { readFileSync } from 'node:fs';
 import * as own from './answer.mjs';
 
 const source = new URL('../../static/js/', import.meta.url);
-const [conditions, answers] = await Promise.all(['conditions.mjs', 'answers.mjs'].map((name) => import(new URL(name, source))));
-process.stdout.write(JSON.stringify(own[process.argv[2]](conditions, answers, JSON.parse(readFileSync(0, 'utf8')))));
+const names = ['conditions', 'answers', 'response', 'routing', 'checks'];
+const modules = await Promise.all(names.map((name) => import(new URL(`${name}.mjs`, source))));
+const input = JSON.parse(readFileSync(0, 'utf8'));
+process.stdout.write(JSON.stringify(own[process.argv[2]](Object.assign({}, ...modules), input)));

@@ -186,8 +186,8 @@ def _in_chromium(function: str, asked: JSON) -> list[JSON]:
         found: list[JSON] = page.evaluate(
             """async ([name, asked]) => {
                  const [own, ...modules] = await Promise.all(
-                   ['answer', 'conditions', 'answers'].map((one) => import(`/${one}.mjs`)));
-                 return own[name](...modules, asked);
+                   ['answer', 'conditions', 'answers', 'response', 'routing', 'checks'].map((one) => import(`/${one}.mjs`)));
+                 return own[name](Object.assign({}, ...modules), asked);
                }""",
             [function, asked],
         )
@@ -212,14 +212,19 @@ def differences(cases: Sequence[Case]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    files = [Path(name) for name in arguments] or sorted((HERE / "vectors").glob("*.json"))
+    from tests.conformance import scenarios
+
+    files = [Path(name) for name in arguments] or sorted(HERE.glob("*/*.json"))
     wrong = 0
     for path in files:
-        cases = read(path)
-        found = list(differences(cases))
+        if "scenarios" in json.loads(path.read_text(encoding="utf-8")):
+            count, found = scenarios.check(path)
+        else:
+            cases = read(path)
+            count, found = len(cases), list(differences(cases))
         wrong += len(found)
         print(
-            f"{path.name}: {len(cases)} cases, {len(found)} differences (Python and {engine() or 'no JavaScript'})"
+            f"{path.name}: {count} cases, {len(found)} differences (Python and {engine() or 'no JavaScript'})"
         )
         for line in found:
             print(f"  {line}")

@@ -9,20 +9,34 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance import scenarios
 from tests.conformance.run import differences, engine, read
 
 HERE = Path(__file__).parent
 SCRIPT = HERE.parents[1] / "static" / "js" / "conditions.mjs"
 
 
-@pytest.mark.parametrize("path", sorted((HERE / "vectors").glob("*.json")), ids=lambda path: path.stem)
-def test_both_interpreters_give_what_is_written(path: Path) -> None:
+@pytest.fixture
+def javascript() -> None:
     if not engine():
         message = "no JavaScript engine; install one with: sudo apt-get install nodejs"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
+
+
+@pytest.mark.usefixtures("javascript")
+@pytest.mark.parametrize("path", sorted((HERE / "vectors").glob("*.json")), ids=lambda path: path.stem)
+def test_both_interpreters_give_what_is_written(path: Path) -> None:
     assert list(differences(read(path))) == []
+
+
+@pytest.mark.usefixtures("javascript")
+@pytest.mark.parametrize("path", sorted((HERE / "scenarios").glob("*.json")), ids=lambda path: path.stem)
+def test_both_engines_walk_the_scenarios(path: Path) -> None:
+    count, wrong = scenarios.check(path)
+    assert count
+    assert wrong == []
 
 
 def test_the_phone_gets_less_than_3_kb_and_no_eval() -> None:

@@ -1,0 +1,270 @@
+/**
+ * Which pages, in which order: survey/questionnaire/routing.py over a published questionnaire
+ * (survey/questionnaire/published.py), read directly. A condition sees only answers that are themselves on the path.
+ */
+import { chance, rowsUnder, scalar } from './answers.mjs';
+import { dayOf, evaluate, isoOf, textOf } from './conditions.mjs';
+import { key, place } from './response.mjs';
+
+const LISTS = new WeakMap();
+const above = (row) => row.slice(0, Math.max(row.lastIndexOf('.'), 0));
+
+/** Where each question and page stands; made once for a questionnaire. */
+function known(q) {
+  let found = LISTS.get(q);
+  if (!found) {
+    found = { places: {}, pages: {} };
+    for (const section of q.sections) {
+      for (const page of section.pages) {
+        found.pages[page.id] = page;
+        const roster = page.of ? q.draws[page.of].roster : page.kind === 'list' ? page.roster : page.each ?? '';
+        for (const question of page.questions ?? []) {
+          found.places[question.id] = { question, page, section, roster, draw: page.of ?? '' };
+        }
+      }
+    }
+    LISTS.set(q, found);
+  }
+  return found;
+}
+
+/** The options as written: {code, exclusive, specify, facts, label}. */
+export const written = (q, question) => (question.list ? q.lists[question.list] : question.choices ?? [])
+  .map((one) => (typeof one === 'string' ? { code: one } : one));
+
+/** One walk along the path: steps, what each shows, and the answers that count. It is what conditions look at. */
+export class Walk {
+  constructor(q, response) {
+    Object.assign(this, { q, response, steps: [], shown: {}, on: new Set(), today: dayOf(response.today) });
+    this.places = known(q).places;
+    this.given = {};
+    for (const [name, answer] of Object.entries(response.answers)) {
+      const [question, ...row] = name.split('@');
+      (this.given[row.join('@')] ??= {})[question] = answer;
+    }
+    this.seen = {};
+    this.opened = {};
+    this.listed = {};
+    for (const section of q.sections) for (const page of section.pages) this.take(section, page);
+  }
+
+  take(section, page) {
+    const step = (row) => this.step(section, page, row);
+    if (page.kind === 'list') {
+      for (const row of page.each ? this.rows(page.each, '') : ['']) {
+        if (!this.opens(page, row)) continue;
+        this.add(section, page, row, []);
+        this.rows(page.roster, row).forEach(step);
+      }
+    } else if (page.kind === 'draw') {
+      if (this.opens(page, '') && this.eligible(page.draw).length) this.add(section, page, '', []);
+    } else if (page.of) {
+      const row = this.drawn(page.of);
+      if (row && this.opens(page, row)) step(row);
+    } else for (const row of page.each ? this.rows(page.each, '') : ['']) if (this.opens(page, row)) step(row);
+  }
+
+  add(section, page, row, shown) {
+    this.steps.push({ section, page, row });
+    this.shown[place(page.id, row)] = shown;
+  }
+
+  step(section, page, row) {
+    const answers = this.own(row), asked = page.questions ?? [], shown = [];
+    for (const one of asked) {
+      if (!answers.has(one.id)) this.answer(one, row, answers);
+      if (one.kind !== 'calculate' && this.on.has(key(one.id, row))) shown.push(one);
+    }
+    if (asked.length && !shown.length) return;
+    this.add(section, page, row, shown);
+  }
+
+  answer(one, row, answers) {
+    answers.set(one.id, null);
+    if (one.when && evaluate(one.when, this, row) !== true) return;
+    this.on.add(key(one.id, row));
+    if (one.kind === 'calculate') answers.set(one.id, evaluate(one.calculate, this, row));
+    else answers.set(one.id, scalar(one.type ?? 'text', this.given[row]?.[one.id]?.value));
+  }
+
+  opens(page, row) {
+    const name = place(page.id, row);
+    if (!(name in this.opened)) {
+      this.opened[name] = false;
+      this.opened[name] = !page.when || evaluate(page.when, this, row) === true;
+    }
+    return this.opened[name];
+  }
+
+  resolve(name, row) {
+    const answers = this.own(row), found = this.places[name];
+    if (!found) return null;
+    const { page } = found;
+    const open = page.kind === 'list' ? this.opens(page, above(row))
+      : page.of ? row && row === this.drawn(page.of) && this.opens(page, row) : this.opens(page, row);
+    if (!open) answers.set(name, null);
+    else if (!answers.has(name)) this.answer(found.question, row, answers);
+    return answers.get(name) ?? null;
+  }
+
+  eligible(draw) {
+    const { roster, eligible } = this.q.draws[draw];
+    return this.rows(roster, '').filter((row) => evaluate(eligible, this, row) === true);
+  }
+
+  /** The options that may be chosen now. */
+  choices(question, row) {
+    return this.options(question).filter((one) => (
+      (!question.filter || evaluate(question.filter, this, row, { name: one.code, ...one.facts }) === true)
+      && (!question.opened?.[one.code] || evaluate(question.opened[one.code], this, row) === true)));
+  }
+
+  options(question) {
+    if (!question.rows) return written(this.q, question);
+    return this.rows(question.rows, '').map((row) => ({ code: row, label: this.rowName(question.rows, row) || row }));
+  }
+
+  rowName(roster, row) {
+    const { name } = this.q.rosters[roster];
+    const found = this.places[name]?.roster === roster ? this.at(row)[name] : null;
+    return typeof found === 'string' ? found : '';
+  }
+
+  own(row) {
+    return (this.seen[row] ??= new Map());
+  }
+
+  /** The answers of a row, each found when it is asked for. */
+  at(row) {
+    const answers = this.own(row);
+    return new Proxy({}, { get: (_, name) => (answers.has(name) ? answers.get(name) : this.resolve(name, row)) });
+  }
+
+  rows(roster, under) {
+    this.listed[roster] ??= this.list(roster);
+    return rowsUnder(this.listed[roster], under);
+  }
+
+  list(roster) {
+    const it = this.q.rosters[roster];
+    if (!it) return [];
+    const parents = it.within ? this.rows(it.within, '') : [''];
+    if (it.count) {
+      return parents.flatMap((parent) => {
+        const count = evaluate(it.count, this, parent);
+        const rows = Math.min(count ? Number(count.n / count.d) : 0, it.maximum);
+        return Array.from({ length: Math.max(rows, 0) }, (_, index) => (parent ? `${parent}.${index + 1}` : `${index + 1}`));
+      });
+    }
+    const rows = this.response.rows[roster] ?? [];
+    return it.within ? parents.flatMap((parent) => rows.filter((row) => above(row) === parent)) : rows;
+  }
+
+  drawn(draw) {
+    return this.response.drawn[draw] ?? '';
+  }
+
+  reason(question, row) {
+    this.at(row)[question];
+    if (!this.on.has(key(question, row))) return 'not_applicable';
+    const answer = this.given[row]?.[question];
+    return answer ? answer.missing ?? null : 'not_asked';
+  }
+
+  label(question, code) {
+    const { rows } = this.places[question].question;
+    if (rows) return this.rows(rows, '').includes(code) ? this.rowName(rows, code) || code : null;
+    return this.q.labels?.[question]?.[code] ?? null;
+  }
+
+  chance(question, row) {
+    return chance(this.response.id, question, row);
+  }
+
+  // for those who read a response
+
+  visible({ page, row }) {
+    return this.shown[place(page.id, row)] ?? [];
+  }
+
+  isDone(step) {
+    const { page, row } = step, marked = this.response.done.has(place(page.id, row));
+    const needed = this.visible(step).filter(needsAnswer);
+    const answered = needed.every((one) => key(one.id, row) in this.response.answers);
+    if (page.kind === 'notice') return marked && answered;
+    if (page.kind === 'draw') return marked && page.draw in this.response.drawn;
+    if (isList(step)) return marked && this.rows(page.roster, row).length >= (this.q.rosters[page.roster].minimum ?? 0);
+    return answered && (marked || needed.length > 0);
+  }
+
+  nextStep() {
+    return this.steps.find((step) => !this.isDone(step)) ?? null;
+  }
+
+  /** {section, sections, done, total, minutes}: section number, sections on the path, pages done and in all, minutes left. */
+  progress(at = this.nextStep() ?? this.steps.at(-1)) {
+    const ahead = this.q.sections.flatMap((section) => section.pages
+      .filter(({ of }) => of && !(of in this.response.drawn) && this.mayBeDrawn(of)).map(() => section.id));
+    const on = new Set([...this.steps.map(({ section }) => section.id), ...ahead]);
+    const sections = this.q.sections.filter(({ id }) => on.has(id));
+    let left = 0, done = 0;
+    for (const { id, minutes } of sections) {
+      const inside = this.steps.filter(({ section }) => section.id === id);
+      const finished = inside.filter((step) => this.isDone(step)).length;
+      done += finished;
+      left += minutes * (1 - finished / (inside.length + ahead.filter((other) => other === id).length));
+    }
+    const number = sections.findIndex(({ id }) => id === at?.section.id);
+    return {
+      section: Math.max(number, 0) + 1, sections: sections.length, done, total: this.steps.length + ahead.length,
+      minutes: Math.ceil(left - 1e-9),
+    };
+  }
+
+  mayBeDrawn(draw) {
+    const { roster } = this.q.draws[draw];
+    const listed = this.steps.some((step) => isList(step) && step.page.roster === roster && this.isDone(step));
+    return !listed || this.eligible(draw).length > 0;
+  }
+
+  /** Every variable of every row as an answer: {value} or {missing}, by its key. */
+  outcome() {
+    const result = {};
+    const state = (name, on) => (on ? this.response.answers[name] ?? { missing: 'not_asked' } : { missing: 'not_applicable' });
+    for (const [id, { question, roster, draw }] of Object.entries(this.places)) {
+      const rows = draw ? [this.drawn(draw)].filter(Boolean) : roster ? this.rows(roster, '') : [''];
+      for (const row of question.kind === 'note' ? [] : rows) {
+        const name = key(id, row), value = this.at(row)[id], here = this.on.has(name);
+        if (question.kind === 'calculate') {
+          const kept = plain(question.type, value);
+          result[name] = kept === null ? { missing: 'not_applicable' } : { value: kept };
+          continue;
+        }
+        result[name] = state(name, here);
+        for (const { code, specify } of written(this.q, question)) {
+          const other = key(`${id}.${code}`, row);
+          if (specify) result[other] = state(other, here && [this.response.answers[name]?.value].flat().includes(code));
+        }
+      }
+    }
+    return result;
+  }
+}
+
+/** A computed value as an answer keeps it. */
+function plain(type, value) {
+  if (value === null || !value.d) return value;
+  return type === 'date' ? isoOf(value) : Number(textOf(value));
+}
+
+/** Whether a step is a list itself, with add, change and remove; else it asks questions (perhaps of a row). */
+export const isList = ({ page, row }) => page.kind === 'list' && (row ? row.split('.').length : 0) === (page.each ? 1 : 0);
+
+/** Whether the page waits for an answer (a value, don't know or refused) to this question. */
+export const needsAnswer = ({ optional, kind }) => !optional && kind !== 'note' && kind !== 'calculate';
+
+/** The row drawn by a uniform number in [0, 1) among the eligible in row order, and how many there are. */
+export function drawRow(q, response, draw, number) {
+  const rows = new Walk(q, response).eligible(draw);
+  return { row: rows[Math.floor(number * rows.length)], eligible: rows.length };
+}
