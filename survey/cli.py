@@ -64,6 +64,15 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument("--languages", nargs="*", default=(), metavar="LANGUAGE", help="for example: vi en")
         verb.set_defaults(run=run)
 
+    bring = verbs.add_parser(
+        "import-xlsform", help="nhập phiếu XLSForm (ODK, Kobo) · bring in an XLSForm, with a fidelity report"
+    )
+    bring.add_argument("file", type=Path, help=".xlsx, .xlsm, .xls, .csv, .md")
+    bring.add_argument("--out", type=Path, required=True, help="the survey folder to write")
+    bring.add_argument("--repair", action="store_true", help="apply the repairs that the report suggests")
+    bring.add_argument("--language", default="", help="language of a form that does not say it: vi, en, …")
+    bring.set_defaults(run=_import_xlsform)
+
     sample = verbs.add_parser("sample", help="chọn mẫu hai giai đoạn · draw the two-stage sample")
     sample.add_argument("folder", type=Path)
     sample.add_argument("--frame", type=Path, required=True, help="CSV: one row for each enumeration area")
@@ -174,6 +183,17 @@ def _check(options: argparse.Namespace) -> int:
     print(f"{options.folder}: {errors} lỗi, {len(findings) - errors} cảnh báo · "
           f"{errors} errors, {len(findings) - errors} warnings")  # fmt: skip
     return 1 if errors else 0
+
+
+def _import_xlsform(options: argparse.Namespace) -> int:
+    from survey.xlsform.importing import import_folder
+
+    fidelity = import_folder(options.file, options.out, options.repair, options.language)
+    print(fidelity.text("vi"))
+    print()
+    print(fidelity.text("en"))
+    print(f"{options.out / 'fidelity.json'}")
+    return 0 if fidelity.imported else 1
 
 
 def _schema(options: argparse.Namespace) -> None:

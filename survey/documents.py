@@ -22,6 +22,7 @@ Path = tuple[str | int, ...]
 LARGEST = 5_000_000  # characters; a questionnaire of 500 questions in four languages has about a tenth of it
 MOST_NODES = 500_000
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same grammar in C, where it is there
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class Document:
@@ -277,3 +278,24 @@ def _null(node: yaml.Node | None) -> bool:
 
 def _finding(code: str, where: str, vi: str, en: str) -> Finding:
     return Finding(code=code, where=where, message={"vi": vi, "en": en})
+
+
+def written(value: msgspec.Struct) -> str:
+    """The value as YAML that `load` and `convert` read back the same; fields at their defaults are left out."""
+    return str(yaml.dump(lean(value), Dumper=_DUMPER, allow_unicode=True, sort_keys=False, width=120))
+
+
+def lean(value: Any) -> Any:
+    """The value in plain dicts and lists, fields at their defaults left out."""
+    if isinstance(value, msgspec.Struct):
+        plain = {}
+        for field in msgspec.structs.fields(value):
+            held = getattr(value, field.name)
+            if field.required or held != field.default:
+                plain[field.encode_name] = lean(held)
+        return plain
+    if isinstance(value, dict):
+        return {str(key): lean(part) for key, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [lean(part) for part in value]
+    return value

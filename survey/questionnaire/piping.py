@@ -11,7 +11,7 @@ from survey.questionnaire.response import Response
 from survey.questionnaire.routing import Step, walk
 from survey.questionnaire.values import plain
 
-REFERENCE = re.compile(r"\$\{\s*([a-z][a-z0-9_]*)\s*\}")
+REFERENCE = re.compile(r"\$\{\s*([A-Za-z][A-Za-z0-9_]*)\s*\}")
 
 
 def say(

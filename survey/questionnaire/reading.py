@@ -25,8 +25,9 @@ from survey.questionnaire.model import Choice, Page, Question, Questionnaire, Se
 from survey.questionnaire.values import Type
 
 Path = tuple[str | int, ...]
-_ID = re.compile(r"[a-z][a-z0-9_]*")
-_CODE = re.compile(r"[A-Za-z0-9_.-]+")
+_ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_CODE = re.compile(r"-?\w[\w.-]*")
+_RESERVED = ("-dk", "-rf")  # how a form says "don't know" and "prefer not to say"
 
 
 def read(text: str, filename: str = "questionnaire.yaml") -> Questionnaire:
@@ -99,14 +100,14 @@ class _Review:
                     self._say(
                         "bad_id",
                         path,
-                        f"mã “{name}” chỉ được dùng chữ thường không dấu, số và gạch dưới",
-                        f"the id “{name}” may only use lower-case letters, digits and underscores",
+                        f"mã “{name}” chỉ được dùng chữ không dấu, số và gạch dưới",
+                        f"the id “{name}” may only use letters without marks, digits and underscores",
                     )
-                if name in seen:
+                if name.lower() in seen:  # columns of tables do not tell capitals apart
                     self._say(
                         "twice", path, f"mã {kind} “{name}” bị trùng", f"the {kind} id “{name}” stands twice"
                     )
-                seen.add(name)
+                seen.add(name.lower())
         lists = [(("choices", name), choices) for name, choices in self.questionnaire.choices.items()]
         own = [((*p, "choices"), q.choices) for p, _, q in self._questions() if isinstance(q.choices, tuple)]
         for where, choices in [*lists, *own]:
@@ -115,7 +116,7 @@ class _Review:
     def _codes(self, where: Path, choices: tuple[Choice, ...]) -> None:
         seen: set[str] = set()
         for number, choice in enumerate(choices):
-            if choice.code in seen or not _CODE.fullmatch(choice.code) or choice.code.startswith("-"):
+            if choice.code in seen or not _CODE.fullmatch(choice.code) or choice.code in _RESERVED:
                 self._say(
                     "bad_code",
                     (*where, number, "code"),
@@ -227,7 +228,7 @@ class _Review:
                 f"không có danh sách lựa chọn “{question.choices}”",
                 f"there is no list of choices “{question.choices}”",
             )
-        if chooses != bool(question.choices):
+        if chooses != bool(question.choices or question.rows):
             self._say(
                 "choices",
                 path,

@@ -1,0 +1,266 @@
+"""What every part of an import needs: the form's names and languages, its cells, and where to note what differs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from survey.problems import Text
+from survey.questionnaire.grammar import ConditionError, Syntax, written
+from survey.questionnaire.model import Kind
+from survey.xlsform import languages
+from survey.xlsform.columns import Columns
+from survey.xlsform.expressions import Known, Remark, mentions_the_time, translate
+from survey.xlsform.fidelity import Cell, Notes
+from survey.xlsform.workbook import ROW
+
+Element = dict[str, Any]
+NOTHING = Cell()
+
+INPUTS: dict[str, Kind] = {
+    "string": "text", "int": "integer", "decimal": "decimal", "date": "date", "geopoint": "location",
+    "barcode": "barcode", "time": "text", "dateTime": "text",
+}  # fmt: skip
+CALCULATES = ("calculate", "hidden", "q calculate", "add calculate prompt")
+
+
+def row_of(element: Element) -> int:
+    return int(element.get(ROW) or 0)
+
+
+def kind_of(element: Element) -> Kind | None:
+    """The kind of question that a row is, or None where there is none."""
+    kind, tag, bind = str(element.get("type")), element["control"].get("tag"), element["bind"]
+    if kind in CALCULATES or bind.get("jr:preloadParams") == "today":
+        return "calculate"
+    if kind == "rank":
+        return "rank"
+    match tag:
+        case "select1":
+            return "select_one"
+        case "select":
+            return "select_many"
+        case "trigger":
+            return "acknowledge"
+        case "range":
+            steps = (str(value) for value in (element.get("parameters") or {}).values())
+            whole = bind.get("type") != "decimal" and not any("." in value for value in steps)
+            return "integer" if whole else "decimal"
+        case "upload":
+            return "photo" if str(element["control"].get("mediatype", "")).startswith("image") else None
+        case "input" if kind != "select one external" and not bind.get("jr:preload"):
+            return "note" if "note" in kind else INPUTS.get(str(bind.get("type")))
+    return None
+
+
+def identifier(name: str) -> str:
+    """A name as an id may be: letters, digits and underscores, a letter first."""
+    plain = re.sub(r"[^A-Za-z0-9_]", "_", name).lstrip("_")
+    return plain if re.match(r"[A-Za-z]", plain) else f"q_{plain}"
+
+
+def free(name: str, taken: set[str]) -> str:
+    """The name, with a number behind it where it is taken (capitals make no difference); it is taken from now on."""
+    found, number = name, 1
+    while found.lower() in taken:
+        number += 1
+        found = f"{name}_{number}"
+    taken.add(found.lower())
+    return found
+
+
+class Context:
+    """One form being imported."""
+
+    def __init__(
+        self, tree: Element, columns: Columns, notes: Notes, lists: Mapping[str, list[Element]], language: str
+    ) -> None:
+        self.tree, self.columns, self.notes = tree, columns, notes
+        self.lists: dict[str, list[Element]] = {**(tree.get("choices") or {}), **lists}
+        self.home: dict[str, str] = {}  # id of a question or roster → id of the roster that holds it, or ""
+        self.labelled: dict[str, str] = {}  # roster → the question whose answer stands for its rows
+        self.filtered: dict[str, set[str]] = {}  # choice list → columns that filters look at
+        self.languages = self._languages(language)
+        self.known = self._names()
+
+    # --- cells -----------------------------------------------------------------------------------------------------
+
+    def cell(self, element: Element, column: str, sheet: str = "survey") -> Cell:
+        return self.columns.cell(sheet, row_of(element), column)
+
+    # --- names -----------------------------------------------------------------------------------------------------
+
+    def _names(self) -> Known:
+        """Every name of the form, what it means here, and the names that nothing can refer to."""
+        ids: dict[str, str] = {}
+        times: set[str] = set()
+        unavailable: dict[str, str] = {}
+        codes: dict[str, frozenset[str]] = {}
+        many: set[str] = set()
+        shown_if: dict[str, str] = {}
+        taken: set[str] = set()
+
+        def look(element: Element, repeat: str, relevant: str) -> None:
+            for child in element.get("children", ()):
+                name, kind = str(child.get("name", "")), str(child.get("type", ""))
+                own = child["bind"].get("relevant", "")
+                both = " and ".join(f"({part})" for part in (relevant, own) if part)
+                preload = child["bind"].get("jr:preloadParams") if child["bind"].get("jr:preload") else None
+                inner = repeat
+                if (kind == "group" and name == "meta") or (kind == "calculate" and not row_of(child)):
+                    continue  # pyxform's own
+                if kind == "repeat" or (kind != "group" and kind_of(child) and not preload) or preload == "today":
+                    if name not in ids:
+                        ids[name] = self._id(name, taken, child)
+                        unavailable.pop(name, None)
+                        self.home[ids[name]] = repeat
+                        if repeat and both and kind != "repeat":
+                            shown_if[name] = both
+                        if child.get("itemset") in self.lists and not child["bind"].get("calculate"):
+                            codes[name] = frozenset(str(one.get("name")) for one in self.lists[child["itemset"]])
+                        if kind_of(child) in ("select_many", "rank"):
+                            many.add(name)
+                    if kind == "repeat":
+                        inner, both = ids[name], ""
+                elif preload in ("start", "end"):
+                    times.add(name)
+                elif name not in ids:
+                    unavailable[name] = kind
+                look(child, inner, both)
+
+        look(self.tree, "", "")
+        plain = Known(ids=ids, times=frozenset(times), unavailable=unavailable, codes=codes, many=frozenset(many))
+        conditions: dict[str, Syntax] = {}
+        for name, text in shown_if.items():
+            try:
+                conditions[name] = translate(text, plain)
+            except ConditionError:
+                continue  # that relevance is refused where it stands
+        return msgspec.structs.replace(plain, shown_if=conditions)
+
+    def _id(self, name: str, taken: set[str], child: Element) -> str:
+        found = free(identifier(name), taken)
+        if found != name:
+            self.notes.say("changed", "renamed", self.cell(child, "name"), f"“{name}” đổi tên thành “{found}”",
+                           f"“{name}” is called “{found}” here: names are letters, digits and underscores, and differ in "
+                           "more than capitals", found=name)  # fmt: skip
+        return found
+
+    # --- expressions -----------------------------------------------------------------------------------------------
+
+    def expression(self, text: str, cell: Cell, own: str = "", roster: str = "") -> str | None:
+        """The expression in our language, or None with a refusal noted. `own` is the question of a constraint,
+        `roster` the roster it stands in."""
+        remarks: list[Remark] = []
+        try:
+            said = written(translate(str(text), self.known, own, bool(roster), remarks))
+        except ConditionError as error:
+            self.refuse(cell, str(text), error)
+            return None
+        for remark in remarks:
+            self.notes.say("changed", remark.code, cell, remark.vietnamese, remark.english, found=str(text))
+        if mentions_the_time(str(text), self.known.times):
+            self.notes.say("changed", "clock", cell, "giờ phút được đọc là ngày: điều kiện không xem đồng hồ",
+                           "the time is read as the day: a condition looks at no clock", found=str(text))  # fmt: skip
+        return said
+
+    def refuse(self, cell: Cell, text: str, error: ConditionError) -> None:
+        self.notes.say("refused", "expression", cell, f"biểu thức “{text}”: {error.vietnamese} (ký tự {error.at + 1})",
+                       f"the expression “{text}”: {error.problem} (character {error.at + 1})", found=text)  # fmt: skip
+
+    def relevant(self, element: Element, roster: str) -> tuple[str, ...]:
+        """The element's own relevance as conditions: none, or one."""
+        said = element["bind"].get("relevant")
+        found = self.expression(said, self.cell(element, "relevant"), roster=roster) if said else None
+        return (found,) if found else ()
+
+    # --- words -----------------------------------------------------------------------------------------------------
+
+    def _languages(self, wanted: str) -> tuple[tuple[str, str], ...]:
+        """(code, heading) of each language, the default one first; the heading "" stands for columns without one."""
+        headings: dict[str, None] = {}
+
+        def look(value: object) -> None:
+            if isinstance(value, dict):
+                headings.update(dict.fromkeys(str(key) for key in value))
+
+        def walk(element: Element) -> None:
+            look(element.get("label"))
+            look(element.get("hint"))
+            for child in element.get("children", ()):
+                walk(child)
+
+        walk(self.tree)
+        for choices in self.lists.values():
+            for choice in choices:
+                look(choice.get("label"))
+        default = str(self.tree.get("default_language") or "default")
+        ordered = [name for name in headings if name == default] + [n for n in headings if n not in (default, "default")]
+        if not ordered:
+            stated = default if default != "default" else wanted
+            if not stated:
+                self.notes.say("changed", "language", Cell("settings", 0, "default_language"),
+                               "phiếu không ghi lời viết bằng tiếng gì; tạm ghi là tiếng Anh (en)",
+                               "the form does not say which language it is written in; it is taken as English (en)",
+                               "ghi default_language, hoặc chạy lại với --language vi",
+                               "fill in default_language, or run again with --language vi")  # fmt: skip
+            return ((languages.code_of(stated) if stated else "en", ""),)
+        codes: dict[str, str] = {}
+        for name in ordered:
+            code = languages.code_of(name)
+            codes.setdefault(code, name)
+            if not re.search(r"\(.+\)\s*$", name):
+                self.notes.say("changed", "language", Cell("survey", 0, f"label::{name}"), f"“{name}” được ghi là “{code}”",
+                               f"“{name}” is taken as the language “{code}”")  # fmt: skip
+        return tuple(codes.items())
+
+    def text(self, element: Element, column: str, sheet: str = "survey", value: object = None) -> Text:
+        """The words in every language, names in them renamed, marks of formatting taken off; {} where there are none.
+
+        A language without words gets those of the first that has some, and that is noted."""
+        said = element.get(column) if value is None else value
+        if said in (None, "", {}):
+            return {}
+        if not isinstance(said, dict):
+            return {code: self._plain(str(said), self.cell(element, column, sheet)) for code, _ in self.languages}
+        spare = said.get("default")
+        found: Text = {}
+        for code, heading in self.languages:
+            words = str(said.get(heading, "") or (spare if not found and spare else "")).strip()
+            if words and words != "-":
+                found[code] = self._plain(words, self._heading(element, column, sheet, heading))
+        if not found:
+            return {}
+        first = next(iter(found.values()))
+        for code, heading in self.languages:
+            if code not in found:
+                self.notes.say("changed", "no_translation", self._heading(element, column, sheet, heading),
+                               f"thiếu bản dịch “{heading}”; tạm dùng lời của ngôn ngữ khác",
+                               f"the translation into “{heading}” is missing; the words of another language stand there for now",
+                               "dịch trước khi đi khảo sát", "translate it before field work")  # fmt: skip
+        return {code: found.get(code, first) for code, _ in self.languages}
+
+    def _heading(self, element: Element, column: str, sheet: str, heading: str) -> Cell:
+        for name in self.columns.headers.get(sheet, ()):
+            kind, _, language = name.replace("::", ":").partition(":")
+            if kind.strip().lower() == column and language.strip() == heading:
+                return Cell(sheet, row_of(element), name)
+        return Cell(sheet, row_of(element), f"{column}::{heading}")
+
+    def _plain(self, words: str, cell: Cell) -> str:
+        """Without Markdown and HTML; `${old}` as `${id}`."""
+        plain = re.sub(r"</?(?:span|b|i|u|em|strong|font|br|p|center|big|small|h[1-6])\b[^>]*>", "", words, flags=re.IGNORECASE)
+        plain = re.sub(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", r"\2", plain)
+        plain = re.sub(r"(?<![*\w])\*(?=\S)([^*\n]+?)(?<=\S)\*(?![*\w])", r"\1", plain)
+        plain = re.sub(r"^#{1,6}\s+", "", plain, flags=re.MULTILINE)
+        if plain != words:
+            self.notes.say("left_out", "formatting", cell, "bỏ chữ đậm, nghiêng, màu trong lời hỏi",
+                           "bold, italics or colours in the words", found=words)  # fmt: skip
+
+        def rename(match: re.Match[str]) -> str:
+            return f"${{{self.known.ids.get(match.group(1), match.group(1))}}}"
+
+        return re.sub(r"\$\{\s*([^}]*?)\s*\}", rename, plain).strip()
