@@ -112,7 +112,11 @@ class Context:
                 inner = repeat
                 if (kind == "group" and name == "meta") or (kind == "calculate" and not row_of(child)):
                     continue  # pyxform's own
-                if kind == "repeat" or (kind != "group" and kind_of(child) and not preload) or preload == "today":
+                if (
+                    kind == "repeat"
+                    or (kind != "group" and kind_of(child) and not preload)
+                    or preload == "today"
+                ):
                     if name not in ids:
                         ids[name] = self._id(name, taken, child)
                         unavailable.pop(name, None)
@@ -120,7 +124,9 @@ class Context:
                         if repeat and both and kind != "repeat":
                             shown_if[name] = both
                         if child.get("itemset") in self.lists and not child["bind"].get("calculate"):
-                            codes[name] = frozenset(str(one.get("name")) for one in self.lists[child["itemset"]])
+                            codes[name] = frozenset(
+                                str(one.get("name")) for one in self.lists[child["itemset"]]
+                            )
                         if kind_of(child) in ("select_many", "rank"):
                             many.add(name)
                     if kind == "repeat":
@@ -132,7 +138,9 @@ class Context:
                 look(child, inner, both)
 
         look(self.tree, "", "")
-        plain = Known(ids=ids, times=frozenset(times), unavailable=unavailable, codes=codes, many=frozenset(many))
+        plain = Known(
+            ids=ids, times=frozenset(times), unavailable=unavailable, codes=codes, many=frozenset(many)
+        )
         conditions: dict[str, Syntax] = {}
         for name, text in shown_if.items():
             try:
@@ -198,7 +206,9 @@ class Context:
             for choice in choices:
                 look(choice.get("label"))
         default = str(self.tree.get("default_language") or "default")
-        ordered = [name for name in headings if name == default] + [n for n in headings if n not in (default, "default")]
+        ordered = [name for name in headings if name == default] + [
+            n for n in headings if n not in (default, "default")
+        ]
         if not ordered:
             stated = default if default != "default" else wanted
             if not stated:
@@ -225,7 +235,9 @@ class Context:
         if said in (None, "", {}):
             return {}
         if not isinstance(said, dict):
-            return {code: self._plain(str(said), self.cell(element, column, sheet)) for code, _ in self.languages}
+            return {
+                code: self._plain(str(said), self.cell(element, column, sheet)) for code, _ in self.languages
+            }
         spare = said.get("default")
         found: Text = {}
         for code, heading in self.languages:
@@ -252,7 +264,12 @@ class Context:
 
     def _plain(self, words: str, cell: Cell) -> str:
         """Without Markdown and HTML; `${old}` as `${id}`."""
-        plain = re.sub(r"</?(?:span|b|i|u|em|strong|font|br|p|center|big|small|h[1-6])\b[^>]*>", "", words, flags=re.IGNORECASE)
+        plain = re.sub(
+            r"</?(?:span|b|i|u|em|strong|font|br|p|center|big|small|h[1-6])\b[^>]*>",
+            "",
+            words,
+            flags=re.IGNORECASE,
+        )
         plain = re.sub(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", r"\2", plain)
         plain = re.sub(r"(?<![*\w])\*(?=\S)([^*\n]+?)(?<=\S)\*(?![*\w])", r"\1", plain)
         plain = re.sub(r"^#{1,6}\s+", "", plain, flags=re.MULTILINE)

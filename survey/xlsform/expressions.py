@@ -49,14 +49,25 @@ def translate(
     if "${last-saved#" in text:
         raise ConditionError("the last saved answers of another interview are not kept",
                              "không lưu câu trả lời của lần phỏng vấn trước", text.index("${last-saved#"))  # fmt: skip
-    raw = re.search(r"(?<![\w\]')}.])/|\.\./|\binstance\s*\(|\bcurrent\s*\(|\[|\bpulldata\s*\(|\|", _without_texts(text))
+    text = re.sub(r"(?<![\w./}])\.\./([A-Za-z_][\w.-]*)(?![\w./(-])", lambda m: _sibling(m, known), text)
+    raw = re.search(
+        r"(?<![\w\]')}.])/|\.\./|\binstance\s*\(|\bcurrent\s*\(|\[|\bpulldata\s*\(|\|", _without_texts(text)
+    )
     if raw:
         named = raw.group().strip().rstrip("(").strip()
-        what = {"pulldata": "pulldata() looks into an attached file", "instance": "instance() looks into attached data"}
+        what = {
+            "pulldata": "pulldata() looks into an attached file",
+            "instance": "instance() looks into attached data",
+        }
         vi = {"pulldata": "pulldata() tra tệp đính kèm", "instance": "instance() tra dữ liệu đính kèm"}
         raise ConditionError(what.get(named, f"a path of XPath (“{named}”) in place of ${{name}}") + ", which is not supported",
                              vi.get(named, f"đường dẫn XPath (“{named}”) thay cho ${{tên}}") + ", chưa hỗ trợ", raw.start())  # fmt: skip
     return _Translation(known, own, repeated, [] if remarks is None else remarks).tree(parse(text))
+
+
+def _sibling(path: re.Match[str], known: Known) -> str:
+    """`../name`, a neighbour in the same group, as pyxform itself writes it for "other, specify"."""
+    return f"${{{path.group(1)}}}" if path.group(1) in known.ids else path.group()
 
 
 def _without_texts(text: str) -> str:
@@ -127,7 +138,9 @@ class _Translation:
     def _position(self, said: Syntax) -> Syntax | None:
         if self.repeated or len(said.arguments) != 1 or said.arguments[0].op != "#row":
             return None
-        self._remark("position", "position(..) ngoài phần lặp luôn là 1", "position(..) outside a repeat is always 1")
+        self._remark(
+            "position", "position(..) ngoài phần lặp luôn là 1", "position(..) outside a repeat is always 1"
+        )
         return Syntax("#number", said="1", at=said.at)
 
     def _remark(self, code: str, vi: str, en: str) -> None:
@@ -165,7 +178,6 @@ class _Translation:
         text = Syntax("string", (one,), at=said.at)
         sides = [Syntax("=", (text, Syntax("#text", said=word)), at=said.at) for word in ("true", "1")]
         return Syntax("or", (sides[0], sides[1]), at=said.at)
-
 
 
 def mentions_the_time(text: str, times: frozenset[str]) -> bool:

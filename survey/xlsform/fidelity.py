@@ -77,7 +77,9 @@ class Fidelity(Struct, frozen=True, kw_only=True):
                 continue
             lines.append(f"{title[language]} ({len(entries)})")
             lines += [f"  {line}" for line in _grouped(entries, language)]
-        counts = ", ".join(f"{title[language].lower()}: {len(self.of(level))}" for level, title in LEVELS.items())
+        counts = ", ".join(
+            f"{title[language].lower()}: {len(self.of(level))}" for level, title in LEVELS.items()
+        )
         verdict = {
             "vi": (f"Đã nhập {self.questions} câu", "Chưa nhập gì"),
             "en": (f"{self.questions} questions imported", "Nothing was imported"),
@@ -99,7 +101,9 @@ def _grouped(entries: Iterable[Entry], language: str) -> list[str]:
         place = Cell(sheet, 0, column).said(language)
         known = sorted({row for row in rows if row})
         if known:
-            place = f"{Cell(sheet).said(language)}, {_rows(known, language)}" + (f", {_column(column, language)}" if column else "")
+            place = f"{Cell(sheet).said(language)}, {_rows(known, language)}" + (
+                f", {_column(column, language)}" if column else ""
+            )
         lines.append(f"{place}: {said}" if place else said)
     return lines
 
@@ -120,7 +124,15 @@ class Notes:
         self.entries: list[Entry] = []
 
     def say(
-        self, level: Level, code: str, cell: Cell, vi: str, en: str, do_vi: str = "", do_en: str = "", found: str = ""
+        self,
+        level: Level,
+        code: str,
+        cell: Cell,
+        vi: str,
+        en: str,
+        do_vi: str = "",
+        do_en: str = "",
+        found: str = "",
     ) -> None:
         entry = Entry(
             level=level, code=code, sheet=cell.sheet, row=cell.row, column=cell.column, found=found[:200],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from survey.questionnaire import reading
 from survey.questionnaire.model import Questionnaire
 from survey.xlsform.columns import Columns
 from survey.xlsform.context import Context
-from survey.xlsform.fidelity import Cell, Fidelity, Notes
+from survey.xlsform.fidelity import Cell, Fidelity, Level, Notes
 from survey.xlsform.mapping import Form, Mapped
 from survey.xlsform.repairs import repair
 from survey.xlsform.skeleton import skeleton
@@ -26,7 +27,9 @@ FIELD = {"when": "relevant", "calculate": "calculation", "that": "constraint", "
 """The column of the survey sheet that a field of a question comes from."""
 
 
-def import_form(path: Path, repairing: bool = False, language: str = "") -> tuple[Questionnaire | None, Fidelity]:
+def import_form(
+    path: Path, repairing: bool = False, language: str = ""
+) -> tuple[Questionnaire | None, Fidelity]:
     """The questionnaire (None when anything was refused) and the report. BadDocument when the file cannot be read."""
     notes = Notes()
     workbook = repair(read(path, notes), notes, repairing)
@@ -37,7 +40,11 @@ def import_form(path: Path, repairing: bool = False, language: str = "") -> tupl
         mapped = Form(Context(tree, columns, notes, _beside(path, workbook), language)).map()
         _review(mapped, columns, notes)
         questionnaire = None if notes.refused else mapped.questionnaire
-    count = sum(len(page.questions) for section in questionnaire.sections for page in section.pages) if questionnaire else 0
+    count = (
+        sum(len(page.questions) for section in questionnaire.sections for page in section.pages)
+        if questionnaire
+        else 0
+    )
     return questionnaire, Fidelity(
         file=path.name, imported=questionnaire is not None, questions=count, entries=tuple(notes.entries)
     )
@@ -51,7 +58,7 @@ def import_folder(path: Path, out: Path, repairing: bool = False, language: str 
     (out / "fidelity.json").write_bytes(fidelity.json())
     if questionnaire is not None:
         (out / "questionnaire.yaml").write_text(documents.written(questionnaire), encoding="utf-8")
-        for name, content in skeleton(questionnaire).items():
+        for name, content in skeleton(questionnaire, datetime.date.today().isoformat()).items():
             if not (out / name).exists():
                 (out / name).write_text(content, encoding="utf-8")
     return fidelity
@@ -69,18 +76,30 @@ def _review(mapped: Mapped, columns: Columns, notes: Notes) -> None:
     cells = {document.where(path): cell for path, cell in _cells(mapped, columns)}
     for finding in reading.review(text)[1]:
         cell = cells.get(finding.where, Cell())
-        level = "refused" if finding.severity == "error" else "changed"
+        level: Level = "refused" if finding.severity == "error" else "changed"
         do = finding.remedy
-        notes.say(level, finding.code, cell, finding.message["vi"], finding.message["en"], do.get("vi", ""), do.get("en", ""))  # type: ignore[arg-type]
+        notes.say(
+            level,
+            finding.code,
+            cell,
+            finding.message["vi"],
+            finding.message["en"],
+            do.get("vi", ""),
+            do.get("en", ""),
+        )
 
 
 def _cells(mapped: Mapped, columns: Columns) -> Iterator[tuple[documents.Path, Cell]]:
     """Every place in questionnaire.yaml that a finding can be about, with the cell it comes from."""
     for path, (sheet, row) in mapped.rows.items():
-        yield from _below(documents.lean(_at(mapped.questionnaire, path)), path, columns.cell(sheet, row, "name"), columns)
+        yield from _below(
+            documents.lean(_at(mapped.questionnaire, path)), path, columns.cell(sheet, row, "name"), columns
+        )
 
 
-def _below(value: object, path: documents.Path, cell: Cell, columns: Columns) -> Iterator[tuple[documents.Path, Cell]]:
+def _below(
+    value: object, path: documents.Path, cell: Cell, columns: Columns
+) -> Iterator[tuple[documents.Path, Cell]]:
     yield path, cell
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in parts:
@@ -93,14 +112,14 @@ def _below(value: object, path: documents.Path, cell: Cell, columns: Columns) ->
 
 def _at(value: object, path: documents.Path) -> object:
     for part in path:
-        value = value[part] if isinstance(value, tuple | dict) else getattr(value, str(part))  # type: ignore[index]
+        value = getattr(value, part) if isinstance(part, str) and not isinstance(value, dict) else value[part]  # type: ignore[index]
     return value
 
 
 def _beside(path: Path, workbook: Workbook) -> dict[str, list[dict[str, Any]]]:
     """The lists of `select_one_from_file` whose CSV files lie beside the form, as rows of a choices sheet."""
     lists: dict[str, list[dict[str, Any]]] = {}
-    for number, row in workbook.rows("survey"):
+    for _, row in workbook.rows("survey"):
         said = str(row.get("type") or "")
         match = re.match(r"select_(?:one|multiple)_from_file\s+([\w.-]+\.csv)\b", said)
         file = path.parent / match.group(1) if match else None
@@ -110,6 +129,7 @@ def _beside(path: Path, workbook: Workbook) -> dict[str, list[dict[str, Any]]]:
         name, label = parameters.get("value", "name"), parameters.get("label", "label")
         with file.open(encoding="utf-8-sig", newline="") as stream:
             lists[match.group(1)] = [
-                {**one, "name": one.get(name, ""), "label": one.get(label, "")} for one in csv.DictReader(stream)
+                {**one, "name": one.get(name, ""), "label": one.get(label, "")}
+                for one in csv.DictReader(stream)
             ]
     return lists

@@ -83,7 +83,10 @@ class Form:
         sections = self._sections()
         choices = {name: self.questions.choices(name) for name in sorted(context.filtered)}
         for name in choices:
-            self.rows |= {("choices", name, c): ("choices", row_of(option)) for c, option in enumerate(context.lists[name])}
+            self.rows |= {
+                ("choices", name, c): ("choices", row_of(option))
+                for c, option in enumerate(context.lists[name])
+            }
         rosters = sorted(self.rosters, key=lambda roster: bool(roster.within))
         self.rows |= {("rosters", r): ("survey", self.repeats[roster.id]) for r, roster in enumerate(rosters)}
         questionnaire = Questionnaire(
@@ -99,7 +102,9 @@ class Form:
 
     def _title(self) -> Text:
         context = self.context
-        return context.text(context.tree, "title", "settings") or dict.fromkeys((code for code, _ in context.languages), "Phiếu")
+        return context.text(context.tree, "title", "settings") or dict.fromkeys(
+            (code for code, _ in context.languages), "Phiếu"
+        )
 
     # --- sections and pages ----------------------------------------------------------------------------------------
 
@@ -115,7 +120,9 @@ class Form:
             for p, screen in enumerate(screens):
                 path: Path = ("sections", len(sections), "pages", p)
                 self.rows[path] = ("survey", screen.row)
-                self.rows |= {(*path, "questions", q): ("survey", one.row) for q, one in enumerate(screen.asked)}
+                self.rows |= {
+                    (*path, "questions", q): ("survey", one.row) for q, one in enumerate(screen.asked)
+                }
             pages = tuple(screen.page() for screen in screens)
             sections.append(Section(id=free(identifier(name), taken), title=title, pages=pages))
 
@@ -163,7 +170,9 @@ class Form:
 
         def close() -> None:
             if waiting:
-                screens.append(self._screen(f"{waiting[-1].question.id}_page", waiting[-1].row, place, waiting))
+                screens.append(
+                    self._screen(f"{waiting[-1].question.id}_page", waiting[-1].row, place, waiting)
+                )
                 waiting.clear()
 
         for child in children:
@@ -202,7 +211,10 @@ class Form:
                 elif child.get("type") == "group":
                     take(child["children"], self._inside(child, inner))
                 else:
-                    asked.extend(Asked(one.question, one.row, (*own, *one.relevant)) for one in self.questions.of(child, inner.roster))
+                    asked.extend(
+                        Asked(one.question, one.row, (*own, *one.relevant))
+                        for one in self.questions.of(child, inner.roster)
+                    )
 
         take(group["children"], place)
         close()
@@ -222,7 +234,9 @@ class Form:
             context.notes.say("refused", "too_deep", context.cell(repeat, "type"), "lặp trong lặp sâu quá hai bậc",
                               "a repeat in a repeat in a repeat: rosters are two deep at most")  # fmt: skip
         inside = self._inside(repeat, place)
-        title = context.text(repeat, "label") or dict.fromkeys((code for code, _ in context.languages), str(repeat["name"]))
+        title = context.text(repeat, "label") or dict.fromkeys(
+            (code for code, _ in context.languages), str(repeat["name"])
+        )
         count = self._count(repeat, inside.relevant)
         screens = self._group(repeat, _Place(inside.relevant, place.title, ident))
         if not repeat["control"].get("jr:count"):
@@ -242,12 +256,20 @@ class Form:
         computed = re.fullmatch(r"\$\{\s*(.*?)\s*\}", said)
         if computed and computed.group(1) not in context.known.ids:
             said = context.columns.value(cell) or said  # pyxform has put a calculate in its place
-        counted = context.expression(said, cell, roster=context.home.get(context.known.ids[str(repeat["name"])], ""))
+        counted = context.expression(
+            said, cell, roster=context.home.get(context.known.ids[str(repeat["name"])], "")
+        )
         conditions = _all(relevant)
         return f"if({conditions}, {counted}, 0)" if counted and conditions else counted
 
     def _listing(
-        self, repeat: Element, ident: str, title: Text, relevant: tuple[str, ...], place: _Place, screens: list[_Screen]
+        self,
+        repeat: Element,
+        ident: str,
+        title: Text,
+        relevant: tuple[str, ...],
+        place: _Place,
+        screens: list[_Screen],
     ) -> list[_Screen]:
         """People add the rows: the list asks what the first page asks, the other pages follow for each row."""
         first: list[Asked] = []
@@ -265,7 +287,12 @@ class Form:
 
     def _naming(self, ident: str, screens: list[_Screen]) -> str:
         """The question that names a row: the one under which rows are offered, else the first text, else the first."""
-        inside = [one.question for screen in screens for one in screen.asked if self.context.home.get(one.question.id) == ident]
+        inside = [
+            one.question
+            for screen in screens
+            for one in screen.asked
+            if self.context.home.get(one.question.id) == ident
+        ]
         wanted = [q.id for q in inside if q.id == self.context.labelled.get(ident)]
         texts = [q.id for q in inside if q.kind == "text"]
         return next(iter([*wanted, *texts, *(q.id for q in inside if q.kind != "note")]), ident)

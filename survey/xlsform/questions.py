@@ -23,7 +23,10 @@ CLOCKS: dict[str, tuple[str, Text]] = {
         {"vi": "Xin ghi theo mẫu 2026-03-27 14:30.", "en": "Write it as 2026-03-27 14:30."},
     ),
 }  # fmt: skip
-INVALID: Text = {"vi": "Câu trả lời này chưa hợp lệ. Xin xem lại.", "en": "This answer is not valid. Please check it."}
+INVALID: Text = {
+    "vi": "Câu trả lời này chưa hợp lệ. Xin xem lại.",
+    "en": "This answer is not valid. Please check it.",
+}
 SHOWN = "_shown"  # the note that shows a computed value which Collect would show in a field
 
 
@@ -56,7 +59,11 @@ class Questions:
         self._note_columns(row, kind)
         relevant = context.relevant(row, roster)
         ident = context.known.ids[name]
-        if kind == "calculate" or row["bind"].get("calculate") or (self._read_only(row) and row.get("default")):
+        if (
+            kind == "calculate"
+            or row["bind"].get("calculate")
+            or (self._read_only(row) and row.get("default"))
+        ):
             return self._computed(row, ident, kind, relevant, roster)
         if self._read_only(row) and kind != "note":
             context.notes.say("changed", "read_only", context.cell(row, "readonly"),
@@ -66,7 +73,9 @@ class Questions:
 
     # --- computed --------------------------------------------------------------------------------------------------
 
-    def _computed(self, row: Element, ident: str, kind: Kind, relevant: tuple[str, ...], roster: str) -> list[Asked]:
+    def _computed(
+        self, row: Element, ident: str, kind: Kind, relevant: tuple[str, ...], roster: str
+    ) -> list[Asked]:
         context, bind = self.context, row["bind"]
         cell = context.cell(row, "calculation" if bind.get("calculate") else "default")
         if row.get("trigger"):
@@ -122,7 +131,11 @@ class Questions:
         label = context.text(row, "label")
         hint = context.text(row, "hint")
         if not label:
-            label, hint = (hint, {}) if hint else (dict.fromkeys((code for code, _ in context.languages), str(row["name"])), {})
+            label, hint = (
+                (hint, {})
+                if hint
+                else (dict.fromkeys((code for code, _ in context.languages), str(row["name"])), {})
+            )
             context.notes.say("changed", "no_label", context.cell(row, "label"), "câu không có lời hỏi; dùng gợi ý hoặc tên câu",
                               "no label: the hint or the name stands in its place")  # fmt: skip
         question = Question(
@@ -151,8 +164,12 @@ class Questions:
         context, bind = self.context, row["bind"]
         checks = []
         if bind.get("constraint") and kind not in ("note", "acknowledge"):
-            that = context.expression(bind["constraint"], context.cell(row, "constraint"), str(row["name"]),
-                                      context.home.get(context.known.ids[str(row["name"])], ""))
+            that = context.expression(
+                bind["constraint"],
+                context.cell(row, "constraint"),
+                str(row["name"]),
+                context.home.get(context.known.ids[str(row["name"])], ""),
+            )
             message = context.text(row, "constraint_message", value=bind.get("jr:constraintMsg") or {})
             if that:
                 checks.append(Check(that=that, message=message or self._said(INVALID)))
@@ -195,7 +212,13 @@ class Questions:
                               "the options stand in the order of the list, not at random")  # fmt: skip
         context.filtered.setdefault(source, set())
         said = row.get("choice_filter")
-        found = context.expression(said, context.cell(row, "choice_filter"), roster=context.home.get(question.id, "")) if said else None
+        found = (
+            context.expression(
+                said, context.cell(row, "choice_filter"), roster=context.home.get(question.id, "")
+            )
+            if said
+            else None
+        )
         if found:
             context.filtered[source] |= _facts(found) - {"name"}
         return msgspec.structs.replace(question, choices=source, filter=found)
@@ -225,7 +248,9 @@ class Questions:
             if option.get("media"):
                 context.notes.say("left_out", "media", context.cell(option, "media", "choices"), "hình, tiếng kèm lựa chọn",
                                   "a picture or sound of an option", found=str(option["media"]))  # fmt: skip
-            found.append(Choice(code=code, label=label, facts={name: str(option.get(name) or "") for name in facts}))
+            found.append(
+                Choice(code=code, label=label, facts={name: str(option.get(name) or "") for name in facts})
+            )
             if not re.fullmatch(r"-?\w[\w.-]*", code) or code in ("-dk", "-rf"):
                 context.notes.say("refused", "code", context.cell(option, "name", "choices"),
                                   f"mã lựa chọn “{code}” có ký tự không dùng được",
@@ -286,14 +311,49 @@ class Questions:
             say("left_out", "constraint", context.cell(row, "constraint"), "ràng buộc trên câu không có giá trị",
                 "a constraint on something that has no value")  # fmt: skip
         if row.get("trigger") and kind != "calculate" and not bind.get("calculate"):
-            say("left_out", "trigger", context.cell(row, "trigger"), "trigger không có gì để tính", "a trigger with nothing to compute")
-        plain = {"type", "readonly", "required", "relevant", "constraint", "calculate", "jr:constraintMsg", "jr:requiredMsg"}
+            say(
+                "left_out",
+                "trigger",
+                context.cell(row, "trigger"),
+                "trigger không có gì để tính",
+                "a trigger with nothing to compute",
+            )
+        plain = {
+            "type",
+            "readonly",
+            "required",
+            "relevant",
+            "constraint",
+            "calculate",
+            "jr:constraintMsg",
+            "jr:requiredMsg",
+        }
         for name in sorted(set(bind) - plain - {"jr:preload", "jr:preloadParams"}):
-            say("left_out", "bind", context.cell(row, f"bind::{name}"), f"thuộc tính {name}", f"the attribute {name}")
-        for name in sorted(set(control) - {"tag", "appearance", "mediatype", "jr:count", "rows", "start", "end", "step"}):
-            say("left_out", "body", context.cell(row, f"body::{name}"), f"thuộc tính {name}", f"the attribute {name}")
+            say(
+                "left_out",
+                "bind",
+                context.cell(row, f"bind::{name}"),
+                f"thuộc tính {name}",
+                f"the attribute {name}",
+            )
+        for name in sorted(
+            set(control) - {"tag", "appearance", "mediatype", "jr:count", "rows", "start", "end", "step"}
+        ):
+            say(
+                "left_out",
+                "body",
+                context.cell(row, f"body::{name}"),
+                f"thuộc tính {name}",
+                f"the attribute {name}",
+            )
         if row.get("instance"):
-            say("left_out", "instance", context.cell(row, "instance"), "thuộc tính instance", "attributes of the instance")
+            say(
+                "left_out",
+                "instance",
+                context.cell(row, "instance"),
+                "thuộc tính instance",
+                "attributes of the instance",
+            )
 
 
 def _is_expression(said: str) -> bool:
@@ -327,5 +387,3 @@ def _facts(expression: str) -> set[str]:
     except ConditionError:
         return set()
     return found
-
-

@@ -11,7 +11,7 @@ from collections import defaultdict
 from typing import Any
 
 from survey.xlsform.columns import Columns
-from survey.xlsform.fidelity import Cell, Notes
+from survey.xlsform.fidelity import Cell, Level, Notes
 from survey.xlsform.workbook import Workbook
 
 Rows = list[dict[str, str]]
@@ -44,11 +44,15 @@ def _zeros(workbook: Workbook, choices: Rows, columns: Columns, notes: Notes, re
         if numeric.cell.sheet != "choices":
             continue
         row = choices[numeric.cell.row - 2]
-        lengths = texts.get((row.get(listed, ""), numeric.cell.column), set()) | texts.get(("", numeric.value), set())
-        shown = numeric.shown if numeric.shown != numeric.value else numeric.value.zfill(max(lengths, default=0))
+        lengths = texts.get((row.get(listed, ""), numeric.cell.column), set()) | texts.get(
+            ("", numeric.value), set()
+        )
+        shown = (
+            numeric.shown if numeric.shown != numeric.value else numeric.value.zfill(max(lengths, default=0))
+        )
         if shown == numeric.value or not numeric.value.isdigit():
             continue
-        level = "repaired" if repairing else "refused"
+        level: Level = "repaired" if repairing else "refused"
         notes.say(level, "leading_zeros", numeric.cell, f"mã “{numeric.value}” là số nên mất số 0 ở đầu: “{shown}”?",
                   f"the code “{numeric.value}” is a number and has lost its leading zeros: “{shown}”?",
                   f"ghi ô này thành chữ “{shown}”, hoặc dùng --repair", f"make the cell text “{shown}”, or use --repair",
@@ -57,7 +61,9 @@ def _zeros(workbook: Workbook, choices: Rows, columns: Columns, notes: Notes, re
             row[numeric.cell.column] = shown
 
 
-def _zero_led(choices: Rows, listed: str, columns: Columns, workbook: Workbook) -> dict[tuple[str, str], set[int]]:
+def _zero_led(
+    choices: Rows, listed: str, columns: Columns, workbook: Workbook
+) -> dict[tuple[str, str], set[int]]:
     """How long texts with a zero in front are: by (list, column), and by ("", what is left without the zeros) where
     another column or an expression writes the same code with them."""
     found: dict[tuple[str, str], set[int]] = defaultdict(set)
@@ -87,7 +93,11 @@ def _names(survey: Rows, columns: Columns, notes: Notes, repairing: bool) -> Non
         first = seen.setdefault(said, number)
         if first == number:
             continue
-        used = [n for n, other in enumerate(survey, start=2) if any(f"${{{said}}}" in str(v).replace(" ", "") for v in other.values())]
+        used = [
+            n
+            for n, other in enumerate(survey, start=2)
+            if any(f"${{{said}}}" in str(v).replace(" ", "") for v in other.values())
+        ]
         suggested = _next(said, taken)
         cell = Cell("survey", number, name)
         if used:
@@ -97,7 +107,7 @@ def _names(survey: Rows, columns: Columns, notes: Notes, repairing: bool) -> Non
                       f"đổi tên một câu, ví dụ “{suggested}”, và sửa chỗ dùng",
                       f"rename one of them, say “{suggested}”, and correct where it is used", found=said)  # fmt: skip
             continue
-        level = "repaired" if repairing else "refused"
+        level: Level = "repaired" if repairing else "refused"
         notes.say(level, "name_twice", cell, f"tên “{said}” đã có ở dòng {first}", f"the name “{said}” stands in row {first} too",
                   f"đổi thành “{suggested}”, hoặc dùng --repair", f"call it “{suggested}”, or use --repair", found=said)  # fmt: skip
         if repairing:
@@ -118,7 +128,11 @@ def _codes(survey: Rows, choices: Rows, columns: Columns, notes: Notes, repairin
         first = seen.setdefault(key, number)
         if first == number:
             continue
-        used = [n for n, other in enumerate(survey, start=2) if any(re.search(rf"['\"]{re.escape(key[1])}['\"]", str(v)) for v in other.values())]
+        used = [
+            n
+            for n, other in enumerate(survey, start=2)
+            if any(re.search(rf"['\"]{re.escape(key[1])}['\"]", str(v)) for v in other.values())
+        ]
         suggested = _next(key[1], taken[key[0]])
         possible = repairing and not used
         where = f"; dòng {used[0]} của survey so với mã này" if used else ""
@@ -135,4 +149,6 @@ def _codes(survey: Rows, choices: Rows, columns: Columns, notes: Notes, repairin
 
 def _next(name: str, taken: set[str]) -> str:
     """The name that Kobo would give: name_001, name_002, …"""
-    return next(found for number in range(1, 10_000) if (found := f"{name}_{number:03d}").lower() not in taken)
+    return next(
+        found for number in range(1, 10_000) if (found := f"{name}_{number:03d}").lower() not in taken
+    )

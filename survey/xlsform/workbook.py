@@ -68,7 +68,9 @@ def read(path: Path, notes: Notes) -> Workbook:
     try:
         content = path.read_bytes() if path.stat().st_size <= LARGEST else None
     except OSError as error:
-        raise _bad(path, "no_file", "không mở được tệp", f"the file cannot be opened: {error.strerror}") from None
+        raise _bad(
+            path, "no_file", "không mở được tệp", f"the file cannot be opened: {error.strerror}"
+        ) from None
     if content is None:
         raise _bad(path, "too_large", "tệp quá lớn", f"the file is larger than {LARGEST // 10**6} MB")
     numeric: tuple[Numeric, ...] = ()
@@ -80,10 +82,21 @@ def read(path: Path, notes: Notes) -> Workbook:
         try:
             data = get_xlsform(io.BytesIO(content), file_type=path.suffix.lower())
         except PyXFormError as error:
-            raise _bad(path, "unreadable", f"không đọc được bảng tính: {error}", f"the workbook cannot be read: {error}") from None
+            raise _bad(
+                path,
+                "unreadable",
+                f"không đọc được bảng tính: {error}",
+                f"the workbook cannot be read: {error}",
+            ) from None
+        except TypeError:  # pyxform's, for a table without the name of a sheet
+            raise _bad(path, "no_survey", "không có trang tên “survey”: tệp này không phải XLSForm",
+                       "there is no sheet called “survey”: this is no XLSForm") from None  # fmt: skip
         except Exception as error:  # a damaged file fails anywhere in three libraries
             raise _bad(path, "unreadable", "tệp hỏng, không đọc được", f"the file is damaged ({type(error).__name__})",
                        "mở bằng bảng tính rồi lưu lại", "open it in a spreadsheet program and save it again") from None  # fmt: skip
+    if data.survey is None:
+        raise _bad(path, "no_survey", "không có trang tên “survey”: tệp này không phải XLSForm",
+                   "there is no sheet called “survey”: this is no XLSForm")  # fmt: skip
     data.fallback_form_name = path.stem
     return Workbook(path.name, data, numeric)
 
@@ -119,7 +132,13 @@ def _inspect(path: Path, content: bytes, notes: Notes) -> None:
             if part.filename.endswith((".xml", ".rels")):
                 _inspect_part(path, archive, part, notes)
             elif "vbaProject" in part.filename:
-                notes.say("left_out", "macros", Cell(), "macro trong tệp không được chạy", "macros in the file are not run")
+                notes.say(
+                    "left_out",
+                    "macros",
+                    Cell(),
+                    "macro trong tệp không được chạy",
+                    "macros in the file are not run",
+                )
 
 
 def _inspect_part(path: Path, archive: zipfile.ZipFile, part: zipfile.ZipInfo, notes: Notes) -> None:
@@ -129,7 +148,9 @@ def _inspect_part(path: Path, archive: zipfile.ZipFile, part: zipfile.ZipInfo, n
         while chunk := stream.read(1 << 20):
             read += len(chunk)
             if read > LARGEST_UNPACKED:  # the archive's own table of contents may lie
-                raise _bad(path, "bomb", "tệp nén bung ra quá lớn", "the file unpacks to far more than it weighs")
+                raise _bad(
+                    path, "bomb", "tệp nén bung ra quá lớn", "the file unpacks to far more than it weighs"
+                )
             window = (tail + chunk).replace(b"\0", b"")  # also in UTF-16
             if re.search(rb"<!\s*(DOCTYPE|ENTITY)", window, re.IGNORECASE):
                 raise _bad(path, "entities", f"phần {name} có khai báo DOCTYPE hay ENTITY, bị từ chối",
@@ -165,7 +186,11 @@ def _look(path: Path, content: bytes, notes: Notes) -> tuple[Numeric, ...]:
                     header = [str(cell.value or "").strip() for cell in row]
                     continue
                 for column, cell in zip(header, row, strict=False):
-                    if isinstance(cell.value, int | float) and not isinstance(cell.value, bool) and _is_code(column):
+                    if (
+                        isinstance(cell.value, int | float)
+                        and not isinstance(cell.value, bool)
+                        and _is_code(column)
+                    ):
                         found.append(_numeric(sheet.title.lower(), number, column, cell))
     finally:
         book.close()
@@ -174,7 +199,9 @@ def _look(path: Path, content: bytes, notes: Notes) -> tuple[Numeric, ...]:
 
 
 def _is_code(column: str) -> bool:
-    return bool(column) and not re.match(r"(label|media|image|audio|video|big-image|caption)\b", column, re.IGNORECASE)
+    return bool(column) and not re.match(
+        r"(label|media|image|audio|video|big-image|caption)\b", column, re.IGNORECASE
+    )
 
 
 def _numeric(sheet: str, row: int, column: str, cell: Any) -> Numeric:
@@ -222,8 +249,8 @@ def form(workbook: Workbook, notes: Notes) -> dict[str, Any] | None:
     headers = {f"{sheet}_header": [dict.fromkeys([*workbook.header(sheet), ROW])] for sheet in sheets}
     warned: list[str] = []
     try:
-        tree = workbook_to_json(
-            dataclasses.replace(workbook.data, **sheets, **headers),  # type: ignore[arg-type]
+        tree: dict[str, Any] = workbook_to_json(
+            dataclasses.replace(workbook.data, **sheets, **headers),
             fallback_form_name=workbook.data.fallback_form_name,
             warnings=warned,
         )
