@@ -25,13 +25,14 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from analysis.columns import FloatArray, IntArray, add_up
+from analysis.columns import FloatArray, IntArray, add_up, pair
 from analysis.design import Design
 from analysis.errors import AnalysisError, DesignError, NotConverged, NotPossible, rows, some
 
 Distance = Literal["linear", "raking", "logit", "truncated", "sinh"]
 ITERATIONS = 100
 TOLERANCE = 1e-12
+FEW = 1_000_000  # numbers in the cells' cross products; with more, replicates are calibrated one by one
 MOST_EXPLAINED = 30_000  # cells; with more, the linear programme that explains a failure takes too long
 Margin = Mapping[Any, float]
 """Population totals by category; the key is the category, or the tuple of categories of a crossed margin."""
@@ -120,24 +121,13 @@ class Calibrated:
 
     def factors(self, start: FloatArray) -> FloatArray:
         """The factors that reach the totals from other sums of starting weights (cells x replicates)."""
+        factor = _solve_many(
+            start, self.variables, self.totals, self.labels, self.distance, self.bounds, self.scale
+        )
+        if self.trim == Bounds():
+            return factor
         return np.stack(
-            [
-                _trimmed(
-                    _solve(
-                        start[:, r],
-                        self.variables,
-                        self.totals,
-                        self.labels,
-                        self.distance,
-                        self.bounds,
-                        self.scale,
-                    ),
-                    start[:, r],
-                    self.trim,
-                )
-                for r in range(start.shape[1])
-            ],
-            axis=1,
+            [_trimmed(factor[:, r], start[:, r], self.trim) for r in range(start.shape[1])], axis=1
         )
 
 
@@ -443,11 +433,14 @@ def _agree(names: Sequence[tuple[str, ...]], wanted: Sequence[FloatArray]) -> No
 
 def _cells(codes: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
     """Each row's cell of the full cross (only cells that occur), and one row of each cell."""
-    crossed = codes[0]
+    cell = codes[0]
     for code in codes[1:]:
-        crossed = crossed * (int(code.max()) + 1) + code
-    _, first, cell = np.unique(crossed, return_index=True, return_inverse=True)
-    return cell.astype(np.int64).ravel(), first
+        cell, _, _ = pair(cell, code, int(code.max()) + 1)
+    present = np.flatnonzero(np.bincount(cell))
+    cell = np.searchsorted(present, cell) if present.size <= int(cell.max()) else cell
+    example = np.empty(present.size, dtype=np.int64)
+    example[cell] = np.arange(cell.size)
+    return cell, example
 
 
 # --- solving -------------------------------------------------------------------------------------------------------
@@ -498,6 +491,52 @@ def _solve(
         )
     limits = Bounds(0.0, bounds.upper) if distance in ("raking", "sinh") and bounds.lower < 0.0 else bounds
     raise _unreachable(start, variables, totals, labels, limits)
+
+
+def _solve_many(
+    start: FloatArray,
+    variables: FloatArray,
+    totals: FloatArray,
+    labels: Sequence[str],
+    distance: Distance,
+    bounds: Bounds,
+    scale: FloatArray,
+) -> FloatArray:
+    """`_solve` for many starting weights (cells x replicates).
+
+    With few cells all take full Newton steps together until each reached the totals; one that a full step does not
+    bring nearer is left to `_solve`, which halves steps and explains.
+    """
+    cells, count = start.shape
+    factor = np.empty_like(start)
+
+    def one_by_one(replicates: IntArray) -> None:
+        for r in replicates.tolist():
+            factor[:, r] = _solve(start[:, r], variables, totals, labels, distance, bounds, scale)
+
+    if cells * totals.size**2 > FEW:
+        one_by_one(np.arange(count))
+        return factor
+    force, slope = _distance(distance, bounds)
+    products = (variables[:, :, np.newaxis] * variables[:, np.newaxis, :]).reshape(cells, -1)
+    size, q = 1.0 + np.abs(totals)[:, np.newaxis], scale[:, np.newaxis]
+    going, multiplier, best = np.arange(count), np.zeros((totals.size, count)), np.full(count, np.inf)
+    while going.size:
+        argument = q * (variables @ multiplier)
+        with np.errstate(over="ignore", invalid="ignore"):
+            reached = force(argument)
+            misfit = totals[:, np.newaxis] - variables.T @ (start[:, going] * reached)
+            worst = np.max(np.abs(misfit) / size, axis=0)
+        there, nearer = worst < TOLERANCE, worst < best
+        factor[:, going[there]] = reached[:, there]
+        one_by_one(going[~there & ~nearer])
+        left = ~there & nearer
+        going, multiplier, best, misfit = going[left], multiplier[:, left], worst[left], misfit[:, left]
+        curvature = start[:, going] * q * slope(argument[:, left])
+        jacobian = (curvature.T @ products).reshape(going.size, totals.size, totals.size)
+        inverse = np.linalg.pinv(jacobian, rcond=1e-13, hermitian=True)
+        multiplier = multiplier + np.einsum("rij,jr->ir", inverse, misfit)
+    return factor
 
 
 def _unreachable(
