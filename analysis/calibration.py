@@ -25,7 +25,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from analysis.columns import FloatArray, IntArray, add_up, pair
+from analysis.columns import FloatArray, IntArray, add_up, cross, pair
 from analysis.design import Design
 from analysis.errors import AnalysisError, DesignError, NotConverged, NotPossible, rows, some
 
@@ -384,35 +384,26 @@ def _margin(design: Design, names: tuple[str, ...], totals: Margin) -> tuple[Int
     if not np.isfinite(total).all() or (total < 0).any():
         raise DesignError(f"margin {title}: totals must be finite and not negative")
     place = {tuple(_label(part) for part in key): position for position, key in enumerate(keys)}
-    parts = [design.columns.codes(name) for name in names]
-    crossed = np.zeros(design.rows, dtype=np.int64)
-    missing = np.zeros(design.rows, dtype=bool)
-    for codes, categories in parts:
-        missing |= codes < 0
-        crossed = crossed * len(categories) + np.maximum(codes, 0)
-    table = np.full(int(np.prod([len(categories) for _, categories in parts])), -1, dtype=np.int64)
-    for index in range(table.size):
-        left, key = index, []
-        for _, categories in reversed(parts):
-            left, position = divmod(left, len(categories))
-            key.append(_label(categories[position]))
-        table[index] = place.get(tuple(reversed(key)), -1)
-    code = np.where(missing, -1, table[crossed])
-    weighted = design.weight > 0
-    lost = np.flatnonzero(weighted & (code < 0))
-    if lost.size:
-        found = sorted(
-            {" x ".join(_label(cats[c[i]]) if c[i] >= 0 else "missing" for c, cats in parts) for i in lost}
-        )
-        raise DesignError(f"margin {title}: no population total for {some(found)} ({lost.size} rows)")
-    held = np.bincount(code[weighted], minlength=total.size)
+    crossed, combinations = cross(design.columns, names)
+    known = [place.get(tuple(_label(part) for part in one), -1) for one in combinations]
+    code = np.array([*known, -1])[crossed]
+    if code.min() < 0:
+        lost = np.flatnonzero((design.weight != 0) & (code < 0))
+        if lost.size:
+            found = {" x ".join(_label(part) for part in combinations[c]) if c >= 0 else "a missing value"
+                     for c in crossed[lost].tolist()}  # fmt: skip
+            raise DesignError(
+                f"margin {title}: no population total for {some(sorted(found))} ({lost.size} rows)"
+            )
+        code = np.maximum(code, 0)
+    held = add_up(code, design.present, total.size)
     empty = np.flatnonzero((held == 0) & (total > 0))
     if empty.size:
         raise NotPossible(
             f"margin {title}: the population has {some([' x '.join(map(str, keys[i])) for i in empty])}, the sample has "
             "nobody there; merge categories"
         )
-    return np.maximum(code, 0), total, [f"{title} = {' x '.join(map(str, key))}" for key in keys]
+    return code, total, [f"{title} = {' x '.join(map(str, key))}" for key in keys]
 
 
 def _label(category: Any) -> str:

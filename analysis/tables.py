@@ -114,12 +114,10 @@ def fold(
         raise DesignError("say which columns hold the weights and the clusters")
     plan = _Plan(asked, weights, strata, clusters, fpc, names, where)
     if type(source).__module__.startswith(("duckdb", "_duckdb")):
-        checked = source.query("sample", plan.checks()).to_arrow_table()
-        whole = frozenset(k for k in range(len(asked)) if checked[f"missing{k}"][0].as_py() == 0)
-        answer = source.query("sample", plan.sql(whole)).to_arrow_table()
-        for name in ("lowest", "lost", *(f"wrong{k}" for k in range(len(asked)))):
-            if name in checked.column_names:
-                answer = answer.append_column(name, checked[name].take([0] * answer.num_rows))
+        answer = source.query("sample", plan.sql()).to_arrow_table()
+        holed = plan.with_missing(answer)
+        if holed:
+            answer = source.query("sample", plan.sql(holed)).to_arrow_table()
     elif type(source).__module__.startswith("ibis"):
         answer = plan.ibis(source).to_pyarrow()
     else:
@@ -143,47 +141,60 @@ class _Plan:
     def expressions(self) -> list[tuple[int, list[Expression]]]:
         return [(index, list(one.expressions)) for index, one in enumerate(self.statistics)]  # type: ignore[attr-defined]
 
-    def checks(self) -> str:
-        """A first pass without groups: weights that cannot be, values other than 0 and 1, missing values."""
-        columns = [f"CAST({_name(self.weights)} AS DOUBLE) AS w"]
-        sums = ["min(w) AS lowest", "count(*) - count(*) FILTER (isfinite(w)) AS lost"]
-        for index, expressions in self.expressions:
-            names = [f"p{index}_{k}" for k in range(len(expressions))]
-            columns += [f"{_sql(one)} AS {name}" for one, name in zip(expressions, names, strict=True)]
-            absent = " + ".join(f"count(*) - count({name})" for name in names) or "0"
-            sums.append(f"{absent} AS missing{index}")
-            if self.statistics[index].kind == "proportion":
-                sums.append(f"count(*) FILTER ({names[0]} <> 0 AND {names[0]} <> 1) AS wrong{index}")
-        return f"SELECT {', '.join(sums)} FROM (SELECT {', '.join(columns)} FROM sample)"
-
-    def sql(self, whole: frozenset[int]) -> str:
+    def sql(self, holed: frozenset[int] = frozenset()) -> str:
         """The group-by in DuckDB's SQL; names are quoted, categories are literals.
 
-        `whole` are the statistics without any missing value, which need no filters.
+        `holed` are the statistics with missing values. The others need no filters, which would cost half as much
+        again: what they found says whether they were rightly left out (`with_missing`).
         """
         known = [f"{_name(column)} IS NOT NULL" for column in self.by]
         asked = [f"coalesce(CAST({_name(self.where)} AS BOOLEAN), false)"] if self.where else []
         inside = " AND ".join([*asked, *known]) or "true"
         keys = [f"{_name(self.strata)} AS h" if self.strata else "0 AS h", f"{_name(self.clusters)} AS i"]
         keys += [f"CASE WHEN {inside} THEN {_name(column)} END AS d{k}" for k, column in enumerate(self.by)]
-        columns = [f"CAST({_name(self.weights)} AS DOUBLE) AS w", f"{inside} AS inside"]
-        columns += [f"{_name(self.fpc)} AS population"] if self.fpc else []
-        sums = ["sum(w) AS size", "count(*) FILTER (w <> 0) AS counted"]
-        sums += ["max(population) AS population"] if self.fpc else []
+        groups = ["h", "i", *(f"d{k}" for k in range(len(self.by)))]
+        columns = [f"CAST({_name(self.weights)} AS DOUBLE) AS w"]
+        # Every row inside has a category; one key less to group by.
+        found = [*groups, "d0 IS NOT NULL AS inside" if self.by else "inside"]
+        if not self.by:
+            columns.append(f"{inside} AS inside")
+            groups.append("inside")
+        found += ["sum(w) AS size", "count(*) FILTER (w <> 0) AS counted", "count(*) AS rows"]
+        found += ["min(w) AS lowest", "count(*) - count(w) AS lost"]
+        if self.fpc:
+            columns.append(f"{_name(self.fpc)} AS population")
+            found.append("max(population) AS population")
         for index, expressions in self.expressions:
             names = [f"p{index}_{k}" for k in range(len(expressions))]
-            columns += [f"{_sql(one)} AS {name}" for one, name in zip(expressions, names, strict=True)]
-            if index in whole:
-                sums += [f"sum(w * {name}) AS s{name}" for name in names]
-                continue
+            columns += [
+                f"{_sql(one, guarded=index in holed)} AS {name}"
+                for one, name in zip(expressions, names, strict=True)
+            ]
+            if self.statistics[index].kind == "proportion":
+                found.append(f"count(*) FILTER ({names[0]} <> 0 AND {names[0]} <> 1) AS wrong{index}")
             present = " AND ".join(f"{name} IS NOT NULL" for name in names)
-            sums.append(f"coalesce(sum(w) FILTER ({present}), 0) AS size{index}")
-            sums.append(f"count(*) FILTER (w <> 0 AND {present}) AS count{index}")
-            sums.append(f"count(*) FILTER (w <> 0 AND NOT ({present})) AS missing{index}")
-            sums += [f"coalesce(sum(w * {name}) FILTER ({present}), 0) AS s{name}" for name in names]
+            if index in holed:
+                found.append(f"coalesce(sum(w) FILTER ({present}), 0) AS size{index}")
+                found.append(f"count(*) FILTER (w <> 0 AND {present}) AS count{index}")
+                found.append(f"count(*) FILTER (w <> 0 AND NOT ({present})) AS missing{index}")
+                found += [f"coalesce(sum(w * {name}) FILTER ({present}), 0) AS s{name}" for name in names]
+            else:
+                found += [f"sum(w * {name}) AS s{name}" for name in names]
+                found += [f"count({name}) AS k{name}" for name in names]
         return (
-            f"SELECT h, i, {''.join(f'd{k}, ' for k in range(len(self.by)))}inside, {', '.join(sums)} "
-            f"FROM (SELECT {', '.join(keys + columns)} FROM sample) GROUP BY ALL"
+            f"SELECT {', '.join(found)} FROM (SELECT {', '.join(keys + columns)} FROM sample) "
+            f"GROUP BY {', '.join(groups)}"
+        )
+
+    def with_missing(self, answer: pa.Table) -> frozenset[int]:
+        """The statistics that have a missing value somewhere: fewer values than rows, or a sum that is no number."""
+        rows = answer["rows"].to_numpy()
+        return frozenset(
+            index
+            for index, expressions in self.expressions
+            for name in (f"p{index}_{k}" for k in range(len(expressions)))
+            if (answer[f"k{name}"].to_numpy() != rows).any()
+            or not np.isfinite(answer[f"s{name}"].to_numpy()).all()
         )
 
     def ibis(self, source: Any) -> Any:
@@ -233,10 +244,9 @@ class _Plan:
         def numbers(name: str) -> FloatArray:
             return np.asarray(answer[name].to_numpy(), dtype=np.float64)
 
-        if numbers("lost").any():
-            raise DesignError(
-                f'weights "{self.weights}": {int(numbers("lost").sum())} are missing or infinite'
-            )
+        lost = int(numbers("lost").sum())
+        if lost or ("size" in answer.column_names and not np.isfinite(numbers("size")).all()):
+            raise DesignError(f'weights "{self.weights}": {lost or "some"} are missing or infinite')
         if numbers("lowest").min() < 0:
             raise DesignError(f'weights "{self.weights}": some are negative')
         for index, one in enumerate(self.statistics):
@@ -283,13 +293,14 @@ def _name(column: str | None) -> str:
     return '"' + str(column).replace('"', '""') + '"'
 
 
-def _sql(expression: Expression) -> str:
+def _sql(expression: Expression, *, guarded: bool) -> str:
+    """An expression in DuckDB's SQL; `guarded` makes NULL of NaN, which is missing too."""
     if isinstance(expression, Square):
-        return f"({_sql(expression.of)}) ** 2"
+        return f"({_sql(expression.of, guarded=guarded)}) ** 2"
     if isinstance(expression, Column):
         # Not isnan(x): by a Parquet file's statistics, which leave NaN out, DuckDB takes it for never (issue 25521).
         number = f"CAST({_name(expression.name)} AS DOUBLE)"
-        return f"CASE WHEN isfinite({number}) OR isinf({number}) THEN {number} END"
+        return f"CASE WHEN isfinite({number}) OR isinf({number}) THEN {number} END" if guarded else number
     wanted = ", ".join(_literal(one) for one in expression.categories)
     name = _name(expression.name)
     return f"CASE WHEN {name} IS NULL THEN NULL WHEN {name} IN ({wanted}) THEN 1.0 ELSE 0.0 END"

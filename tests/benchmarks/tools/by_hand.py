@@ -74,9 +74,11 @@ def korn_graubard(data: pl.DataFrame, margins: Margins) -> list[float]:
     ]
 
 
-def cell_of(data: pl.DataFrame, margins: Margins) -> NDArray[np.int64]:
-    sex, region, age = (data[name].to_numpy() for name in NAMES)
-    return np.asarray((sex * len(margins[1]) + region) * len(margins[2]) + age)
+def cells_of(data: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """The cells of the three margins with their sums of weights, in order, and each row's cell."""
+    cells = data.group_by(NAMES).agg(W.sum()).sort(NAMES).with_row_index("cell")
+    place = data.select(NAMES).join(cells.drop("w"), on=NAMES, maintain_order="left")["cell"]
+    return cells, place.to_numpy().astype(np.int64)
 
 
 def fitted(start: NDArray[np.float64], margins: Margins) -> NDArray[np.float64]:
@@ -93,9 +95,9 @@ def fitted(start: NDArray[np.float64], margins: Margins) -> NDArray[np.float64]:
 
 
 def raked(data: pl.DataFrame, margins: Margins) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    cell, weight = cell_of(data, margins), data["w"].to_numpy()
-    start = np.bincount(cell, weights=weight, minlength=int(np.prod([len(one) for one in margins])))
-    return cell, weight * (fitted(start, margins) / start)[cell]
+    cells, cell = cells_of(data)
+    start = cells["w"].to_numpy()
+    return cell, data["w"].to_numpy() * (fitted(start, margins) / start)[cell]
 
 
 def raking(data: pl.DataFrame, margins: Margins) -> list[float]:
@@ -143,8 +145,8 @@ def replicates(data: pl.DataFrame, margins: Margins) -> list[float]:
 def replicates_raked(data: pl.DataFrame, margins: Margins) -> list[float]:
     unit = data.select("stratum", "psu").unique().sort("stratum").with_row_index("unit")
     place = data.select("psu").join(unit.select("psu", "unit"), on="psu", maintain_order="left")["unit"]
-    cell, weight, y = cell_of(data, margins), data["w"].to_numpy(), data["account"].to_numpy()
-    count = int(np.prod([len(one) for one in margins]))
+    (cells, cell), weight, y = cells_of(data), data["w"].to_numpy(), data["account"].to_numpy()
+    count = cells.height
     key = place.to_numpy().astype(np.int64) * count + cell
     size = unit.height * count
     start = np.bincount(key, weights=weight, minlength=size).reshape(-1, count)
@@ -207,23 +209,25 @@ def release(data: pl.DataFrame, margins: Margins) -> list[float]:
     names = [name for name in data.columns if name.startswith("i")]
     units = data.select("stratum", "psu").unique().group_by("stratum").agg(pl.len().alias("n"))
     result: list[float] = []
+    shares, centred = [f"p_{one}" for one in names], [f"z_{one}" for one in names]
     for by in (name for name in data.columns if name.startswith("d")):
         cells = data.group_by("stratum", "psu", by).agg(W.sum(), *((pl.col(one) * W).sum() for one in names))
         whole = cells.group_by(by).agg(
-            W.sum().alias("W"), *(pl.col(one).sum().alias(f"{one}_") for one in names)
+            W.sum().alias("W"),
+            *((pl.col(one).sum() / W.sum()).alias(p) for one, p in zip(names, shares, strict=True)),
         )
         cells = cells.join(whole, on=by).with_columns(
-            (pl.col(one) - pl.col(f"{one}_") / pl.col("W") * W) / pl.col("W") for one in names
+            ((pl.col(one) - pl.col(p) * W) / pl.col("W")).alias(z)
+            for one, p, z in zip(names, shares, centred, strict=True)
         )
         strata = cells.group_by("stratum", by).agg(
-            *(pl.col(one).sum() for one in names),
-            *((pl.col(one) ** 2).sum().alias(f"{one}2") for one in names),
+            *(pl.col(z).sum() for z in centred), *((pl.col(z) ** 2).sum().alias(f"{z}_2") for z in centred)
         )
         n = pl.col("n")
         found = strata.join(units, on="stratum").group_by(by).agg(
-            (n / (n - 1) * (pl.col(f"{one}2") - pl.col(one) ** 2 / n)).sum().sqrt() for one in names
+            (n / (n - 1) * (pl.col(f"{z}_2") - pl.col(z) ** 2 / n)).sum().sqrt().alias(z) for z in centred
         ).sort(by)  # fmt: skip
-        result = result or [(whole.sort(by)["i0_"] / whole.sort(by)["W"])[0], found["i0"][0]]
+        result = result or [whole.sort(by)["p_i0"][0], found["z_i0"][0]]
     return result
 
 
