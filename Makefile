@@ -50,8 +50,8 @@ check: $(VENV)/.ready ## linters: ruff, mypy, import-linter
 bench: $(VENV)/.ready ## speed and memory beside the peers and the limits, in one run
 	@for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-simulate: $(VENV)/.ready ## does a 95 % interval cover 95 %? (minutes)
-	@for file in tests/simulation/intervals.py tests/simulation/coverage.py; do $(BIN)/python $$file || exit 1; done
+simulate: $(VENV)/.ready ## does a 95 % interval cover 95 %? do server and phone agree on 100,000 conditions? (minutes)
+	@for file in tests/simulation/intervals.py tests/simulation/coverage.py tests/conformance/programs.py; do $(BIN)/python $$file || exit 1; done
 
 soak: $(VENV)/.ready ## long runs: kill, cut, replay (an hour)
 	@$(BIN)/python tests/faults/run.py --rounds 500

@@ -44,6 +44,7 @@ KINDS: dict[str, Text] = {
     "calculate": {"vi": "tính ra", "en": "calculated"},
     "location": {"vi": "vị trí", "en": "location"},
     "photo": {"vi": "ảnh", "en": "photo"},
+    "preload": {"vi": "có sẵn", "en": "known before"},
     "barcode": {"vi": "mã vạch", "en": "barcode"},
 }
 

@@ -27,6 +27,7 @@ from survey.documents import Document
 from survey.fieldwork.areas import areas as areas_of
 from survey.fieldwork.areas import overlapping
 from survey.fieldwork.plan import SurveyPlan
+from survey.fieldwork.sample import SampledUnit
 from survey.problems import BadDocument, Finding, Text
 from survey.questionnaire import reading
 from survey.questionnaire.codebook import Variable, variables
@@ -193,6 +194,8 @@ def _review(path: Path) -> _Found:
         found.findings += findings
     found.plan = _typed(found, path / "survey.yaml", SurveyPlan)
     found.analysis = _typed(found, path / "analysis.yaml", AnalysisPlan)
+    if found.questionnaire:
+        _preloads(found)
     if found.plan:
         _plan(found, path)
     if found.analysis:
@@ -201,6 +204,18 @@ def _review(path: Path) -> _Found:
             _expressions(found)
         _margins(found, path)
     return found
+
+
+def _preloads(found: _Found) -> None:
+    """What is shown of the sample must be something the sample has."""
+    assert found.questionnaire is not None
+    known = [field.name for field in msgspec.structs.fields(SampledUnit)]
+    for section in found.questionnaire.sections:
+        for question in (question for page in section.pages for question in page.questions):
+            if question.column is not None and question.column not in known:
+                found.say("no_column", f"questionnaire.yaml, {question.id}", f"mẫu không có cột “{question.column}”",
+                          f"the sample has no column “{question.column}”",
+                          {"vi": "có: " + ", ".join(known), "en": "it has: " + ", ".join(known)})  # fmt: skip
 
 
 def _text(found: _Found, path: Path) -> str | None:

@@ -15,9 +15,11 @@ from survey.questionnaire.conditions import ConditionError, State, answers_in
 from survey.questionnaire.index import Index, Place, index
 from survey.questionnaire.model import Choice, Page, Question, Questionnaire
 from survey.questionnaire.piping import REFERENCE
+from survey.questionnaire.routing import SILENT
 from survey.questionnaire.wording import in_words
 from survey.typesetting import pdf
 
+UNSEEN = ("calculate", "preload")
 LONGEST_LIST = 40  # more options than this are written in, not ticked
 ROWS = 8  # lines of a roster on the page; another sheet takes the rest
 WORDS: dict[str, Text] = {
@@ -64,9 +66,7 @@ class _Paper:
     def __init__(self, questionnaire: Questionnaire, languages: tuple[str, ...]) -> None:
         self.questionnaire, self.languages = questionnaire, languages
         self.known: Index = index(questionnaire)
-        asked = [
-            place for place in self.known.places.values() if place.question.kind not in ("calculate", "note")
-        ]
+        asked = [place for place in self.known.places.values() if place.question.kind not in SILENT]
         self.order: list[Place] = asked
         self.number = {place.question.id: str(number) for number, place in enumerate(asked, start=1)}
 
@@ -86,7 +86,7 @@ class _Paper:
         }
 
     def _shown(self, page: Page) -> bool:
-        return page.kind != "questions" or any(question.kind != "calculate" for question in page.questions)
+        return page.kind != "questions" or any(question.kind not in UNSEEN for question in page.questions)
 
     def _said(self, words: Mapping[str, str], *parts: Text) -> list[str]:
         """The words in each language; answers that the page would fill in become a blank to speak over."""
@@ -130,7 +130,7 @@ class _Paper:
             "draw": self._condition(draw.eligible, draw.roster) if draw else [],
             "rows": ROWS if grid else 0,
             "questions": [
-                self._question(question, grid) for question in page.questions if question.kind != "calculate"
+                self._question(question, grid) for question in page.questions if question.kind not in UNSEEN
             ],
         }
 

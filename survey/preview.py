@@ -23,6 +23,7 @@ from litestar.params import FromPath
 
 from survey import documents
 from survey.fieldwork.plan import Dates, Frame, Legal, Retention, Sampling, SurveyPlan, Territory
+from survey.fieldwork.sample import SampledUnit
 from survey.problems import BadDocument, Finding, SurveyError
 from survey.questionnaire import reading, routing
 from survey.questionnaire.codebook import MISSING
@@ -43,6 +44,12 @@ from survey.web.words import word
 BASE = "/survey"
 MODES: tuple[Mode, ...] = ("self", "visit", "proxy", "phone")
 PATH_VARIABLE = "SURVEY_PREVIEW"
+SAMPLED = SampledUnit(
+    case="THU-000001-0", household="1", stratum="1", psu="1", commune="00001", urban_rural="rural", stage1_probability=1.0,
+    stage2_probability=1.0, psus_sampled=1, psus_in_stratum=1, households_sampled=1, households_listed=1,
+    respondent_draw=0.5,
+)  # fmt: skip
+"""A household that nobody lives in, for questionnaires that show what the sample knows."""
 TOKEN = "preview"  # noqa: S105 - one author on one machine: the form check runs, and has nothing to protect
 
 
@@ -86,7 +93,7 @@ class Trial:
         """Forget every answer; another person will be drawn."""
         self.draw = secrets.randbelow(1_000_000) / 1_000_000
         self.events = [
-            forms.opened("preview", "preview", self.mode, "", self.questionnaire.version, forms.today())
+            forms.opened("preview", "preview", self.mode, "", self.questionnaire, forms.today(), SAMPLED)
         ]
 
     def interview(self, language: str) -> Interview:

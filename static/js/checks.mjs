@@ -5,7 +5,7 @@
 import { scalar } from './answers.mjs';
 import { dayOf, evaluate } from './conditions.mjs';
 import { key } from './response.mjs';
-import { Walk, needsAnswer, written } from './routing.mjs';
+import { SILENT, Walk, needsAnswer, written } from './routing.mjs';
 
 const MISSING = { '-dk': 'dont_know', '-rf': 'refused' };
 const BLANKS = '[ \\n\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+';
@@ -31,7 +31,7 @@ export function readForm(q, response, step, form) {
   let walk = before;
   for (const question of page.questions ?? []) {
     if (question.when && Object.keys(answers).length) walk = new Walk(q, joined());
-    if (question.kind === 'note' || question.kind === 'calculate' || !walk.visible(step).includes(question)) continue;
+    if (SILENT.includes(question.kind) || !walk.visible(step).includes(question)) continue;
     const { id } = question;
     try {
       const answer = read(q, question, walk, row, form);
@@ -73,7 +73,8 @@ function read(q, question, walk, row, form) {
 
 function valueOf(question, walk, row, form) {
   const { id, kind } = question, sent = first(form, id);
-  if (kind === 'select_one' || kind === 'select_many' || kind === 'rank') return choice(question, walk, row, form);
+  if (kind === 'rank') return ranked(question, walk, row, form);
+  if (kind === 'select_one' || kind === 'select_many') return choice(question, walk, row, form);
   if (kind === 'acknowledge') {
     if (!sent && !question.optional) throw new Wrong('acknowledge');
     return sent ? true : null;
@@ -81,6 +82,7 @@ function valueOf(question, walk, row, form) {
   if (kind === 'date') return date(id, form);
   if (!sent) return null;
   if (kind === 'integer' || kind === 'decimal' || kind === 'year') return number(question, sent);
+  if (kind === 'location') return location(sent);
   const limit = question.longest ?? 200;
   if ([...sent].length > limit) throw new Wrong('too_long', { limit });
   return sent;
@@ -95,7 +97,23 @@ function choice(question, walk, row, form) {
   if (single) return sent[0];
   const alone = sent.map((code) => offered.get(code)).find((one) => one.exclusive);
   if (alone && sent.length > 1) throw new Wrong('exclusive', { label: alone.label });
-  return question.kind === 'rank' ? sent : [...offered.keys()].filter((code) => sent.includes(code));
+  return [...offered.keys()].filter((code) => sent.includes(code));
+}
+
+function ranked(question, walk, row, form) {
+  const offered = walk.choices(question, row).map(({ code }) => code);
+  const places = offered.map((code) => first(form, `${question.id}.rank.${code}`));
+  if (!places.some(Boolean)) return null;
+  const ordered = offered.map((_, index) => offered[places.indexOf(String(index + 1))]);
+  if (new Set(ordered).size < offered.length || ordered.includes(undefined)) throw new Wrong('rank', { count: offered.length });
+  return ordered;
+}
+
+function location(sent) {
+  const parts = sent.split(/[ ,;]+/).filter(Boolean);
+  const sound = parts.length >= 2 && parts.length <= 4 && parts.every((one) => /^-?[0-9]{1,6}(\.[0-9]{1,12})?$/.test(one));
+  if (!sound || Math.abs(parts[0]) > 90 || Math.abs(parts[1]) > 180) throw new Wrong('not_place');
+  return parts.join(' ');
 }
 
 function number(question, sent) {

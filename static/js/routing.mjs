@@ -6,6 +6,8 @@ import { chance, rowsUnder, scalar } from './answers.mjs';
 import { dayOf, evaluate, isoOf, textOf } from './conditions.mjs';
 import { key, place } from './response.mjs';
 
+/** Kinds of question to which nobody gives an answer. */
+export const SILENT = ['note', 'calculate', 'preload'];
 const LISTS = new WeakMap();
 const above = (row) => row.slice(0, Math.max(row.lastIndexOf('.'), 0));
 
@@ -261,7 +263,7 @@ function plain(type, value) {
 export const isList = ({ page, row }) => page.kind === 'list' && (row ? row.split('.').length : 0) === (page.each ? 1 : 0);
 
 /** Whether the page waits for an answer (a value, don't know or refused) to this question. */
-export const needsAnswer = ({ optional, kind }) => !optional && kind !== 'note' && kind !== 'calculate';
+export const needsAnswer = ({ optional, kind }) => !optional && !SILENT.includes(kind);
 
 /** The row drawn by a uniform number in [0, 1) among the eligible in row order, and how many there are. */
 export function drawRow(q, response, draw, number) {

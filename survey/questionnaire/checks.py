@@ -18,7 +18,7 @@ from survey.problems import Finding, Text
 from survey.questionnaire.index import index, specify_variable
 from survey.questionnaire.model import Question, Questionnaire
 from survey.questionnaire.response import Answer, Key, Missing, Response, Value
-from survey.questionnaire.routing import Step, needs_answer, visible, walk
+from survey.questionnaire.routing import SILENT, Step, needs_answer, visible, walk
 from survey.questionnaire.values import day_number, scalar
 
 DONT_KNOW, REFUSED = "-dk", "-rf"
@@ -62,6 +62,14 @@ SAID: dict[str, Text] = {
         "vi": "Ông/Bà vừa trả lời vừa chọn “Không biết” hoặc “Không muốn trả lời”. Xin chỉ giữ một.",
         "en": "There is an answer and also “Don’t know” or “Prefer not to say”. Keep only one of them.",
     },
+    "rank": {
+        "vi": "Xin đánh số từ 1 đến {count}, mỗi số một lần.",
+        "en": "Number the answers from 1 to {count}, each number once.",
+    },
+    "not_place": {
+        "vi": "Xin nhập vĩ độ rồi kinh độ, ví dụ 20.9409 106.3330.",
+        "en": "Enter latitude, then longitude, for example 20.9409 106.3330.",
+    },
     "acknowledge": {"vi": "Xin đánh dấu vào ô này để tiếp tục.", "en": "Tick the box to continue."},
 }
 
@@ -99,7 +107,7 @@ def read_form(questionnaire: Questionnaire, response: Response, step: Step, form
     for question in step.page.questions:
         if question.when is not None and answers:  # only then can the answers just given show or hide it
             trial = _joined(response, answers)
-        if question.kind in ("note", "calculate") or question not in visible(questionnaire, trial, step):
+        if question.kind in SILENT or question not in visible(questionnaire, trial, step):
             continue
         key = Key(question.id, step.row)
         try:
@@ -171,7 +179,9 @@ def _value(
 ) -> Value | None:
     sent = _first(form, question.id)
     match question.kind:
-        case "select_one" | "select_many" | "rank":
+        case "rank":
+            return _ranked(question, questionnaire, trial, step, form)
+        case "select_one" | "select_many":
             return _choice(question, questionnaire, trial, step, form)
         case "acknowledge":
             if not sent and question.required:
@@ -183,6 +193,8 @@ def _value(
             return None
         case "integer" | "decimal" | "year":
             return _number(question, sent)
+        case "location":
+            return _location(sent)
         case _:
             if len(sent) > question.max_length:
                 raise _Wrong("too_long", limit=question.max_length)
@@ -203,9 +215,33 @@ def _choice(
     alone = next((offered[code] for code in sent if offered[code].exclusive), None)
     if alone is not None and len(sent) > 1:
         raise _Wrong("exclusive", label="", labels=alone.label)
-    if question.kind == "rank":
-        return sent
     return [code for code in offered if code in sent]
+
+
+def _ranked(
+    question: Question, questionnaire: Questionnaire, trial: Response, step: Step, form: Form
+) -> Value | None:
+    """All options in the order of the numbers given to them (`<question>.rank.<code>`), each from 1 once."""
+    offered = [choice.code for choice in walk(questionnaire, trial).choices(question, step.row)]
+    places = {code: _first(form, f"{question.id}.rank.{code}") for code in offered}
+    if not any(places.values()):
+        return None
+    if sorted(places.values(), key=lambda said: (len(said), said)) != [
+        str(n + 1) for n in range(len(offered))
+    ]:
+        raise _Wrong("rank", count=len(offered))
+    return sorted(offered, key=lambda code: int(places[code]))
+
+
+def _location(sent: str) -> str:
+    """Latitude and longitude in degrees (WGS 84), then altitude and accuracy in metres if known, parted by blanks."""
+    parts = [part for part in re.split("[ ,;]+", sent) if part]
+    sound = 2 <= len(parts) <= 4 and all(
+        re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{1,12})?", part) for part in parts
+    )
+    if not sound or abs(float(parts[0])) > 90 or abs(float(parts[1])) > 180:
+        raise _Wrong("not_place")
+    return " ".join(parts)
 
 
 def _number(question: Question, sent: str) -> int | float:

@@ -16,7 +16,7 @@ from survey.problems import Text
 
 Kind = Literal[
     "text", "integer", "decimal", "date", "year", "select_one", "select_many", "acknowledge", "note", "calculate",
-    "location", "photo", "barcode", "rank",
+    "location", "photo", "barcode", "rank", "preload",
 ]  # fmt: skip
 Mode = Literal["self", "visit", "proxy", "phone"]
 Sensitivity = Literal["ordinary", "personal", "sensitive"]
@@ -55,6 +55,9 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `filter` says which options of a long list are offered (`district = ${district}`; bare names are the options'
     `facts`, `name` is the code). `rows` offers the rows of a roster as options, each under its name.
+
+    A "preload" is shown and never asked: what the sample knows of the household, from its `column` (commune, urban_rural,
+    stratum, psu ...), for conditions and for texts.
     """
 
     id: str
@@ -72,6 +75,7 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     refused: bool = True
     when: str | None = None
     calculate: str | None = None
+    column: str | None = None
     checks: tuple[Check, ...] = ()
     minimum: float | None = None
     maximum: float | None = None

@@ -22,6 +22,7 @@ from survey.questionnaire.conditions import (
 )
 from survey.questionnaire.index import Names
 from survey.questionnaire.model import Choice, Page, Question, Questionnaire, Section
+from survey.questionnaire.reach import never
 from survey.questionnaire.values import Type
 
 Path = tuple[str | int, ...]
@@ -63,6 +64,8 @@ class _Review:
         self._texts()
         self._structure()
         self._conditions()
+        if not any(finding.severity == "error" for finding in self.found):
+            self._reach()
         return self.found
 
     def _say(
@@ -235,6 +238,17 @@ class _Review:
                 f"câu {question.id}: loại {question.kind} {'cần' if chooses else 'không dùng'} choices",
                 f"question {question.id}: kind {question.kind} {'needs' if chooses else 'takes no'} choices",
             )
+        if question.rows is not None and question.rows not in self.known.rosters:
+            self._say("unknown_name", (*path, "rows"), f"không có danh sách “{question.rows}”", f"there is no roster “{question.rows}”")  # fmt: skip
+        if (question.kind == "preload") != bool(question.column):
+            self._say(
+                "preload",
+                path,
+                f"câu {question.id}: kind preload và column: phải đi cùng nhau",
+                f"question {question.id}: kind preload and column: go together",
+            )
+        if question.kind == "preload" and self.known.places[question.id].roster:
+            self._say("preload", path, f"câu {question.id}: chỉ hộ mới có số liệu nạp sẵn", f"question {question.id}: only the household has preloads")  # fmt: skip
         if (question.kind == "calculate") != bool(question.calculate):
             self._say(
                 "calculate",
@@ -384,6 +398,29 @@ class _Review:
             if not sure or question.when or page.when or question.kind == "calculate":
                 return True
         return any(node.op in ("current", "blank") for node in _within(tree))
+
+    def _reach(self) -> None:
+        """Pages and questions that no answers lead to."""
+        for path, _, page in self._pages():
+            roster = self.known.roster_of_page(page)
+            if never(self.known, (page.when,), roster):
+                self._say(
+                    "unreachable",
+                    (*path, "when"),
+                    f"không ai được hỏi trang “{page.id}”: không câu trả lời nào làm điều kiện đúng",
+                    f"nobody is ever asked page “{page.id}”: no answers make its condition true",
+                )
+                continue
+            for q, question in enumerate(page.questions):
+                if question.when and never(
+                    self.known, (page.when, question.when), self.known.roster_of(page)
+                ):
+                    self._say(
+                        "unreachable",
+                        (*path, "questions", q, "when"),
+                        f"không ai được hỏi câu “{question.id}”: không câu trả lời nào làm điều kiện đúng",
+                        f"nobody is ever asked question “{question.id}”: no answers make its condition true",
+                    )
 
     def _cycles(self) -> None:
         """What each question depends on must not lead back to it."""

@@ -7,7 +7,7 @@ behind by a change of mind are set aside, and come back when the path does. A qu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from msgspec import Struct
@@ -17,6 +17,9 @@ from survey.questionnaire.index import Asked, Index, index, specify_variable
 from survey.questionnaire.model import Choice, Page, Question, Questionnaire, Section
 from survey.questionnaire.response import Answer, Key, Response, place
 from survey.questionnaire.values import Scalar, day_number, plain, scalar
+
+SILENT = ("note", "calculate", "preload")
+"""Kinds of question to which nobody gives an answer."""
 
 
 class Step(Struct, frozen=True):
@@ -315,7 +318,7 @@ def is_done(questionnaire: Questionnaire, response: Response, step: Step) -> boo
 
 def needs_answer(question: Question) -> bool:
     """Whether the page waits for an answer (a value, don't know or refused) to this question."""
-    return question.required and question.kind not in ("note", "calculate")
+    return question.required and question.kind not in SILENT
 
 
 def _answered(questionnaire: Questionnaire, response: Response, step: Step) -> bool:
@@ -423,6 +426,15 @@ def _variables(found: Walk) -> Iterator[tuple[Key, Question]]:
                 yield Key(name, row), stands.question
         else:
             yield Key(name), stands.question
+
+
+def preloaded(questionnaire: Questionnaire, known: Mapping[str, object]) -> dict[Key, Answer]:
+    """The answers that a response begins with: what is known of the household before anybody asks, by column."""
+    asked = (
+        place.question for place in index(questionnaire).places.values() if place.question.kind == "preload"
+    )
+    said = {question.id: str(known.get(question.column or "", "")) for question in asked}
+    return {Key(name): Answer(value) for name, value in said.items() if value}
 
 
 def draw_row(

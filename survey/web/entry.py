@@ -129,7 +129,9 @@ def _begin(connection: Connection, site: Site, opened: Opened, language: str) ->
         version = site.survey.version
         responses.open(connection, new, case, version, "self")
         author = f"household:{case}"
-        responses.append(connection, [forms.opened(new, author, "self", language, version, forms.today())])
+        unit = cases.existing(connection, case).unit
+        begin = forms.opened(new, author, "self", language, site.survey.questionnaire, forms.today(), unit)
+        responses.append(connection, [begin])
     audit.append(connection, f"household:{case}", "code used", f"case:{case}")
     return token
 

@@ -331,7 +331,10 @@ def _open(connection: Connection, site: Site, visit: Visit, language: str) -> No
     )  # fmt: skip
     cases.record_attempt(connection, attempt)
     responses.open(connection, new, case, version, "visit")
-    responses.append(connection, [forms.opened(new, author, "visit", language, version, forms.today())])
+    begin = forms.opened(
+        new, author, "visit", language, site.survey.questionnaire, forms.today(), visit.case.unit
+    )
+    responses.append(connection, [begin])
     audit.append(connection, f"account:{author}", "interview begun", f"case:{case}")
 
 

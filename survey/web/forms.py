@@ -13,10 +13,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from survey.fieldwork.sample import SampledUnit
 from survey.problems import Finding
 from survey.questionnaire import routing
 from survey.questionnaire.checks import read_form
 from survey.questionnaire.index import index
+from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Answer, Event, Key
 from survey.questionnaire.routing import Step
 from survey.web.ids import derived_id, milliseconds, new_form_id, time_of
@@ -37,7 +39,7 @@ class Saved:
 def save(interview: Interview, step: Step, form: Form) -> Saved:
     """The events of a page's form, or what is wrong with it."""
     page = step.page
-    if page.kind == "list" and not step.row:
+    if step.lists:
         return _finish_list(interview, step, form)
     read = read_form(interview.questionnaire, interview.response, step, form)
     if not read.accepted:
@@ -52,7 +54,7 @@ def save(interview: Interview, step: Step, form: Form) -> Saved:
 
 def _finish_list(interview: Interview, step: Step, form: Form) -> Saved:
     roster = index(interview.questionnaire).rosters[step.page.roster or ""]
-    rows = interview.response.rows.get(roster.id, ())
+    rows = interview.rows(step)
     if len(rows) < roster.minimum:
         said = {code: word(code, "list.too_few", n=roster.minimum) for code in ("vi", "en")}
         return Saved(findings=(Finding(code="too_few", where="list", message=said),))
@@ -62,13 +64,14 @@ def _finish_list(interview: Interview, step: Step, form: Form) -> Saved:
             name = interview.row_name(roster.id, row)
             said = {code: word(code, "list.unfinished", name=name) for code in ("vi", "en")}
             return Saved(findings=(Finding(code="unfinished", where="list", message=said),))
-    return Saved((form_event(interview, form, "page_done", page=step.page.id),))
+    held = {"row": step.row} if step.row else {}
+    return Saved((form_event(interview, form, "page_done", page=step.page.id, **held),))
 
 
 def save_add(interview: Interview, step: Step, row: str, form: Form) -> Saved:
     """A new roster row with its answers, as two events."""
     roster = index(interview.questionnaire).rosters[step.page.roster or ""]
-    if len(interview.response.rows.get(roster.id, ())) >= roster.maximum:
+    if len(interview.rows(step)) >= roster.maximum:
         said = {code: word(code, "list.too_many", n=roster.maximum) for code in ("vi", "en")}
         return Saved(findings=(Finding(code="too_many", where="list", message=said),))
     with_row, new = new_row(interview, step, row)
@@ -107,12 +110,21 @@ def reopen(interview: Interview, form: Form) -> Event:
 
 
 def opened(
-    response: str, author: str, mode: Mode, language: str, version: str, today: datetime.date
+    response: str,
+    author: str,
+    mode: Mode,
+    language: str,
+    questionnaire: Questionnaire,
+    today: datetime.date,
+    unit: SampledUnit | None = None,
 ) -> Event:
-    """The first event: which questionnaire, in which language, on which day ("three months" count from it)."""
+    """The first event: which questionnaire, in which language, on which day ("three months" count from it), and what
+    the sample knows of the household beforehand."""
+    known = routing.preloaded(questionnaire, msgspec.structs.asdict(unit)) if unit else {}
     return Event(
         id=new_form_id(), response=response, kind="opened", at=milliseconds(), author=author, mode=mode,
-        language=language, version=version, today=today.isoformat(),
+        language=language, version=questionnaire.version, today=today.isoformat(),
+        answers={str(key): answer for key, answer in known.items()},
     )  # fmt: skip
 
 

@@ -68,8 +68,8 @@ class Interview:
         """Where saving leads: to the next page of the path, or back to the summary after a correction."""
         if change or step not in self.steps:
             return self.next_url()
-        if step.page.kind == "list" and step.row:
-            return f"{self.base}/p/{step.page.id}"
+        if _row_of_list(step):
+            return self.list_url(step)
         place = self.steps.index(step)
         following = next((other for other in self.steps[place + 1 :] if not _row_of_list(other)), None)
         unfinished = next(
@@ -81,11 +81,28 @@ class Interview:
 
     def before(self, step: Step) -> str:
         """The page before this one, or ""."""
-        if step.page.kind == "list" and step.row:
-            return f"{self.base}/p/{step.page.id}"
+        if _row_of_list(step):
+            return self.list_url(step)
         earlier = [other for other in self.steps if not _row_of_list(other)]
         place = earlier.index(step) if step in earlier else 0
         return self.url(earlier[place - 1]) if place else ""
+
+    def list_url(self, step: Step) -> str:
+        """The list that holds a step's row; of a roster within another it stands at the row that holds it."""
+        holder = step.row if step.lists else step.row.rpartition(".")[0]
+        return f"{self.base}/p/{step.page.id}" + (f"/{holder}" if holder else "")
+
+    def add_url(self, step: Step) -> str:
+        """Where a row is added to a list."""
+        return (
+            f"{self.base}/p/{step.page.id}/{step.row}.{ADD}"
+            if step.row
+            else f"{self.base}/p/{step.page.id}/{ADD}"
+        )
+
+    def rows(self, step: Step) -> Sequence[str]:
+        """The rows of a list, in order."""
+        return routing.walk(self.questionnaire, self.response).rows(step.page.roster or "", step.row)
 
     def done(self, step: Step) -> bool:
         return routing.is_done(self.questionnaire, self.response, step)
@@ -102,7 +119,7 @@ class Interview:
 
 
 def _row_of_list(step: Step) -> bool:
-    return step.page.kind == "list" and bool(step.row)
+    return step.page.kind == "list" and not step.lists
 
 
 # --- what a template gets ------------------------------------------------------------------------------------------
@@ -119,11 +136,12 @@ class OptionView:
     exclusive: bool = False
     specify: str = ""
     specified: str = ""
+    place: str = ""  # its number in a ranking
 
 
 @dataclass(frozen=True)
 class QuestionView:
-    """One question as drawn. `control`: radios, checkboxes, number, text, textarea, date, acknowledge, note."""
+    """One question as drawn. `control`: radios, checkboxes, rank, text, textarea, date, acknowledge, note, preload."""
 
     id: str
     control: str
@@ -173,6 +191,7 @@ class PageView:
     done: float = 0.0  # share of the path, for the progress line
     kind: str = "questions"
     rows: tuple[RowView, ...] = ()
+    add: str = ""
     locked: bool = False
     drawn: str = ""
     drawn_note: str = ""
@@ -191,7 +210,7 @@ def show(
 ) -> PageView:
     """The page of a step, with what is kept, or with what was just sent and what is wrong with it."""
     page = step.page
-    if page.kind == "list" and not step.row:
+    if step.lists:
         return _list(interview, step, findings, change)
     trial = interview.response
     if form is not None:  # so that questions opened by the answers just sent are shown
@@ -213,7 +232,7 @@ def show(
         questions=questions,
         errors=_errors(findings, questions),
         tone=_tone(findings),
-        kind=page.kind if not step.row or page.kind != "list" else "row",
+        kind="row" if _row_of_list(step) else page.kind,
         legend_is_title=alone is not None,
         change=change,
         row=step.row,
@@ -267,7 +286,7 @@ def _list(interview: Interview, step: Step, findings: Sequence[Finding], change:
     roster = page.roster or ""
     locked = interview.locked(page)
     rows = []
-    for row in interview.response.rows.get(roster, ()):
+    for row in interview.rows(step):
         address = f"{interview.base}/p/{page.id}/{row}"
         rows.append(
             RowView(
@@ -286,6 +305,7 @@ def _list(interview: Interview, step: Step, findings: Sequence[Finding], change:
         tone=_tone(findings),
         kind="list",
         rows=tuple(rows),
+        add=interview.add_url(step),
         locked=locked,
         change=change,
     )
@@ -308,10 +328,8 @@ def show_add(
     """The empty page of a new roster row; the row exists only once it is saved."""
     with_row, new = new_row(interview, step, row)
     view = show(with_row, new, form, findings)
-    first = not interview.response.rows.get(step.page.roster or "")
-    title = word(interview.language, "list.first_title" if first else "list.add_title")
-    address = f"{interview.base}/p/{step.page.id}/{ADD}"
-    return replace(view, title=title, paragraphs=(), action=address, back=interview.url(step))
+    title = word(interview.language, "list.add_title" if interview.rows(step) else "list.first_title")
+    return replace(view, title=title, paragraphs=(), action=interview.add_url(step), back=interview.url(step))
 
 
 def new_row(interview: Interview, step: Step, row: str) -> tuple[Interview, Step]:
@@ -341,6 +359,7 @@ def _question(
             replace(
                 option_view(interview, question, choice, step),
                 checked=choice.code in chosen,
+                place=_place(question, choice, chosen, form),
                 specified=_specified(question, choice, trial, step, form),
             )
             for choice in offered
@@ -358,9 +377,15 @@ def _question(
 
 
 _CONTROLS = {
-    "select_one": "radios", "select_many": "checkboxes", "rank": "checkboxes", "date": "date",
-    "acknowledge": "acknowledge", "note": "note",
+    "select_one": "radios", "select_many": "checkboxes", "rank": "rank", "date": "date",
+    "acknowledge": "acknowledge", "note": "note", "preload": "preload",
 }  # fmt: skip
+
+
+def _place(question: Question, choice: Choice, chosen: Sequence[str], form: Form | None) -> str:
+    if form is not None:
+        return next(iter(form.get(f"{question.id}.rank.{choice.code}", ())), "")
+    return str(chosen.index(choice.code) + 1) if question.kind == "rank" and choice.code in chosen else ""
 
 
 def worded(
@@ -380,7 +405,7 @@ def worded(
         unit=interview.say(question.unit, step),
         max_length=question.max_length,
         numeric=question.kind in ("integer", "decimal", "year"),
-        optional=not question.required and question.kind != "note",
+        optional=not question.required and question.kind not in routing.SILENT,
         audio=question.audio.get(interview.language, ""),
     )
 

@@ -24,11 +24,9 @@ Answered = tuple[tuple[Event, ...], str] | pages.PageView
 
 def read_page(interview: Interview, page: str, row: str, change: bool) -> pages.PageView | str:
     """The page to draw, or where the interview goes on when this one is not on the path."""
-    if row == pages.ADD:
-        step = interview.step(page)
-        if step is None or step.page.kind != "list" or interview.locked(step.page):
-            return interview.next_url()
-        return pages.show_add(interview, step, secrets.token_hex(4))
+    if (holder := _adding(row)) is not None:
+        step = _open_list(interview, page, holder)
+        return pages.show_add(interview, step, _new_row(holder)) if step else interview.next_url()
     step = interview.step(page, row)
     if step is None or (row and interview.locked(step.page)):
         return interview.next_url()
@@ -39,8 +37,8 @@ def save_page(
     interview: Interview, respondent_draw: float, page: str, row: str, form: pages.Form, change: bool
 ) -> Answered:
     """What a posted page comes to. `respondent_draw` is the case's pre-seeded number for the draw of a person."""
-    if row == pages.ADD:
-        return _save_add(interview, page, form)
+    if (holder := _adding(row)) is not None:
+        return _save_add(interview, page, holder, form)
     step = interview.step(page, row)
     if step is None or (row and interview.locked(step.page)):
         return (), interview.next_url()
@@ -48,18 +46,35 @@ def save_page(
         return forms.draw(interview, step, respondent_draw, form), interview.url(step)
     saved = forms.save(interview, step, form)
     if saved.findings:
-        shown = None if step.page.kind == "list" and not step.row else form
+        shown = None if step.lists else form
         return pages.show(interview, step, shown, saved.findings, change)
     return saved.events, _after(interview, step, saved.events, change)
 
 
-def _save_add(interview: Interview, page: str, form: pages.Form) -> Answered:
-    step = interview.step(page)
-    if step is None or step.page.kind != "list" or interview.locked(step.page):
+def _adding(row: str) -> str | None:
+    """The row that holds the list to which one is added ("" for the household's), or None for another address."""
+    holder, _, last = row.rpartition(".")
+    return holder if last == pages.ADD else None
+
+
+def _open_list(interview: Interview, page: str, holder: str) -> Step | None:
+    step = interview.step(page, holder)
+    return step if step is not None and step.lists and not interview.locked(step.page) else None
+
+
+def _new_row(holder: str) -> str:
+    own = secrets.token_hex(4)
+    return f"{holder}.{own}" if holder else own
+
+
+def _save_add(interview: Interview, page: str, holder: str, form: pages.Form) -> Answered:
+    step = _open_list(interview, page, holder)
+    if step is None:
         return (), interview.next_url()
     row = next(iter(form.get("row", ())), "")
-    if not (row.isalnum() and len(row) <= 16):
-        row = secrets.token_hex(4)
+    above, _, own = row.rpartition(".")
+    if above != holder or not (own.isalnum() and len(own) <= 16):
+        row = _new_row(holder)
     saved = forms.save_add(interview, step, row, form)
     if saved.findings:
         return pages.show_add(interview, step, row, form, saved.findings)
@@ -80,15 +95,14 @@ def ask_remove_page(
     request: AnyRequest, interview: Interview, signed: SignedIn, page: str, row: str
 ) -> Response[str]:
     step = interview.step(page, row)
-    if step is None or step.page.kind != "list" or interview.locked(step.page):
+    if step is None or step.page.kind != "list" or step.lists or interview.locked(step.page):
         return goto(interview.next_url())
-    address = f"{interview.base}/p/{page}"
     return show(
         request,
         "remove.html",
         name=interview.row_name(step.page.roster or "", row),
-        action=f"{address}/{row}/remove",
-        keep=address,
+        action=f"{interview.url(step)}/remove",
+        keep=interview.list_url(step),
         csrf=signed.csrf,
         form=ids.new_form_id(),
     )
@@ -96,9 +110,9 @@ def ask_remove_page(
 
 def remove_page(interview: Interview, page: str, row: str, form: pages.Form) -> tuple[tuple[Event, ...], str]:
     step = interview.step(page, row)
-    if step is None or step.page.kind != "list" or interview.locked(step.page):
+    if step is None or step.page.kind != "list" or step.lists or interview.locked(step.page):
         return (), interview.next_url()
-    return (forms.remove_row(interview, step, form),), f"{interview.base}/p/{page}"
+    return (forms.remove_row(interview, step, form),), interview.list_url(step)
 
 
 def check_page(request: AnyRequest, interview: Interview, signed: SignedIn, stop: str) -> Response[str]:

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import os
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.conformance import scenarios
-from tests.conformance.run import differences, engine, read
+from tests.conformance.run import differences, read
 
 HERE = Path(__file__).parent
 SCRIPT = HERE.parents[1] / "static" / "js" / "conditions.mjs"
-
-
-@pytest.fixture
-def javascript() -> None:
-    if not engine():
-        message = "no JavaScript engine; install one with: sudo apt-get install nodejs"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
 
 
 @pytest.mark.usefixtures("javascript")
