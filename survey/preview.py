@@ -34,7 +34,7 @@ from survey.settings import Keys, Settings
 from survey.storage.database import Database
 from survey.storage.sessions import Session
 from survey.storage.surveys import KeptSurvey
-from survey.web import assets, forms, security
+from survey.web import assets, forms, photos, security
 from survey.web import interview as pages
 from survey.web.interview import Interview, Mode
 from survey.web.site import AnyRequest, SignedIn, Site, check_form, form_of, goto, language_of, show, site_of
@@ -63,6 +63,7 @@ class Trial:
     events: list[Event] = field(default_factory=list)
     mode: Mode = "self"
     draw: float = 0.5
+    pictures: dict[str, bytes] = field(default_factory=dict)
     _read: bytes = b""
 
     def __post_init__(self) -> None:
@@ -101,6 +102,11 @@ class Trial:
             self.questionnaire, fold("preview", self.events), "preview", self.mode, BASE, language
         )
 
+    async def keep(self, picture: bytes) -> str:
+        digest = hashlib.sha256(picture).hexdigest()
+        self.pictures[digest] = picture
+        return digest
+
     @property
     def state(self) -> str:
         """Changes with everything that the panel shows."""
@@ -124,7 +130,7 @@ def create_preview(path: Path, database: Database) -> Litestar:
     site = Site(settings, database, Keys.of(secrets.token_bytes(32)), survey, {})
     app = Litestar(
         route_handlers=[
-            desk, panel, start, read, save, ask_remove, remove, check, submit, done, again, change_mode,
+            desk, panel, start, read, photo, save, ask_remove, remove, check, submit, done, again, change_mode,
             *assets.HANDLERS,
         ],
         openapi_config=None,
@@ -291,13 +297,24 @@ def read(request: Request[Any, Any, Any], page: FromPath[str], row: FromPath[str
     return _page(request, shown) if isinstance(shown, pages.PageView) else goto(shown)
 
 
-@post([BASE + "/p/{page:str}", BASE + "/p/{page:str}/{row:str}"], status_code=200)
+@get(BASE + "/photo/{digest:str}", sync_to_thread=False)
+def photo(request: Request[Any, Any, Any], digest: FromPath[str]) -> Response[Any]:
+    found = _trial(request).pictures.get(digest)
+    return Response(found, media_type="image/jpeg") if found else goto(BASE)
+
+
+@post(
+    [BASE + "/p/{page:str}", BASE + "/p/{page:str}/{row:str}"],
+    status_code=200,
+    request_max_body_size=2 * photos.MOST_BYTES,
+)
 async def save(
     request: Request[Any, Any, Any], page: FromPath[str], row: FromPath[str] = ""
 ) -> Response[str]:
     trial, interview = _interview(request)
     form = await form_of(request)
     check_form(site_of(request), request, _signed(request), form)
+    form |= await photos.taken(request, trial.keep)
     change = request.query_params.get("change") == "1"
     return _kept(request, trial, save_page(interview, trial.draw, page, row, form, change))
 

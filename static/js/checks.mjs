@@ -83,6 +83,10 @@ function valueOf(question, walk, row, form) {
   if (!sent) return null;
   if (kind === 'integer' || kind === 'decimal' || kind === 'year') return number(question, sent);
   if (kind === 'location') return location(sent);
+  if (kind === 'photo') {
+    if (!/^[0-9a-f]{64}$/.test(sent)) throw new Wrong('not_photo');
+    return sent;
+  }
   const limit = question.longest ?? 200;
   if ([...sent].length > limit) throw new Wrong('too_long', { limit });
   return sent;

@@ -2,7 +2,7 @@
 
 Form fields: `<question>` holds the value or values; `-dk` and `-rf` there, or in `<question>.missing`, mean "don't
 know" and "prefer not to say"; a date may come in three parts (`.day`, `.month`, `.year`); `<question>.<code>` is the
-text of a "please specify" option; `<question>.remark` explains an answer that a soft check asked about.
+text of a "please specify" option; a photograph comes as its digest; `<question>.remark` explains an answer that a soft check asked about.
 """
 
 from __future__ import annotations
@@ -69,6 +69,10 @@ SAID: dict[str, Text] = {
     "not_place": {
         "vi": "Xin nhập vĩ độ rồi kinh độ, ví dụ 20.9409 106.3330.",
         "en": "Enter latitude, then longitude, for example 20.9409 106.3330.",
+    },
+    "not_photo": {
+        "vi": "Không đọc được ảnh này. Xin chụp lại hoặc chọn ảnh khác (JPEG, PNG, WebP, dưới 12 MB).",
+        "en": "This picture cannot be read. Take or choose another (JPEG, PNG, WebP, under 12 MB).",
     },
     "acknowledge": {"vi": "Xin đánh dấu vào ô này để tiếp tục.", "en": "Tick the box to continue."},
 }
@@ -195,6 +199,10 @@ def _value(
             return _number(question, sent)
         case "location":
             return _location(sent)
+        case "photo":
+            if not re.fullmatch("[0-9a-f]{64}", sent):
+                raise _Wrong("not_photo")
+            return sent
         case _:
             if len(sent) > question.max_length:
                 raise _Wrong("too_long", limit=question.max_length)

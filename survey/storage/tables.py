@@ -3,13 +3,24 @@
 Documents (questionnaires, units, events) are stored as JSON text written by msgspec: the bytes that were hashed are
 the bytes that are kept. Times are milliseconds since 1970, UTC. Wide columns of answers exist only in the frozen file.
 
-For distributed engines that speak PostgreSQL: `responses`, `events` and `quarantine` distribute by `response`;
+For distributed engines that speak PostgreSQL: `responses`, `events`, `photos` and `quarantine` distribute by `response`;
 `cases`, `attempts`, `codes` and `identities` by `case`; the rest are small and belong on every node.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
 from sqlalchemy import UniqueConstraint as Unique
 
 metadata = MetaData(
@@ -200,6 +211,15 @@ audit = Table(
     Column("details", Text, nullable=False),
     Column("hash", Text, nullable=False),
     Unique("chain", "position"),
+)
+
+photos = Table(  # answers hold the digest
+    "photos",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("response", Text, ForeignKey("responses.id"), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("kept_at", BigInteger, nullable=False),
 )
 
 server = Table(  # facts about this database itself: its id, the secret's fingerprint

@@ -11,6 +11,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -25,7 +26,7 @@ from survey.questionnaire.response import Event, fold
 from survey.storage import accounts, audit, cases, codes, identities, responses, sessions
 from survey.storage.accounts import Account
 from survey.storage.responses import ResponseRecord
-from survey.web import forms, ids, security
+from survey.web import forms, ids, photos, security
 from survey.web import interview as pages
 from survey.web.interview import Interview
 from survey.web.site import (
@@ -39,6 +40,7 @@ from survey.web.site import (
     form_of,
     goto,
     language_of,
+    message,
     show,
     site_of,
 )
@@ -394,12 +396,21 @@ async def read(
     return _draw(request, here, shown) if isinstance(shown, pages.PageView) else goto(shown)
 
 
+@get("/field/cases/{case_id:str}/interview/photo/{digest:str}")
+async def photo(request: AnyRequest, case_id: FromPath[str], digest: FromPath[str]) -> Response[Any]:
+    """A picture of the interview at this door, while it is being made."""
+    here = await _here(request, case_id)
+    found = await photos.shown(here.site, here.visit.own.id, digest) if here.visit.own else None
+    return found or message(request, "not_found", 404, "/field")
+
+
 @post(
     [
         "/field/cases/{case_id:str}/interview/p/{page:str}",
         "/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}",
     ],
     status_code=200,
+    request_max_body_size=2 * photos.MOST_BYTES,
 )
 async def save(
     request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str] = ""
@@ -407,6 +418,8 @@ async def save(
     here = await _here(request, case_id)
     form = await form_of(request)
     check_form(here.site, request, here.visit.signed, form)
+    if here.visit.own is not None:
+        form |= await photos.of_response(request, here.site, here.visit.own.id)
     change = request.query_params.get("change") == "1"
     answer = save_page(here.interview, here.visit.case.unit.respondent_draw, page, row, form, change)
     return await _kept(request, here, answer)
@@ -486,6 +499,6 @@ async def leave(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
 
 
 HANDLERS = (
-    sign_in_page, sign_in, sign_out, my_list, case_page, record_attempt, begin_interview, resume, read, save,
+    sign_in_page, sign_in, sign_out, my_list, case_page, record_attempt, begin_interview, resume, read, photo, save,
     ask_remove, remove, check, submit, leave,
 )  # fmt: skip

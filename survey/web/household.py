@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import Any
 
 from litestar import Response, get, post
 from litestar.params import FromPath
@@ -23,7 +24,7 @@ from survey.questionnaire.response import Event, fold
 from survey.questionnaire.routing import Step
 from survey.storage import cases, codes, responses
 from survey.storage.responses import ResponseRecord
-from survey.web import forms, ids, security
+from survey.web import forms, ids, photos, security
 from survey.web import interview as pages
 from survey.web.entry import own_record
 from survey.web.interview import Interview
@@ -38,6 +39,7 @@ from survey.web.site import (
     form_of,
     goto,
     language_of,
+    message,
     show,
     site_of,
 )
@@ -193,12 +195,25 @@ async def read(request: AnyRequest, page: FromPath[str], row: FromPath[str] = ""
     return _page(request, here, shown) if isinstance(shown, pages.PageView) else goto(shown)
 
 
-@post([BASE + "/p/{page:str}", BASE + "/p/{page:str}/{row:str}"], status_code=200)
+@get(BASE + "/photo/{digest:str}")
+async def photo(request: AnyRequest, digest: FromPath[str]) -> Response[Any]:
+    """A picture that this household sent, for its own pages."""
+    here = await here_of(request)
+    found = None if here.member else await photos.shown(here.site, here.record.id, digest)
+    return found or message(request, "not_found", 404)
+
+
+@post(
+    [BASE + "/p/{page:str}", BASE + "/p/{page:str}/{row:str}"],
+    status_code=200,
+    request_max_body_size=2 * photos.MOST_BYTES,
+)
 async def save(request: AnyRequest, page: FromPath[str], row: FromPath[str] = "") -> Response[str]:
     """Keep one page, then show the next; or show it again with everything that is wrong."""
     here, form = await _with_form(request)
     if here.over:
         return goto(f"{BASE}/receipt")
+    form |= await photos.of_response(request, here.site, here.record.id)
     change = request.query_params.get("change") == "1"
     answer = save_page(here.interview, here.case.unit.respondent_draw, page, row, form, change)
     return await _kept(request, here, answer)
@@ -282,4 +297,4 @@ async def reopen(request: AnyRequest) -> Response[str]:
     return goto(f"{BASE}/receipt")
 
 
-HANDLERS = (resume, read, save, ask_remove, remove, check, submit, receipt, reopen)
+HANDLERS = (resume, read, photo, save, ask_remove, remove, check, submit, receipt, reopen)

@@ -141,7 +141,8 @@ class OptionView:
 
 @dataclass(frozen=True)
 class QuestionView:
-    """One question as drawn. `control`: radios, checkboxes, rank, text, textarea, date, acknowledge, note, preload."""
+    """One question as drawn. `control`: radios, checkboxes, rank, text, textarea, date, acknowledge, note, preload,
+    photo (`picture` is the address of the one that is kept)."""
 
     id: str
     control: str
@@ -162,6 +163,7 @@ class QuestionView:
     opened: str = ""
     remark: str = ""
     audio: str = ""
+    picture: str = ""
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,11 @@ class PageView:
     legend_is_title: bool = False
     change: bool = False
     blank: bool = False  # nobody's page, with all it can show (survey.web.booklet)
+
+    @property
+    def photos(self) -> bool:
+        """Whether the form carries files."""
+        return any(question.control == "photo" for question in self.questions)
 
 
 def show(
@@ -373,12 +380,13 @@ def _question(
         warning=" ".join(interview.say(f.message) for f in here if f.severity == "warning"),
         opened=" ".join(interview.say(f.message) for f in here if f.code == "opened"),
         remark=kept.remark if kept else "",
+        picture=f"{interview.base}/photo/{value}" if question.kind == "photo" and len(value) == 64 else "",
     )
 
 
 _CONTROLS = {
     "select_one": "radios", "select_many": "checkboxes", "rank": "rank", "date": "date",
-    "acknowledge": "acknowledge", "note": "note", "preload": "preload",
+    "acknowledge": "acknowledge", "note": "note", "preload": "preload", "photo": "photo",
 }  # fmt: skip
 
 

@@ -1,0 +1,38 @@
+"""Photographs that answer a question: the answer holds the digest, the picture lies here, apart from the events.
+
+Each belongs to one response; the same picture sent again is the same row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from survey.problems import Conflict
+from survey.storage.clock import now
+from survey.storage.tables import photos
+
+MOST = 60
+"""Pictures of one response, replaced ones counted: more is no interview."""
+
+
+def keep(connection: Connection, response: str, content: bytes) -> str:
+    """Keep a picture and return its digest, the answer. Raises Conflict when a response has too many."""
+    digest = hashlib.sha256(content).hexdigest()
+    held = connection.execute(select(func.count()).where(photos.c.response == response)).scalar_one()
+    if held >= MOST and find(connection, response, digest) is None:
+        raise Conflict({"vi": "Phiếu này đã có quá nhiều ảnh.", "en": "This response has too many pictures."})
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    row = {"digest": digest, "response": response, "content": content, "kept_at": now()}
+    connection.execute(dialect.insert(photos).values(row).on_conflict_do_nothing())
+    return digest
+
+
+def find(connection: Connection, response: str, digest: str) -> bytes | None:
+    """A picture of this response."""
+    content = connection.execute(
+        select(photos.c.content).where(photos.c.response == response, photos.c.digest == digest)
+    ).scalar_one_or_none()
+    return None if content is None else bytes(content)
