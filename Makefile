@@ -48,7 +48,7 @@ check: $(VENV)/.ready ## linters: ruff, mypy, import-linter
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.ready ## speed and memory beside the peers and the limits, in one run
-	@for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in $(filter-out tests/benchmarks/test_%,$(wildcard tests/benchmarks/*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 simulate: $(VENV)/.ready ## does a 95 % interval cover 95 %? do server and phone agree on 100,000 conditions? (minutes)
 	@for file in tests/simulation/intervals.py tests/simulation/coverage.py tests/conformance/programs.py; do $(BIN)/python $$file || exit 1; done
