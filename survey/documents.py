@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -285,11 +286,16 @@ def written(value: msgspec.Struct) -> str:
     return str(yaml.dump(lean(value), Dumper=_DUMPER, allow_unicode=True, sort_keys=False, width=120))
 
 
+@lru_cache(maxsize=64)
+def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind)
+
+
 def lean(value: Any) -> Any:
     """The value in plain dicts and lists, fields at their defaults left out."""
     if isinstance(value, msgspec.Struct):
         plain = {}
-        for field in msgspec.structs.fields(value):
+        for field in _fields(type(value)):
             held = getattr(value, field.name)
             if field.required or held != field.default:
                 plain[field.encode_name] = lean(held)

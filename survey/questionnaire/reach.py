@@ -33,13 +33,16 @@ def never(known: Names, texts: Sequence[str | None], roster: str) -> bool:
         return False
     if not trees or not all(_simple(tree) for tree in trees):
         return False
-    names = dict.fromkeys(leaf.name for tree in trees for leaf in _answers(tree))
-    # An answer given at all was asked for: the conditions of the questions themselves hold too, as far as they are simple.
-    asked: dict[str, list[Node]] = {name: _own(known, name, roster) for name in names}
-    for name in [leaf.name for nodes in asked.values() for tree in nodes for leaf in _answers(tree)]:
-        if name not in names:
-            names[name] = None
+    # An answer given at all was asked for: the conditions of the questions themselves hold too, as far as they are
+    # simple, and those of the questions that these look at.
+    asked: dict[str, list[Node]] = {}
+    waiting = [leaf.name for tree in trees for leaf in _answers(tree)]
+    while waiting:
+        name = waiting.pop()
+        if name not in asked:
             asked[name] = _own(known, name, roster)
+            waiting += [leaf.name for tree in asked[name] for leaf in _answers(tree)]
+    names = list(asked)
     everything = [*trees, *(tree for nodes in asked.values() for tree in nodes)]
     domains = [_values(known.places[name].question, known, name, everything) for name in names]
     if math.prod(len(domain) for domain in domains) > MOST:

@@ -400,7 +400,7 @@ class _Review:
         return any(node.op in ("current", "blank") for node in _within(tree))
 
     def _reach(self) -> None:
-        """Pages and questions that no answers lead to."""
+        """Pages and questions that no answers lead to; only a warning where they are switched off by `false()`."""
         for path, _, page in self._pages():
             roster = self.known.roster_of_page(page)
             if never(self.known, (page.when,), roster):
@@ -409,6 +409,7 @@ class _Review:
                     (*path, "when"),
                     f"không ai được hỏi trang “{page.id}”: không câu trả lời nào làm điều kiện đúng",
                     f"nobody is ever asked page “{page.id}”: no answers make its condition true",
+                    severity="error" if _mentioned(page.when) else "warning",
                 )
                 continue
             for q, question in enumerate(page.questions):
@@ -420,6 +421,7 @@ class _Review:
                         (*path, "questions", q, "when"),
                         f"không ai được hỏi câu “{question.id}”: không câu trả lời nào làm điều kiện đúng",
                         f"nobody is ever asked question “{question.id}”: no answers make its condition true",
+                        severity="error" if _mentioned(question.when) else "warning",
                     )
 
     def _cycles(self) -> None:

@@ -29,22 +29,28 @@ class Columns:
 
     def __init__(self, workbook: Workbook) -> None:
         self.headers = {sheet: workbook.header(sheet) for sheet in ("survey", "choices", "settings")}
+        self._found: dict[tuple[str, str], str] = {}
         self.cells = {sheet: dict(workbook.rows(sheet)) for sheet in self.headers}
 
     def header(self, sheet: str, column: str) -> str:
         """The header under which a property stands in this sheet; its usual name where there is none."""
-        wanted = (column, *ALIASES.get(column, ()))
-        for name in self.headers.get(sheet, ()):
-            plain = re.sub(r"[ _]+", "_", name.strip().lower())
-            if plain in {re.sub(r"[ _]+", "_", one) for one in wanted}:
-                return name
-        for name in self.headers.get(sheet, ()):  # a translated column
-            if name.lower().split(":")[0].strip() in wanted:
-                return name
-        return column
+        if (sheet, column) not in self._found:
+            self._found[sheet, column] = self._look(sheet, column)
+        return self._found[sheet, column]
+
+    def _look(self, sheet: str, column: str) -> str:
+        wanted = {_plain(one) for one in (column, *ALIASES.get(column, ()))}
+        headers = self.headers.get(sheet, ())
+        whole = (name for name in headers if _plain(name) in wanted)
+        translated = (name for name in headers if _plain(name.split(":")[0]) in wanted)
+        return next(whole, None) or next(translated, column)
 
     def cell(self, sheet: str, row: int, column: str) -> Cell:
         return Cell(sheet, row, self.header(sheet, column))
 
     def value(self, cell: Cell) -> str:
         return str(self.cells.get(cell.sheet, {}).get(cell.row, {}).get(cell.column, ""))
+
+
+def _plain(header: str) -> str:
+    return re.sub(r"[ _]+", "_", header.strip().lower())

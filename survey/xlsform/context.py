@@ -13,7 +13,7 @@ from survey.questionnaire.grammar import ConditionError, Syntax, written
 from survey.questionnaire.model import Kind
 from survey.xlsform import languages
 from survey.xlsform.columns import Columns
-from survey.xlsform.expressions import Known, Remark, mentions_the_time, translate
+from survey.xlsform.expressions import Known, Remark, Standing, mentions_the_time, translate
 from survey.xlsform.fidelity import Cell, Notes
 from survey.xlsform.workbook import ROW
 
@@ -100,6 +100,7 @@ class Context:
         unavailable: dict[str, str] = {}
         codes: dict[str, frozenset[str]] = {}
         many: set[str] = set()
+        repeats: set[str] = set()
         shown_if: dict[str, str] = {}
         taken: set[str] = set()
 
@@ -130,6 +131,7 @@ class Context:
                         if kind_of(child) in ("select_many", "rank"):
                             many.add(name)
                     if kind == "repeat":
+                        repeats.add(name)
                         inner, both = ids[name], ""
                 elif preload in ("start", "end"):
                     times.add(name)
@@ -139,12 +141,13 @@ class Context:
 
         look(self.tree, "", "")
         plain = Known(
-            ids=ids, times=frozenset(times), unavailable=unavailable, codes=codes, many=frozenset(many)
-        )
+            ids=ids, repeats=frozenset(repeats), times=frozenset(times), unavailable=unavailable,
+            codes=codes, many=frozenset(many), home=self.home,
+        )  # fmt: skip
         conditions: dict[str, Syntax] = {}
         for name, text in shown_if.items():
             try:
-                conditions[name] = translate(text, plain)
+                conditions[name] = translate(text, plain, Standing(roster=self.home[ids[name]]))
             except ConditionError:
                 continue  # that relevance is refused where it stands
         return msgspec.structs.replace(plain, shown_if=conditions)
@@ -159,12 +162,13 @@ class Context:
 
     # --- expressions -----------------------------------------------------------------------------------------------
 
-    def expression(self, text: str, cell: Cell, own: str = "", roster: str = "") -> str | None:
-        """The expression in our language, or None with a refusal noted. `own` is the question of a constraint,
-        `roster` the roster it stands in."""
+    def expression(
+        self, text: str, cell: Cell, roster: str = "", own: str = "", filled: frozenset[str] = frozenset()
+    ) -> str | None:
+        """The expression in our language, or None with a refusal noted (see `expressions.Standing`)."""
         remarks: list[Remark] = []
         try:
-            said = written(translate(str(text), self.known, own, bool(roster), remarks))
+            said = written(translate(str(text), self.known, Standing(own, roster, filled), remarks))
         except ConditionError as error:
             self.refuse(cell, str(text), error)
             return None
@@ -182,7 +186,7 @@ class Context:
     def relevant(self, element: Element, roster: str) -> tuple[str, ...]:
         """The element's own relevance as conditions: none, or one."""
         said = element["bind"].get("relevant")
-        found = self.expression(said, self.cell(element, "relevant"), roster=roster) if said else None
+        found = self.expression(said, self.cell(element, "relevant"), roster) if said else None
         return (found,) if found else ()
 
     # --- words -----------------------------------------------------------------------------------------------------

@@ -21,10 +21,12 @@ class Known(Struct, frozen=True):
     of this interview (start, end); `unavailable` the names that are not collected, with the type they had."""
 
     ids: Mapping[str, str]
+    repeats: frozenset[str] = frozenset()
     times: frozenset[str] = frozenset()
     unavailable: Mapping[str, str] = {}
     codes: Mapping[str, frozenset[str]] = {}  # question that chooses → its options
     many: frozenset[str] = frozenset()  # those of them that take several
+    home: Mapping[str, str] = {}  # id of a question or roster → the roster that holds it, or ""
     shown_if: Mapping[str, Syntax] = {}  # question of a repeat → when it is asked
 
 
@@ -41,11 +43,20 @@ class Remark(Struct, frozen=True):
     english: str
 
 
+class Standing(Struct, frozen=True):
+    """Where an expression stands: the question whose constraint it is, the roster whose rows it is computed for, and
+    the columns of a filtered list that are filled for every option."""
+
+    own: str = ""
+    roster: str = ""
+    filled: frozenset[str] = frozenset()
+
+
 def translate(
-    text: str, known: Known, own: str = "", repeated: bool = True, remarks: list[Remark] | None = None
+    text: str, known: Known, standing: Standing | None = None, remarks: list[Remark] | None = None
 ) -> Syntax:
-    """The expression as ours; raises ConditionError naming what has no counterpart. `own` is the question whose
-    constraint it is, `repeated` whether it stands in a repeat; remarks are added to the list given."""
+    """The expression as ours; raises ConditionError naming what has no counterpart. Remarks are added to the list
+    given."""
     if "${last-saved#" in text:
         raise ConditionError("the last saved answers of another interview are not kept",
                              "không lưu câu trả lời của lần phỏng vấn trước", text.index("${last-saved#"))  # fmt: skip
@@ -62,7 +73,7 @@ def translate(
         vi = {"pulldata": "pulldata() tra tệp đính kèm", "instance": "instance() tra dữ liệu đính kèm"}
         raise ConditionError(what.get(named, f"a path of XPath (“{named}”) in place of ${{name}}") + ", which is not supported",
                              vi.get(named, f"đường dẫn XPath (“{named}”) thay cho ${{tên}}") + ", chưa hỗ trợ", raw.start())  # fmt: skip
-    return _Translation(known, own, repeated, [] if remarks is None else remarks).tree(parse(text))
+    return _Translation(known, standing or Standing(), [] if remarks is None else remarks).tree(parse(text))
 
 
 def _sibling(path: re.Match[str], known: Known) -> str:
@@ -75,15 +86,24 @@ def _without_texts(text: str) -> str:
     return re.sub(r"'[^']*'|\"[^\"]*\"|\$\{[^}]*\}", lambda match: "_" * len(match.group()), text)
 
 
+_TEXTS = ("#answer", "indexed-repeat", "selected-at", "jr:choice-name")
+
+
 class _Translation:
-    def __init__(self, known: Known, own: str, repeated: bool, remarks: list[Remark]) -> None:
-        self.known, self.own, self.repeated, self.remarks = known, own, repeated, remarks
+    def __init__(self, known: Known, standing: Standing, remarks: list[Remark]) -> None:
+        self.known, self.standing, self.own, self.remarks = known, standing, standing.own, remarks
+        self.around: set[str] = set()  # the roster it stands in, and the one that holds that
+        roster = standing.roster
+        while roster:
+            self.around.add(roster)
+            roster = known.home.get(roster, "")
 
     def tree(self, said: Syntax) -> Syntax:
         special: Callable[[Syntax], Syntax | None] | None = {
             "#answer": self._answer, "now": self._now, "count": self._count, "jr:choice-name": self._choice_name,
             "format-date-time": self._format, "boolean-from-string": self._from_string, "position": self._position,
             "=": self._equal, "!=": self._equal, "selected": self._selected,
+            **dict.fromkeys(("sum", "min", "max", "join", "count-non-empty"), self._fold),
         }.get(said.op)  # fmt: skip
         found = special(said) if special else None
         if found is not None:
@@ -106,6 +126,8 @@ class _Translation:
 
     def _equal(self, said: Syntax) -> Syntax | None:
         """A set of options is equal to a text when that option is the only one chosen."""
+        if all(self._may_be_blank(one) for one in said.arguments):
+            return self._alike(said)
         left, right = said.arguments if said.arguments[1].op == "#text" else said.arguments[::-1]
         asked = self.own if left.op == "#current" else left.said
         codes = self.known.codes.get(asked)
@@ -122,6 +144,18 @@ class _Translation:
         both = Syntax("and", (Syntax("selected", (chosen, right), at=said.at), alone), at=said.at)
         return both if said.op == "=" else Syntax("not", (both,), at=said.at)
 
+    def _may_be_blank(self, said: Syntax) -> bool:
+        return said.op in _TEXTS or (said.op == "#fact" and said.said not in self.standing.filled)
+
+    def _alike(self, said: Syntax) -> Syntax:
+        """Two texts are equal in XPath when both are empty; two blanks are not equal here. So it is said."""
+        left, right = (self.tree(one) for one in said.arguments)
+        nothing = Syntax("#text")
+        blank = tuple(Syntax("=", (one, nothing), at=said.at) for one in (left, right))
+        same = Syntax("=", (left, right), at=said.at)
+        either = Syntax("or", (same, Syntax("and", blank, at=said.at)), at=said.at)
+        return either if said.op == "=" else Syntax("not", (either,), at=said.at)
+
     def _selected(self, said: Syntax) -> Syntax | None:
         if len(said.arguments) != 2 or said.arguments[1].op != "#text":
             return None
@@ -136,7 +170,7 @@ class _Translation:
         return Syntax("true" if said.op == "!=" else "false", at=said.at)
 
     def _position(self, said: Syntax) -> Syntax | None:
-        if self.repeated or len(said.arguments) != 1 or said.arguments[0].op != "#row":
+        if self.standing.roster or len(said.arguments) != 1 or said.arguments[0].op != "#row":
             return None
         self._remark(
             "position", "position(..) ngoài phần lặp luôn là 1", "position(..) outside a repeat is always 1"
@@ -149,10 +183,34 @@ class _Translation:
     def _now(self, said: Syntax) -> Syntax:
         return Syntax("today", at=said.at)
 
+    def _this_row(self, said: Syntax) -> bool:
+        """Whether an argument names a question of the row at hand. Inside a repeat, pyxform reads `sum(${x})` of a
+        question of the same repeat as that of this row alone."""
+        return said.op == "#answer" and self.known.home.get(
+            self.known.ids.get(said.said, ""), ""
+        ) in self.around - {""}
+
+    def _fold(self, said: Syntax) -> Syntax | None:
+        if not any(self._this_row(one) for one in said.arguments):
+            return None
+        self._remark("this_row", f"{said.op}() trong phần lặp chỉ tính dòng này, như Collect",
+                     f"{said.op}() inside the repeat is of this row alone, as in Collect")  # fmt: skip
+        nothing = Syntax("#text")
+        arguments = tuple(
+            Syntax("coalesce", (self.tree(one), nothing), at=one.at)
+            if self._this_row(one)
+            else self.tree(one)
+            for one in said.arguments
+        )
+        return Syntax(said.op, arguments, at=said.at)
+
     def _count(self, said: Syntax) -> Syntax | None:
         if len(said.arguments) != 1 or said.arguments[0].op != "#answer":
             return None
         condition = self.known.shown_if.get(said.arguments[0].said)
+        if self._this_row(said.arguments[0]) and said.arguments[0].said not in self.known.repeats:
+            one, none = Syntax("#number", said="1"), Syntax("#number", said="0")
+            return Syntax("if", (condition, one, none), at=said.at) if condition is not None else one
         if condition is None:
             return None
         return Syntax("count-if", (self._answer(said.arguments[0]), condition), at=said.at)

@@ -89,7 +89,7 @@ class Questions:
             return self._stamp(row, said, relevant)
         if not bind.get("calculate") and said and not _is_expression(said) and said != "today()":
             said = said if re.fullmatch(r"-?\d+(\.\d+)?", said) else _quoted(said)
-        found = context.expression(said, cell, roster=roster) if said else "''"
+        found = context.expression(said, cell, roster) if said else "''"
         if found is None:
             return []
         asked = [Asked(Question(id=ident, kind="calculate", label=self._name_of(row),
@@ -167,8 +167,8 @@ class Questions:
             that = context.expression(
                 bind["constraint"],
                 context.cell(row, "constraint"),
-                str(row["name"]),
-                context.home.get(context.known.ids[str(row["name"])], ""),
+                context.home[context.known.ids[str(row["name"])]],
+                own=str(row["name"]),
             )
             message = context.text(row, "constraint_message", value=bind.get("jr:constraintMsg") or {})
             if that:
@@ -214,7 +214,10 @@ class Questions:
         said = row.get("choice_filter")
         found = (
             context.expression(
-                said, context.cell(row, "choice_filter"), roster=context.home.get(question.id, "")
+                said,
+                context.cell(row, "choice_filter"),
+                context.home[question.id],
+                filled=self._filled(source),
             )
             if said
             else None
@@ -222,6 +225,12 @@ class Questions:
         if found:
             context.filtered[source] |= _facts(found) - {"name"}
         return msgspec.structs.replace(question, choices=source, filter=found)
+
+    def _filled(self, source: str) -> frozenset[str]:
+        """The columns of a list that no option leaves empty."""
+        options = self.context.lists[source]
+        columns = {name for option in options for name in option}
+        return frozenset(name for name in columns if all(option.get(name) for option in options))
 
     def _from_repeat(self, row: Element, question: Question, name: str) -> Question:
         context = self.context

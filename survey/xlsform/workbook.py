@@ -194,7 +194,8 @@ def _look(path: Path, content: bytes, notes: Notes) -> tuple[Numeric, ...]:
                         found.append(_numeric(sheet.title.lower(), number, column, cell))
     finally:
         book.close()
-    _formulas(content, notes)
+    titles = {getattr(sheet, "_worksheet_path", "").lstrip("/"): sheet.title for sheet in book.worksheets}
+    _formulas(content, titles, notes)
     return tuple(found)
 
 
@@ -213,13 +214,8 @@ def _numeric(sheet: str, row: int, column: str, cell: Any) -> Numeric:
 _CELL = re.compile(rb'<c r="([A-Z]+)(\d+)"[^>]*?(?:/>|>(.*?)</c>)', re.DOTALL)
 
 
-def _formulas(content: bytes, notes: Notes) -> None:
+def _formulas(content: bytes, titles: dict[str, str], notes: Notes) -> None:
     """Formulas that no spreadsheet program has computed yet (made by a script): their cells read as empty."""
-    from openpyxl import load_workbook
-
-    book = load_workbook(io.BytesIO(content), read_only=True, keep_links=False)
-    titles = {getattr(sheet, "_worksheet_path", "").lstrip("/"): sheet.title for sheet in book.worksheets}
-    book.close()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for name, title in titles.items():
             part = archive.read(name) if title.lower() in SHEETS and name in archive.namelist() else b""
