@@ -169,6 +169,55 @@ TEXTBOOK = {
     one["id"]: one
     for one in json.loads((HERE.parent / "oracle" / "textbook.json").read_text(encoding="utf-8"))
 }
+COUNTIES = {"NC": 1054.0, "NE": 220.0, "S": 1382.0, "W": 422.0}  # of the United States, 1992
+
+
+def _counties(sample: str) -> Design:
+    """One of Lohr's two samples of 300 of 3 078 counties: farmland in 1992 and, known for all, in 1987."""
+    frame = pl.read_parquet(HERE / "agriculture1992.parquet").filter(pl.col("sample") == sample)
+    frame = frame.with_columns(
+        small=pl.col("acres92") < 200_000, region_size=pl.col("region").replace_strict(COUNTIES), size=3078.0
+    )
+    if sample == "stratified":
+        return Design(frame, strata="region", fpc="region_size")
+    return Design(frame, fpc="size")
+
+
+def _agrees(ours: list[float], name: str, *keys: str) -> None:
+    expected = TEXTBOOK[f"lohr-{name}"]["expect"]
+    assert ours == pytest.approx([expected[key] for key in keys], rel=2e-7)
+
+
+def test_lohrs_simple_sample_of_counties() -> None:
+    design = _counties("simple")
+    mean, total, small, ratio = estimate(
+        design, [Mean("acres92"), Total("acres92"), Proportion("small"), Ratio("acres92", "acres87")]
+    )
+    _agrees([mean.value, mean.se], "agsrs-mean", "estimate", "se")
+    _agrees([total.value, total.se], "agsrs-total", "estimate", "se")
+    _agrees([small.value, small.se], "agsrs-prop", "estimate", "se")
+    in_1987 = 964_470_625.0
+    found = [ratio.value, ratio.se, ratio.value * in_1987, ratio.se * in_1987]
+    _agrees(found, "agsrs-ratio", "estimate", "se", "total", "total_se")
+
+
+def test_lohrs_sample_told_what_is_known_of_all_counties() -> None:
+    """The regression estimator on the farmland of 1987, and post-strata of region."""
+    design = _counties("simple").with_columns(one=np.ones(300))
+    told = calibrate(design, ["one", "acres87"], [3078.0, 964_470_625.0])
+    greg = estimate(told, Total("acres92"))[0]
+    _agrees([greg.value, greg.se], "agsrs-greg", "estimate", "se_R_calibrate")
+    total, mean = estimate(poststratify(design, "region", COUNTIES), [Total("acres92"), Mean("acres92")])
+    found = [total.value, total.se, mean.value, mean.se]
+    _agrees(found, "agsrs-poststrat", "total", "total_se", "mean", "mean_se")
+
+
+def test_lohrs_stratified_sample_of_counties() -> None:
+    total, mean = estimate(_counties("stratified"), [Total("acres92"), Mean("acres92")])
+    found = [total.value, total.se, mean.value, mean.se]
+    _agrees(found, "agstrat-total", "estimate", "se", "mean", "mean_se")
+
+
 KALTON = [name for name in TEXTBOOK if name.startswith("kalton-")]
 
 
