@@ -93,13 +93,16 @@ class Estimate:
             "n_missing": self.n_missing,
         }
 
+    def _repr_html_(self) -> str:
+        return _as_html([self.to_dict()])
+
     def __str__(self) -> str:
         where = ", ".join(f"{name} = {label}" for name, label in self.domain.items())
         limits = self.interval()
         return (
             f"{self.statistic}{f' ({where})' if where else ''}: {self.value:.6g}, se {self.se:.4g}, "
             f"{100 * limits.level:g} % {limits.lower:.6g} to {limits.upper:.6g} ({limits.kind}, df {self.df:g}, "
-            f"n {self.n})"
+            f"n {self.n}{f', {self.n_missing} without a value' if self.n_missing else ''})"
         )
 
 
@@ -197,23 +200,26 @@ class Estimates(Sequence[Estimate]):
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        from html import escape
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Any data frame takes it from here: `polars.DataFrame(estimates)`, `pandas.DataFrame.from_arrow(estimates)`."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
 
-        listed = self.to_dicts()
-        if not listed:
-            return "<p>no estimates</p>"
-        head = "".join(f"<th>{escape(str(name))}</th>" for name in listed[0])
-        body = "".join(
-            "<tr>"
-            + "".join(
-                f"<td>{escape(f'{value:.6g}' if isinstance(value, float) else str(value))}</td>"
-                for value in one.values()
-            )
-            + "</tr>"
-            for one in listed
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    def _repr_html_(self) -> str:
+        return _as_html(self.to_dicts())
+
+
+def _as_html(lines: list[dict[str, Any]]) -> str:
+    """A table for a notebook."""
+    from html import escape
+
+    if not lines:
+        return "<p>no estimates</p>"
+    head = "".join(f"<th>{escape(str(name))}</th>" for name in lines[0])
+    body = ""
+    for line in lines:
+        cells = (f"{one:.6g}" if isinstance(one, float) else str(one) for one in line.values())
+        body += f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def estimate(
@@ -575,8 +581,11 @@ def _simple_variance(
         linear = cells.spread(spread.slopes[0])
         for index, part in enumerate(spread.parts):
             linear = linear + cells.spread(spread.slopes[index + 1]) * cells.take(part)
-        deviation = linear - cells.spread(cells.members_by_domain(inside * linear) / size)
+        whole = cells.members_by_domain(inside * linear)
+        deviation = linear - cells.spread(whole / size)
         square = cells.members_by_domain(inside * deviation * deviation)
+        # What is left of a constant is rounding, and no variance to compare with.
+        square = np.where(square > 1e-24 * whole * whole / size, square, 0.0)
         return np.where(n > 1, size * square / (n - 1.0), np.nan)
 
 

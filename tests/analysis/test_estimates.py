@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -144,10 +146,19 @@ def test_estimates_print_and_travel_with_their_error(sample: Maker) -> None:
     found = estimate(sample(), Proportion("account"), by="region")
     assert "95 %" in str(found)
     assert "<table>" in found._repr_html_()
+    assert "<td>south</td>" in found[1]._repr_html_()
     row = found.to_dicts()[0]
     assert {"estimate", "se", "lower", "upper", "df", "n", "region"} <= set(row)
     assert found.to_arrow().num_rows == 2
+    assert pl.DataFrame(found)["se"].to_list() == [one.se for one in found]
+    assert pd.DataFrame.from_arrow(found)["estimate"].to_list() == found.values.tolist()
     assert found.of(region="south").domain == {"region": "south"}
+
+
+def test_the_size_of_the_sample_itself_has_no_design_effect() -> None:
+    """Everybody counts one: a simple random sample would know the total without error."""
+    data = {"psu": np.repeat(np.arange(5), 4), "w": np.full(20, 3.7), "one": np.full(20, 1.1)}
+    assert np.isnan(estimate(Design(data, weights="w", clusters="psu"), Total("one"))[0].deff)
 
 
 def test_a_simple_random_sample_has_design_effect_one() -> None:

@@ -5,7 +5,7 @@
 200 strata, PSUs of about 20 persons, 250 communes, rows in random order. The limit is the same figure by group-bys
 written by hand, without checks. Every measurement is a process of its own: the median of three after loading (one
 where it takes long), the design included, and the process' peak memory, the data included. Figures of all tools are
-compared. Where a peer takes more than two minutes, "-" stands at that size and above.
+compared. Where a peer would take more than `--patience` seconds, "-" stands at that size and above.
 
 Peers: svy and samplics run where they can be imported, or in the interpreter that the environment variable PEERS
 names (python3 -m venv /tmp/peers && /tmp/peers/bin/pip install svy samplics; PEERS=/tmp/peers/bin/python); R survey
@@ -32,7 +32,6 @@ from rich.console import Console
 from rich.table import Table
 
 TOOLS = Path(__file__).parent / "tools"
-PATIENCE = 120.0  # seconds for one measurement of a peer
 NAMES = {
     "share": "share and its error",
     "logit": "share with logit interval",
@@ -139,14 +138,16 @@ def interpreters(wanted: list[str]) -> dict[str, list[str]]:
     return {tool: command for tool, command in found.items() if not wanted or tool in wanted}
 
 
-def measured(tool: str, command: list[str], task: str, data: Path, repeat: int) -> Measured | None:
+def measured(
+    tool: str, command: list[str], task: str, data: Path, repeat: int, patience: float
+) -> Measured | None:
     """One task of one tool, or None when the tool does not offer it or takes too long."""
     if tool.endswith(".R"):
         line = [*command, str(TOOLS / tool), task, str(data.with_suffix(".csv"))]
     else:
         line = [*command, str(TOOLS / "measure.py"), tool, task, str(data), str(repeat)]
     try:
-        answer = subprocess.run(line, capture_output=True, text=True, timeout=2 * PATIENCE, check=False)
+        answer = subprocess.run(line, capture_output=True, text=True, timeout=2 * patience, check=False)
     except subprocess.TimeoutExpired:
         return None
     if answer.returncode:
@@ -200,7 +201,8 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", type=float, default=[1e4, 1e5, 1e6])
     parser.add_argument("--file-rows", type=float, default=1e7)
     parser.add_argument("--tools", nargs="*", default=[], help="only these: ours by_hand with_svy ...")
-    parser.add_argument("--quick", action="store_true", help="1e4 rows, a file of 1e6")
+    parser.add_argument("--patience", type=float, default=120.0, help="seconds for a peer's task")
+    parser.add_argument("--quick", action="store_true", help="1e4 rows, a file of 1e6 rows")
     parser.add_argument("--markdown", action="store_true", help="print the table as docs/methods.md holds it")
     options = parser.parse_args()
     rows = [10_000] if options.quick else [int(value) for value in options.rows]
@@ -231,8 +233,8 @@ def main() -> None:
             for tool, command in commands.items():
                 if (tool, task) in given_up or (task.startswith("file") and tool not in ("ours", "by_hand")):
                     continue
-                one = measured(tool, command, task, path, 3)
-                if one is None or (one.seconds > PATIENCE / 10 and tool not in ("ours", "by_hand")):
+                one = measured(tool, command, task, path, 3, options.patience)
+                if one is None or (one.seconds > options.patience / 10 and tool not in ("ours", "by_hand")):
                     given_up.add((tool, task))  # ten times the rows would take more than anybody waits
                 if one is not None:
                     found[tool] = one

@@ -40,11 +40,14 @@ def test_the_limit_gives_our_figures(task: str, files: Path) -> None:
 
 def test_a_tool_is_measured_in_a_process_of_its_own(files: Path) -> None:
     commands = estimation.interpreters(["ours"])
-    found = estimation.measured("ours", commands["ours"], "share", files / "persons.parquet", 1)
+    found = estimation.measured("ours", commands["ours"], "share", files / "persons.parquet", 1, 60.0)
     assert found is not None
     assert 0.0 < found.seconds < 10.0
     assert 0.05 < found.gigabytes < 2.0
-    assert estimation.measured("ours", commands["ours"], "no such task", files / "persons.parquet", 1) is None
+    assert (
+        estimation.measured("ours", commands["ours"], "no such task", files / "persons.parquet", 1, 60.0)
+        is None
+    )
 
 
 def test_margins_reach_r_as_a_table(files: Path) -> None:
