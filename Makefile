@@ -51,7 +51,7 @@ bench: $(VENV)/.ready ## speed and memory beside the peers and the limits, in on
 	@for file in $(filter-out tests/benchmarks/test_%,$(wildcard tests/benchmarks/*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 simulate: $(VENV)/.ready ## does a 95 % interval cover 95 %? do server and phone agree on 100,000 conditions? (minutes)
-	@for file in tests/simulation/intervals.py tests/simulation/coverage.py tests/conformance/programs.py; do $(BIN)/python $$file || exit 1; done
+	@for file in tests/simulation/intervals.py tests/simulation/coverage.py tests/simulation/smallareas.py tests/simulation/classification.py tests/conformance/programs.py; do $(BIN)/python $$file || exit 1; done
 
 soak: $(VENV)/.ready ## long runs: kill, cut, replay (an hour)
 	@$(BIN)/python tests/faults/run.py --rounds 500
