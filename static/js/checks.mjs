@@ -26,11 +26,10 @@ function first(form, name) {
 /** {answers by key, findings: [{code, where, message, severity}]} of one page. */
 export function readForm(q, response, step, form) {
   const { page, row } = step, answers = {}, findings = [];
-  const joined = () => ({ ...response, answers: { ...response.answers, ...answers } });
   const before = new Walk(q, response);
   let walk = before;
   for (const question of page.questions ?? []) {
-    if (question.when && Object.keys(answers).length) walk = new Walk(q, joined());
+    if (question.when && Object.keys(answers).length) walk = before.joined(answers);
     if (SILENT.includes(question.kind) || !walk.visible(step).includes(question)) continue;
     const { id } = question;
     try {
@@ -49,7 +48,7 @@ export function readForm(q, response, step, form) {
           answers[key(`${id}.${code}`, row)] = { value: [...said].slice(0, 500).join('') };
         }
       }
-      if (question.checks) findings.push(...check(question, new Walk(q, joined()), row, form, answer));
+      if (question.checks) findings.push(...check(question, (walk = before.joined(answers)), row, form, answer));
     } catch (wrong) {
       if (!(wrong instanceof Wrong)) throw wrong;
       const message = q.said[wrong.code].replace(/\{(\w+)\}/g, (_, name) => wrong.details[name]);

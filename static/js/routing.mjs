@@ -30,55 +30,80 @@ function known(q) {
   return found;
 }
 
+function byRow(answers) {
+  const found = {};
+  for (const [name, answer] of Object.entries(answers)) {
+    const at = name.indexOf('@'), row = at < 0 ? '' : name.slice(at + 1);
+    (found[row] ??= {})[at < 0 ? name : name.slice(0, at)] = answer;
+  }
+  return found;
+}
+
 /** The options as written: {code, exclusive, specify, facts, label}. */
 export const written = (q, question) => (question.list ? q.lists[question.list] : question.choices ?? [])
   .map((one) => (typeof one === 'string' ? { code: one } : one));
 
-/** One walk along the path: steps, what each shows, and the answers that count. It is what conditions look at. */
+/**
+ * One walk along the path: steps, what each shows, and the answers that count. It is what conditions look at. Each thing
+ * is found when it is first asked for, and what it depends on before it: checking one page does not walk the others.
+ */
 export class Walk {
-  constructor(q, response) {
-    Object.assign(this, { q, response, steps: [], shown: {}, on: new Set(), today: dayOf(response.today) });
-    this.places = known(q).places;
-    this.given = {};
-    for (const [name, answer] of Object.entries(response.answers)) {
-      const [question, ...row] = name.split('@');
-      (this.given[row.join('@')] ??= {})[question] = answer;
-    }
-    this.seen = {};
-    this.opened = {};
-    this.listed = {};
-    for (const section of q.sections) for (const page of section.pages) this.take(section, page);
+  constructor(q, response, given = byRow(response.answers)) {
+    Object.assign(this, { q, response, given, on: new Set(), today: dayOf(response.today) });
+    Object.assign(this, { places: known(q).places, shown: {}, seen: {}, opened: {}, listed: {} });
   }
 
-  take(section, page) {
-    const step = (row) => this.step(section, page, row);
+  /** The walk of the same response with further answers. */
+  joined(answers) {
+    const response = { ...this.response, answers: { ...this.response.answers, ...answers } }, given = { ...this.given };
+    for (const [row, said] of Object.entries(byRow(answers))) given[row] = { ...given[row], ...said };
+    return new Walk(this.q, response, given);
+  }
+
+  /** The path: every page to be seen, in order. */
+  get steps() {
+    return (this.path ??= this.q.sections.flatMap((section) => section.pages.flatMap((page) => [...this.take(section, page)])));
+  }
+
+  * take(section, page) {
     if (page.kind === 'list') {
       for (const row of page.each ? this.rows(page.each, '') : ['']) {
         if (!this.opens(page, row)) continue;
-        this.add(section, page, row, []);
-        this.rows(page.roster, row).forEach(step);
+        yield { section, page, row };
+        for (const one of this.rows(page.roster, row)) if (this.shows(page, one).length) yield { section, page, row: one };
       }
     } else if (page.kind === 'draw') {
-      if (this.opens(page, '') && this.eligible(page.draw).length) this.add(section, page, '', []);
-    } else if (page.of) {
-      const row = this.drawn(page.of);
-      if (row && this.opens(page, row)) step(row);
-    } else for (const row of page.each ? this.rows(page.each, '') : ['']) if (this.opens(page, row)) step(row);
+      if (this.opens(page, '') && this.eligible(page.draw).length) yield { section, page, row: '' };
+    } else {
+      for (const row of this.rowsOf(page)) {
+        if (this.opens(page, row) && (this.shows(page, row).length || !page.questions)) yield { section, page, row };
+      }
+    }
   }
 
-  add(section, page, row, shown) {
-    this.steps.push({ section, page, row });
-    this.shown[place(page.id, row)] = shown;
+  /** The rows that a page of questions is asked of: "" for the household. */
+  rowsOf(page) {
+    if (page.of) return [this.drawn(page.of)].filter(Boolean);
+    return page.each ? this.rows(page.each, '') : [''];
   }
 
-  step(section, page, row) {
-    const answers = this.own(row), asked = page.questions ?? [], shown = [];
-    for (const one of asked) {
+  /** The questions shown on this step now (none for a list, a draw, or a step off the path). */
+  visible(step) {
+    const { page, row } = step, found = this.shown[place(page.id, row)];
+    if (found) return found;
+    if (isList(step) || page.kind === 'draw') return [];
+    const list = page.kind === 'list', rows = list ? this.rows(page.roster, '') : this.rowsOf(page);
+    return rows.includes(row) && this.opens(page, list ? above(row) : row) ? this.shows(page, row) : [];
+  }
+
+  /** The questions shown on an open page. */
+  shows(page, row) {
+    const answers = this.own(row), shown = [];
+    for (const one of page.questions ?? []) {
       if (!answers.has(one.id)) this.answer(one, row, answers);
       if (one.kind !== 'calculate' && this.on.has(key(one.id, row))) shown.push(one);
     }
-    if (asked.length && !shown.length) return;
-    this.add(section, page, row, shown);
+    return (this.shown[place(page.id, row)] = shown);
   }
 
   answer(one, row, answers) {
@@ -184,10 +209,6 @@ export class Walk {
   }
 
   // for those who read a response
-
-  visible({ page, row }) {
-    return this.shown[place(page.id, row)] ?? [];
-  }
 
   isDone(step) {
     const { page, row } = step, marked = this.response.done.has(place(page.id, row));

@@ -11,14 +11,13 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-import msgspec
 from msgspec import Struct
 
 from survey.problems import Finding, Text
-from survey.questionnaire.index import index, specify_variable
+from survey.questionnaire.index import specify_variable
 from survey.questionnaire.model import Question, Questionnaire
 from survey.questionnaire.response import Answer, Key, Missing, Response, Value
-from survey.questionnaire.routing import SILENT, Step, needs_answer, visible, walk
+from survey.questionnaire.routing import SILENT, Step, Walk, needs_answer, walk
 from survey.questionnaire.values import day_number, scalar
 
 DONT_KNOW, REFUSED = "-dk", "-rf"
@@ -106,44 +105,38 @@ def read_form(questionnaire: Questionnaire, response: Response, step: Step, form
     """
     answers: dict[Key, Answer] = {}
     findings: list[Finding] = []
-    known = index(questionnaire)
-    trial = response
+    kept = trial = walk(questionnaire, response)
     for question in step.page.questions:
         if question.when is not None and answers:  # only then can the answers just given show or hide it
-            trial = _joined(response, answers)
-        if question.kind in SILENT or question not in visible(questionnaire, trial, step):
+            trial = kept.joined(answers)
+        if question.kind in SILENT or question not in trial.visible(step):
             continue
         key = Key(question.id, step.row)
         try:
-            answer = _read(question, questionnaire, trial, step, form)
+            answer = _read(question, trial, step, form)
+            if answer is None and needs_answer(question):
+                raise _Wrong(_unanswered(question, kept, step))
         except _Wrong as wrong:
             findings.append(_finding(question, wrong))
             continue
         if answer is None:
-            if needs_answer(question):
-                findings.append(
-                    _finding(question, _Wrong(_unanswered(question, questionnaire, response, step)))
-                )
             continue
         answers[key] = answer
-        for choice in known.choices(question):
+        for choice in kept.index.choices(question):
             said = _first(form, specify_variable(question.id, choice.code))
             if choice.specify and said and choice.code in _codes(answer.value):
                 answers[Key(specify_variable(question.id, choice.code), step.row)] = Answer(said[:500])
-        if question.checks:
-            findings += _check(question, questionnaire, _joined(response, answers), step, form, answer)
+        if question.checks and answer.missing is None:
+            trial = kept.joined(answers)
+            findings += _check(question, trial, step, form, answer)
     return Submitted(answers, tuple(findings))
 
 
-def _unanswered(question: Question, questionnaire: Questionnaire, response: Response, step: Step) -> str:
+def _unanswered(question: Question, kept: Walk, step: Step) -> str:
     """Why an answer is missing: it was passed over, or the question was not yet on the page the person saw."""
-    if question not in visible(questionnaire, response, step) and question.when is not None:
+    if question.when is not None and question not in kept.visible(step):
         return "opened"
     return "required" if question.dont_know or question.refused else "required_plain"
-
-
-def _joined(response: Response, answers: Mapping[Key, Answer]) -> Response:
-    return msgspec.structs.replace(response, answers={**response.answers, **answers})
 
 
 def _finding(question: Question, wrong: _Wrong) -> Finding:
@@ -156,15 +149,13 @@ def _finding(question: Question, wrong: _Wrong) -> Finding:
     return Finding(code=wrong.code, where=question.id, message=message)
 
 
-def _read(
-    question: Question, questionnaire: Questionnaire, trial: Response, step: Step, form: Form
-) -> Answer | None:
+def _read(question: Question, trial: Walk, step: Step, form: Form) -> Answer | None:
     missing = _missing(question, form)
     if missing is not None:
         if any(sent and sent not in _MISSING for sent in form.get(question.id, ())):
             raise _Wrong("both")
         return Answer(missing=missing, remark=_first(form, f"{question.id}.remark"))
-    value = _value(question, questionnaire, trial, step, form)
+    value = _value(question, trial, step, form)
     return None if value is None else Answer(value, remark=_first(form, f"{question.id}.remark"))
 
 
@@ -178,15 +169,13 @@ def _missing(question: Question, form: Form) -> Missing | None:
     return None
 
 
-def _value(
-    question: Question, questionnaire: Questionnaire, trial: Response, step: Step, form: Form
-) -> Value | None:
+def _value(question: Question, trial: Walk, step: Step, form: Form) -> Value | None:
     sent = _first(form, question.id)
     match question.kind:
         case "rank":
-            return _ranked(question, questionnaire, trial, step, form)
+            return _ranked(question, trial, step, form)
         case "select_one" | "select_many":
-            return _choice(question, questionnaire, trial, step, form)
+            return _choice(question, trial, step, form)
         case "acknowledge":
             if not sent and question.required:
                 raise _Wrong("acknowledge")
@@ -209,10 +198,8 @@ def _value(
             return sent
 
 
-def _choice(
-    question: Question, questionnaire: Questionnaire, trial: Response, step: Step, form: Form
-) -> Value | None:
-    offered = {choice.code: choice for choice in walk(questionnaire, trial).choices(question, step.row)}
+def _choice(question: Question, trial: Walk, step: Step, form: Form) -> Value | None:
+    offered = {choice.code: choice for choice in trial.choices(question, step.row)}
     sent = list(dict.fromkeys(code for code in form.get(question.id, ()) if code))
     if not sent:
         return None
@@ -226,11 +213,9 @@ def _choice(
     return [code for code in offered if code in sent]
 
 
-def _ranked(
-    question: Question, questionnaire: Questionnaire, trial: Response, step: Step, form: Form
-) -> Value | None:
+def _ranked(question: Question, trial: Walk, step: Step, form: Form) -> Value | None:
     """All options in the order of the numbers given to them (`<question>.rank.<code>`), each from 1 once."""
-    offered = [choice.code for choice in walk(questionnaire, trial).choices(question, step.row)]
+    offered = [choice.code for choice in trial.choices(question, step.row)]
     places = {code: _first(form, f"{question.id}.rank.{code}") for code in offered}
     if not any(places.values()):
         return None
@@ -294,14 +279,9 @@ def _date(question: Question, form: Form) -> str | None:
     return whole
 
 
-def _check(
-    question: Question, questionnaire: Questionnaire, trial: Response, step: Step, form: Form, answer: Answer
-) -> list[Finding]:
-    if answer.missing is not None:
-        return []
-    asked = index(questionnaire).asked[question.id]
+def _check(question: Question, trial: Walk, step: Step, form: Form, answer: Answer) -> list[Finding]:
+    asked = trial.index.asked[question.id]
     current = scalar(asked.type, answer.value)
-    view = walk(questionnaire, trial)
     explained = bool(answer.remark or _first(form, f"{question.id}.confirmed"))
     return [
         Finding(
@@ -311,7 +291,7 @@ def _check(
             severity="error" if check.severity == "hard" else "warning",
         )
         for check, holds in asked.checks
-        if not (check.severity == "soft" and explained) and holds(view, step.row, current) is not True
+        if not (check.severity == "soft" and explained) and holds(trial, step.row, current) is not True
     ]
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import cached_property
 
+import msgspec
 from msgspec import Struct
 
 from survey.questionnaire.conditions import chance, rows_under
@@ -63,66 +65,88 @@ class Walk:
     """Everything one walk along the path finds: steps, what each shows, and the answers that count.
 
     It answers the conditions (conditions.View). An answer counts if its page and its question are on the path; so a
-    condition never sees what was left behind by a change of mind. Questions are met in the order of the questionnaire,
-    and a calculate that looks further ahead has what it needs found first: the order of calculates does not matter.
+    condition never sees what was left behind by a change of mind. Each thing is found when it is first asked for, and
+    what it depends on before it: checking one page does not walk the others.
     """
 
-    def __init__(self, known: Index, response: Response) -> None:
+    def __init__(
+        self, known: Index, response: Response, given: dict[str, dict[str, Answer]] | None = None
+    ) -> None:
         self.index = known
         self.response = response
-        self.steps: list[Step] = []
-        self.shown: dict[tuple[str, str], tuple[Question, ...]] = {}
-        self.on: set[tuple[str, str]] = set()  # (question, row) on the path
+        self.on: set[tuple[str, str]] = set()  # (question, row) on the path, of those met so far
         self.today = day_number(response.today)
+        self._shown: dict[tuple[str, str], tuple[Question, ...]] = {}
         self._rows: dict[str, _Row] = {}
         self._open: dict[tuple[str, str], bool] = {}
         self._listed: dict[str, tuple[str, ...]] = {}
-        self._given: dict[str, dict[str, Answer]] = {}
-        for key, answer in response.answers.items():
-            given = self._given.get(key.row)
-            if given is None:
-                given = self._given[key.row] = {}
-            given[key.question] = answer
-        for section in known.questionnaire.sections:
-            for page in section.pages:
-                self._take(section, page)
+        self._given = _by_row(response.answers) if given is None else given
 
-    def _take(self, section: Section, page: Page) -> None:
+    def joined(self, answers: Mapping[Key, Answer]) -> Walk:
+        """The walk of the same response with further answers."""
+        response = msgspec.structs.replace(self.response, answers={**self.response.answers, **answers})
+        more = {row: {**self._given.get(row, {}), **said} for row, said in _by_row(answers).items()}
+        return Walk(self.index, response, {**self._given, **more})
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The path: every page to be seen, in order."""
+        sections = self.index.questionnaire.sections
+        return tuple(
+            step for section in sections for page in section.pages for step in self._take(section, page)
+        )
+
+    def _take(self, section: Section, page: Page) -> Iterator[Step]:
         if page.kind == "list":
             for above in self.rows(page.each, "") if page.each else ("",):
                 if self.opens(page, above):
-                    self.steps.append(Step(section, page, above))
-                    self.shown[page.id, above] = ()
+                    yield Step(section, page, above)
                     for row in self.rows(page.roster or "", above):
-                        self._step(section, page, row)
-        elif page.kind == "draw":
+                        if self._shows(page, row):
+                            yield Step(section, page, row)
+            return
+        if page.kind == "draw":
             if page.draw and self.opens(page, "") and self.eligible(page.draw):
-                self.steps.append(Step(section, page, ""))
-                self.shown[page.id, ""] = ()
-        elif page.of:
-            row = self.drawn(page.of)
-            if row and self.opens(page, row):
-                self._step(section, page, row)
-        elif page.each:
-            for row in self.rows(page.each, ""):
-                if self.opens(page, row):
-                    self._step(section, page, row)
-        elif self.opens(page, ""):
-            self._step(section, page, "")
+                yield Step(section, page, "")
+            return
+        for row in self._rows_of(page):
+            if self.opens(page, row) and (self._shows(page, row) or not page.questions):
+                yield Step(
+                    section, page, row
+                )  # nothing on it to ask or read: no page (its computed values stay)
 
-    def _step(self, section: Section, page: Page, row: str) -> None:
+    def _rows_of(self, page: Page) -> Sequence[str]:
+        """The rows that a page of questions is asked of: "" for the household."""
+        if page.of:
+            row = self.drawn(page.of)
+            return (row,) if row else ()
+        return self.rows(page.each, "") if page.each else ("",)
+
+    def visible(self, step: Step) -> tuple[Question, ...]:
+        """The questions shown on this step now (none for a list, a draw, or a step off the path)."""
+        page, row = step.page, step.row
+        found = self._shown.get((page.id, row))
+        if found is not None:
+            return found
+        if step.lists or page.kind == "draw":
+            return ()
+        if page.kind == "list":
+            on_path = row in self.rows(page.roster or "", "") and self.opens(page, row.rpartition(".")[0])
+        else:
+            on_path = row in self._rows_of(page) and self.opens(page, row)
+        return self._shows(page, row) if on_path else ()
+
+    def _shows(self, page: Page, row: str) -> tuple[Question, ...]:
+        """The questions shown on an open page."""
         answers = self.at(row)
         shown = []
-        asked = self.index.on[page.id]
-        for one in asked:
+        for one in self.index.on[page.id]:
             if one.id not in answers:
                 self._answer(one, row, answers)
             if one.shown and (one.id, row) in self.on:
                 shown.append(one.question)
-        if asked and not shown:
-            return  # nothing on it to ask or read: no page (its computed values stay)
-        self.steps.append(Step(section, page, row))
-        self.shown[page.id, row] = tuple(shown)
+        found = self._shown[page.id, row] = tuple(shown)
+        return found
 
     def _answer(self, one: Asked, row: str, answers: _Row) -> None:
         """Find what one question of an open page counts as, and whether it is asked."""
@@ -256,6 +280,25 @@ class Walk:
 
     # for those who read a response
 
+    def is_done(self, step: Step) -> bool:
+        """Whether nothing more is needed on this step."""
+        page = step.page
+        marked = place(page.id, step.row) in self.response.done
+        if page.kind == "draw":
+            return marked and page.draw in self.response.drawn
+        if step.lists:
+            roster = self.index.rosters[page.roster or ""]
+            return marked and len(self.rows(roster.id, step.row)) >= roster.minimum
+        needed = [question.id for question in self.visible(step) if needs_answer(question)]
+        given = self._given.get(step.row, {})
+        answered = all(question in given for question in needed)
+        return answered and (marked or (bool(needed) and page.kind != "notice"))
+
+    @cached_property
+    def next_step(self) -> Step | None:
+        """The first step that is not done, or None when the end is reached."""
+        return next((step for step in self.steps if not self.is_done(step)), None)
+
     def answer(self, question: str, row: str) -> Scalar:
         """What `${question}` means seen from `row`: the answer of that row, of the row that holds it, of the drawn
         row, or of the household."""
@@ -271,6 +314,16 @@ class Walk:
         if "." in row and not self.index.within.get(found.roster):
             return Key(question, row.rpartition(".")[0])
         return Key(question, row)
+
+
+def _by_row(answers: Mapping[Key, Answer]) -> dict[str, dict[str, Answer]]:
+    found: dict[str, dict[str, Answer]] = {}
+    for key, answer in answers.items():
+        given = found.get(key.row)
+        if given is None:
+            given = found[key.row] = {}
+        given[key.question] = answer
+    return found
 
 
 def walk(questionnaire: Questionnaire, response: Response) -> Walk:
@@ -293,27 +346,17 @@ def path(questionnaire: Questionnaire, response: Response) -> tuple[Step, ...]:
     A "list" page comes once for the list itself (row "") and once for each of its rows; an `each` page once for each
     row for which its condition holds; an `of` page once the draw is made.
     """
-    return tuple(walk(questionnaire, response).steps)
+    return walk(questionnaire, response).steps
 
 
 def visible(questionnaire: Questionnaire, response: Response, step: Step) -> tuple[Question, ...]:
     """The questions shown on this step now (none for a list, a draw, or a step off the path)."""
-    return walk(questionnaire, response).shown.get((step.page.id, step.row), ())
+    return walk(questionnaire, response).visible(step)
 
 
 def is_done(questionnaire: Questionnaire, response: Response, step: Step) -> bool:
     """Whether nothing more is needed on this step."""
-    page = step.page
-    marked = place(page.id, step.row) in response.done
-    if page.kind == "notice":
-        return marked and _answered(questionnaire, response, step)
-    if page.kind == "draw":
-        return marked and page.draw in response.drawn
-    if step.lists:
-        roster = index(questionnaire).rosters[page.roster or ""]
-        return marked and len(walk(questionnaire, response).rows(roster.id, step.row)) >= roster.minimum
-    required = [question for question in visible(questionnaire, response, step) if needs_answer(question)]
-    return _answered(questionnaire, response, step) and (marked or bool(required))
+    return walk(questionnaire, response).is_done(step)
 
 
 def needs_answer(question: Question) -> bool:
@@ -321,20 +364,9 @@ def needs_answer(question: Question) -> bool:
     return question.required and question.kind not in SILENT
 
 
-def _answered(questionnaire: Questionnaire, response: Response, step: Step) -> bool:
-    return all(
-        Key(question.id, step.row) in response.answers
-        for question in visible(questionnaire, response, step)
-        if needs_answer(question)
-    )
-
-
 def next_step(questionnaire: Questionnaire, response: Response) -> Step | None:
     """The first step that is not done, or None when the end is reached."""
-    for step in walk(questionnaire, response).steps:
-        if not is_done(questionnaire, response, step):
-            return step
-    return None
+    return walk(questionnaire, response).next_step
 
 
 def complete(questionnaire: Questionnaire, response: Response) -> bool:
@@ -349,7 +381,7 @@ def progress(questionnaire: Questionnaire, response: Response, at: Step | None =
     """
     found = walk(questionnaire, response)
     steps = found.steps
-    at = at or next_step(questionnaire, response) or steps[-1]
+    at = at or found.next_step or steps[-1]
     ahead = [
         (section.id, page)
         for section in questionnaire.sections
@@ -362,7 +394,7 @@ def progress(questionnaire: Questionnaire, response: Response, at: Step | None =
     for section in sections:
         inside = [step for step in steps if step.section.id == section.id]
         waiting = sum(section_id == section.id for section_id, _ in ahead)
-        finished = sum(is_done(questionnaire, response, step) for step in inside)
+        finished = sum(map(found.is_done, inside))
         done += finished
         left += section.minutes * (1 - finished / (len(inside) + waiting))
     number = next((place for place, section in enumerate(sections, 1) if section.id == at.section.id), 1)
@@ -372,8 +404,7 @@ def progress(questionnaire: Questionnaire, response: Response, at: Step | None =
 def _may_be_drawn(found: Walk, draw: str) -> bool:
     """Whether somebody can still be drawn: the list is not finished, or somebody on it is eligible."""
     roster = found.index.draws[draw].roster
-    listed = any(step.page.roster == roster and is_done(found.index.questionnaire, found.response, step)
-                 for step in found.steps if step.lists)  # fmt: skip
+    listed = any(step.lists and step.page.roster == roster and found.is_done(step) for step in found.steps)
     return not listed or bool(found.eligible(draw))
 
 

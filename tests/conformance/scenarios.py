@@ -107,7 +107,7 @@ def in_python(questionnaire: Questionnaire, scenario: JSON) -> JSON:
         )
     return {
         "path": list(steps),
-        "shown": {name: [one.id for one in walk.shown[step.page.id, step.row]] for name, step in steps.items()},
+        "shown": {name: [one.id for one in walk.visible(step)] for name, step in steps.items()},
         "next": place(following.page.id, following.row) if following else None,
         "progress": progress and {
             "section": progress.section, "sections": progress.sections, "done": progress.done,
