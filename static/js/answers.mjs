@@ -5,6 +5,7 @@ import { dayOf, exact, numberOf } from './conditions.mjs';
 /** An answer's value as a condition of this type sees it; a value of another kind is the blank. */
 export function scalar(type, value) {
   if (value === null || value === undefined) return null;
+  if (Number.isSafeInteger(value) && type === 'number') return exact(BigInt(value));
   if (type === 'number') return numberOf(typeof value === 'boolean' ? String(+value) : String(value));
   if (type === 'date') return typeof value === 'string' ? dayOf(value.slice(0, 10)) : null;
   if (type === 'boolean') return typeof value === 'boolean' ? value : null;
@@ -40,7 +41,7 @@ export function state({ types = {}, answers = {}, rows = {}, missing = {}, drawn
   ]));
   return {
     today: dayOf(today),
-    at: (row) => seen[row] ?? {},
+    get: (name, row) => seen[row]?.[name] ?? null,
     rows: (roster, under) => rowsUnder(rows[roster] ?? [], under),
     drawn: (draw) => drawn[draw] ?? '',
     reason: (question, row) => missing[row]?.[question] ?? null,

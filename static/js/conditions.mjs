@@ -4,10 +4,10 @@
  */
 
 const gcd = (a, b) => { while (b) [a, b] = [b, a % b]; return a < 0n ? -a : a; };
-export const exact = (n, d = 1n) => { const g = gcd(n, d) * (d < 0n ? -1n : 1n); return { n: n / g, d: d / g }; };
+export const exact = (n, d = 1n) => { if (d === 1n) return { n, d }; const g = gcd(n, d) * (d < 0n ? -1n : 1n); return { n: n / g, d: d / g }; };
 const floor = (n, d) => (n - (((n % d) + d) % d)) / d;
 const whole = (x) => Number(x.n / x.d);
-const less = (a, b) => a.n * b.d < b.n * a.d;
+const less = (a, b) => (a.d === b.d ? a.n < b.n : a.n * b.d < b.n * a.d);
 const ten = (power) => 10n ** BigInt(power);
 const PLACES = 10;
 
@@ -57,36 +57,40 @@ const row = (scope, view, here) => scope === '..' ? here.slice(0, Math.max(here.
   : scope[0] === '@' ? view.drawn(scope.slice(1)) : scope && here;
 const count = (n) => exact(BigInt(n));
 
-/** `go` evaluates an operand, if it is needed. */
-const LAZY = {
-  and: (go, a, b) => go(a) === true && go(b) === true,
-  or: (go, a, b) => go(a) === true || go(b) === true,
-  not: (go, a) => go(a) !== true,
-  if: (go, a, b, c) => (go(a) === true ? go(b) : go(c)),
-};
-
-/** (view, row, current, evaluate, …parameters and operands) */
+/**
+ * From parameters and operands to a function (view, row, current) => value; an operand is such a function already.
+ * The view: get(question, row), rows(roster, under), drawn(draw), reason(question, row), label(question, code),
+ * chance(question, row), today.
+ */
 const LOOKS = {
-  blank: () => null,
-  text: (v, r, c, at, text) => text,
-  boolean: (v, r, c, at, truth) => truth,
-  number: (v, r, c, at, digits) => numberOf(digits),
-  day: (v, r, c, at, day) => count(day),
-  answer: (v, r, c, at, name, scope) => v.at(row(scope, v, r))[name] ?? null,
-  missing: (v, r, c, at, name, scope) => v.reason(name, row(scope, v, r)) ?? null,
-  current: (v, r, c) => c,
-  fact: (v, r, c, at, name) => c[name] || null,
-  today: (v) => v.today,
-  random: (v, r, c, at, name) => v.chance(name, r),
-  count: (v, r, c, at, roster, scope) => count(v.rows(roster, scope && r).length),
-  position: (v, r, c, at, roster, scope) => { const i = v.rows(roster, scope && r).indexOf(r); return i < 0 ? null : count(i + 1); },
-  'count-if': (v, r, c, at, roster, scope, test) => count(v.rows(roster, scope && r).filter((one) => at(test, one) === true).length),
-  each: (v, r, c, at, roster, scope, one) => v.rows(roster, scope && r).map((other) => at(one, other)),
-  at: (v, r, c, at, roster, scope, place, one) => {
-    const p = at(place, r), rows = v.rows(roster, scope && r);
-    return p && p.d === 1n && rows[Number(p.n) - 1] !== undefined ? at(one, rows[Number(p.n) - 1]) : null;
+  and: (a, b) => (v, r, c) => a(v, r, c) === true && b(v, r, c) === true,
+  or: (a, b) => (v, r, c) => a(v, r, c) === true || b(v, r, c) === true,
+  not: (a) => (v, r, c) => a(v, r, c) !== true,
+  if: (test, a, b) => (v, r, c) => (test(v, r, c) === true ? a : b)(v, r, c),
+  blank: () => () => null,
+  text: (text) => () => text,
+  boolean: (truth) => () => truth,
+  number: (digits) => { const n = numberOf(digits); return () => n; },
+  day: (day) => { const n = count(day); return () => n; },
+  answer: (name, scope) => (v, r) => v.get(name, row(scope, v, r)) ?? null,
+  missing: (name, scope) => (v, r) => v.reason(name, row(scope, v, r)) ?? null,
+  current: () => (v, r, c) => c,
+  fact: (name) => (v, r, c) => c[name] || null,
+  today: () => (v) => v.today,
+  random: (name) => (v, r) => v.chance(name, r),
+  count: (roster, scope) => (v, r) => count(v.rows(roster, scope && r).length),
+  position: (roster, scope) => (v, r) => { const i = v.rows(roster, scope && r).indexOf(r); return i < 0 ? null : count(i + 1); },
+  'count-if': (roster, scope, test) => (v, r, c) => count(v.rows(roster, scope && r).filter((one) => test(v, one, c) === true).length),
+  each: (roster, scope, one) => (v, r, c) => v.rows(roster, scope && r).map((other) => one(v, other, c)),
+  at: (roster, scope, place, one) => (v, r, c) => {
+    const p = place(v, r, c), found = p && p.d === 1n && v.rows(roster, scope && r)[Number(p.n) - 1];
+    return found ? one(v, found, c) : null;
   },
-  label: (v, r, c, at, name, code) => { const said = at(code, r); return said === null ? null : v.label(name, said) ?? null; },
+  regex: (pattern, a) => {
+    const whole = new RegExp(`^(?:${pattern})$`, 'u');
+    return (v, r, c) => { const x = a(v, r, c); return x !== null && whole.test(x); };
+  },
+  label: (name, code) => (v, r, c) => { const said = code(v, r, c); return said === null ? null : v.label(name, said) ?? null; },
 };
 
 /** A blank operand makes the result blank, or a comparison false. */
@@ -105,7 +109,6 @@ const STRICT = {
   int: (a) => exact(a.n / a.d),
   round: (places, a) => round(a, places),
   pow: (power, a) => exact(a.n ** BigInt(power), a.d ** BigInt(power)),
-  regex: (pattern, a) => new RegExp(`^(?:${pattern})$`, 'u').test(a),
   'format-date': (form, a) => written(a, form),
   'number-of-text': numberOf,
   'number-of-boolean': (a) => count(a ? 1 : 0),
@@ -116,7 +119,7 @@ const STRICT = {
   'date-of-text': dayOf,
   words: (a) => none(words(a)),
 };
-const FALSE = ['=', 'same', '<', '<=', 'regex'];
+const FALSE = ['=', 'same', '<', '<='];
 
 /** These take blanks; a blank text counts as empty. */
 const PLAIN = {
@@ -143,12 +146,28 @@ const PLAIN = {
   substr: (a, from, to) => (a !== null && from && [...a].slice(whole(from), to ? whole(to) : undefined).join('')) || null,
 };
 
-/** The value of a tree seen from `here`; `current` is the answer a check speaks of, or the columns of a choice. */
-export function evaluate([op, ...rest], view, here = '', current = null) {
-  const go = (tree, from = here) => evaluate(tree, view, from, current);
-  if (op in LAZY) return LAZY[op](go, ...rest);
-  if (op in LOOKS) return LOOKS[op](view, here, current, go, ...rest);
-  const values = rest.map((one) => (Array.isArray(one) ? go(one) : one));
-  if (op in PLAIN) return PLAIN[op](...values);
-  return values.includes(null) ? (FALSE.includes(op) ? false : null) : STRICT[op](...values);
+const CODE = new WeakMap();
+
+/** The tree as a function, made once. */
+function code(tree) {
+  let made = CODE.get(tree);
+  if (!made) {
+    const [op, ...rest] = tree, parts = rest.map((one) => (Array.isArray(one) ? code(one) : one));
+    made = op in LOOKS ? LOOKS[op](...parts) : operation(op, parts);
+    CODE.set(tree, made);
+  }
+  return made;
 }
+
+function operation(op, parts) {
+  const [a, b] = parts.map((one) => (typeof one === 'function' ? one : () => one));
+  if (op in PLAIN) return (v, r, c) => PLAIN[op](...parts.map((one) => one(v, r, c)));
+  const work = STRICT[op], blank = FALSE.includes(op) ? false : null;
+  return (v, r, c) => {
+    const x = a(v, r, c), y = b && x !== null ? b(v, r, c) : x;
+    return y === null ? blank : work(x, y);
+  };
+}
+
+/** The value of a tree seen from `here`; `current` is the answer a check speaks of, or the columns of a choice. */
+export const evaluate = (tree, view, here = '', current = null) => code(tree)(view, here, current);

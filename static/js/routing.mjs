@@ -8,7 +8,7 @@ import { key, place } from './response.mjs';
 
 /** Kinds of question to which nobody gives an answer. */
 export const SILENT = ['note', 'calculate', 'preload'];
-const LISTS = new WeakMap();
+const LISTS = new WeakMap(), GIVEN = new WeakMap(), PARTS = new Map();
 const above = (row) => row.slice(0, Math.max(row.lastIndexOf('.'), 0));
 
 /** Where each question and page stands; made once for a questionnaire. */
@@ -30,13 +30,21 @@ function known(q) {
   return found;
 }
 
+/** row → question → answer. */
 function byRow(answers) {
   const found = {};
-  for (const [name, answer] of Object.entries(answers)) {
-    const at = name.indexOf('@'), row = at < 0 ? '' : name.slice(at + 1);
-    (found[row] ??= {})[at < 0 ? name : name.slice(0, at)] = answer;
+  for (const name in answers) {
+    let parts = PARTS.get(name);
+    if (!parts) PARTS.set(name, (parts = name.split('@')));
+    (found[parts[1] ?? ''] ??= {})[parts[0]] = answers[name];
   }
   return found;
+}
+
+/** The same of a response, found once: its answers are never changed in place. */
+function givenOf({ answers }) {
+  if (!GIVEN.has(answers)) GIVEN.set(answers, byRow(answers));
+  return GIVEN.get(answers);
 }
 
 /** The options as written: {code, exclusive, specify, facts, label}. */
@@ -48,36 +56,40 @@ export const written = (q, question) => (question.list ? q.lists[question.list] 
  * is found when it is first asked for, and what it depends on before it: checking one page does not walk the others.
  */
 export class Walk {
-  constructor(q, response, given = byRow(response.answers)) {
-    Object.assign(this, { q, response, given, on: new Set(), today: dayOf(response.today) });
-    Object.assign(this, { places: known(q).places, shown: {}, seen: {}, opened: {}, listed: {} });
+  constructor(q, response, given = givenOf(response)) {
+    Object.assign(this, { q, response, given, today: dayOf(response.today) });
+    Object.assign(this, { places: known(q).places, shown: {}, seen: {}, on: {}, opened: {}, listed: {} });
   }
 
-  /** The walk of the same response with further answers. */
+  /** The walk of the same response as if these answers were given too. */
   joined(answers) {
-    const response = { ...this.response, answers: { ...this.response.answers, ...answers } }, given = { ...this.given };
+    const given = { ...this.given };
     for (const [row, said] of Object.entries(byRow(answers))) given[row] = { ...given[row], ...said };
-    return new Walk(this.q, response, given);
+    return new Walk(this.q, this.response, given);
   }
 
   /** The path: every page to be seen, in order. */
   get steps() {
-    return (this.path ??= this.q.sections.flatMap((section) => section.pages.flatMap((page) => [...this.take(section, page)])));
+    if (!this.path) {
+      this.path = [];
+      for (const section of this.q.sections) {
+        for (const page of section.pages) this.take(page, (row) => this.path.push({ section, page, row }));
+      }
+    }
+    return this.path;
   }
 
-  * take(section, page) {
+  take(page, add) {
     if (page.kind === 'list') {
       for (const row of page.each ? this.rows(page.each, '') : ['']) {
         if (!this.opens(page, row)) continue;
-        yield { section, page, row };
-        for (const one of this.rows(page.roster, row)) if (this.shows(page, one).length) yield { section, page, row: one };
+        add(row);
+        for (const one of this.rows(page.roster, row)) if (this.shows(page, one).length) add(one);
       }
     } else if (page.kind === 'draw') {
-      if (this.opens(page, '') && this.eligible(page.draw).length) yield { section, page, row: '' };
+      if (this.opens(page, '') && this.eligible(page.draw).length) add('');
     } else {
-      for (const row of this.rowsOf(page)) {
-        if (this.opens(page, row) && (this.shows(page, row).length || !page.questions)) yield { section, page, row };
-      }
+      for (const row of this.rowsOf(page)) if (this.opens(page, row) && (this.shows(page, row).length || !page.questions)) add(row);
     }
   }
 
@@ -89,7 +101,7 @@ export class Walk {
 
   /** The questions shown on this step now (none for a list, a draw, or a step off the path). */
   visible(step) {
-    const { page, row } = step, found = this.shown[place(page.id, row)];
+    const { page, row } = step, found = this.shown[page.id]?.[row];
     if (found) return found;
     if (isList(step) || page.kind === 'draw') return [];
     const list = page.kind === 'list', rows = list ? this.rows(page.roster, '') : this.rowsOf(page);
@@ -98,40 +110,43 @@ export class Walk {
 
   /** The questions shown on an open page. */
   shows(page, row) {
-    const answers = this.own(row), shown = [];
+    const answers = this.own(row), on = this.on[row], shown = [];
     for (const one of page.questions ?? []) {
       if (!answers.has(one.id)) this.answer(one, row, answers);
-      if (one.kind !== 'calculate' && this.on.has(key(one.id, row))) shown.push(one);
+      if (one.kind !== 'calculate' && on.has(one.id)) shown.push(one);
     }
-    return (this.shown[place(page.id, row)] = shown);
+    return ((this.shown[page.id] ??= {})[row] = shown);
   }
 
   answer(one, row, answers) {
     answers.set(one.id, null);
     if (one.when && evaluate(one.when, this, row) !== true) return;
-    this.on.add(key(one.id, row));
+    this.on[row].add(one.id);
     if (one.kind === 'calculate') answers.set(one.id, evaluate(one.calculate, this, row));
     else answers.set(one.id, scalar(one.type ?? 'text', this.given[row]?.[one.id]?.value));
   }
 
   opens(page, row) {
-    const name = place(page.id, row);
-    if (!(name in this.opened)) {
-      this.opened[name] = false;
-      this.opened[name] = !page.when || evaluate(page.when, this, row) === true;
+    if (!page.when) return true;
+    const found = (this.opened[page.id] ??= {});
+    if (!(row in found)) {
+      found[row] = false;
+      found[row] = evaluate(page.when, this, row) === true;
     }
-    return this.opened[name];
+    return found[row];
   }
 
-  resolve(name, row) {
+  /** What counts as the answer of a question, seen as a condition sees it: found when it is first asked for. */
+  get(name, row) {
     const answers = this.own(row), found = this.places[name];
+    if (answers.has(name)) return answers.get(name);
     if (!found) return null;
     const { page } = found;
     const open = page.kind === 'list' ? this.opens(page, above(row))
       : page.of ? row && row === this.drawn(page.of) && this.opens(page, row) : this.opens(page, row);
     if (!open) answers.set(name, null);
-    else if (!answers.has(name)) this.answer(found.question, row, answers);
-    return answers.get(name) ?? null;
+    else if (!answers.has(name)) this.answer(found.question, row, answers); // opening the page may have met it
+    return answers.get(name);
   }
 
   eligible(draw) {
@@ -153,18 +168,13 @@ export class Walk {
 
   rowName(roster, row) {
     const { name } = this.q.rosters[roster];
-    const found = this.places[name]?.roster === roster ? this.at(row)[name] : null;
+    const found = this.places[name]?.roster === roster ? this.get(name, row) : null;
     return typeof found === 'string' ? found : '';
   }
 
   own(row) {
+    this.on[row] ??= new Set();
     return (this.seen[row] ??= new Map());
-  }
-
-  /** The answers of a row, each found when it is asked for. */
-  at(row) {
-    const answers = this.own(row);
-    return new Proxy({}, { get: (_, name) => (answers.has(name) ? answers.get(name) : this.resolve(name, row)) });
   }
 
   rows(roster, under) {
@@ -192,8 +202,8 @@ export class Walk {
   }
 
   reason(question, row) {
-    this.at(row)[question];
-    if (!this.on.has(key(question, row))) return 'not_applicable';
+    this.get(question, row);
+    if (!this.on[row].has(question)) return 'not_applicable';
     const answer = this.given[row]?.[question];
     return answer ? answer.missing ?? null : 'not_asked';
   }
@@ -213,7 +223,7 @@ export class Walk {
   isDone(step) {
     const { page, row } = step, marked = this.response.done.has(place(page.id, row));
     const needed = this.visible(step).filter(needsAnswer);
-    const answered = needed.every((one) => key(one.id, row) in this.response.answers);
+    const given = this.given[row] ?? {}, answered = needed.every(({ id }) => id in given);
     if (page.kind === 'notice') return marked && answered;
     if (page.kind === 'draw') return marked && page.draw in this.response.drawn;
     if (isList(step)) return marked && this.rows(page.roster, row).length >= (this.q.rosters[page.roster].minimum ?? 0);
@@ -253,20 +263,20 @@ export class Walk {
   /** Every variable of every row as an answer: {value} or {missing}, by its key. */
   outcome() {
     const result = {};
-    const state = (name, on) => (on ? this.response.answers[name] ?? { missing: 'not_asked' } : { missing: 'not_applicable' });
+    const state = (id, row, on) => (on ? this.given[row]?.[id] ?? { missing: 'not_asked' } : { missing: 'not_applicable' });
     for (const [id, { question, roster, draw }] of Object.entries(this.places)) {
       const rows = draw ? [this.drawn(draw)].filter(Boolean) : roster ? this.rows(roster, '') : [''];
       for (const row of question.kind === 'note' ? [] : rows) {
-        const name = key(id, row), value = this.at(row)[id], here = this.on.has(name);
+        const name = key(id, row), value = this.get(id, row), here = this.on[row].has(id);
         if (question.kind === 'calculate') {
           const kept = plain(question.type, value);
           result[name] = kept === null ? { missing: 'not_applicable' } : { value: kept };
           continue;
         }
-        result[name] = state(name, here);
+        result[name] = state(id, row, here);
         for (const { code, specify } of written(this.q, question)) {
-          const other = key(`${id}.${code}`, row);
-          if (specify) result[other] = state(other, here && [this.response.answers[name]?.value].flat().includes(code));
+          const other = `${id}.${code}`, chosen = here && [this.given[row]?.[id]?.value].flat().includes(code);
+          if (specify) result[key(other, row)] = state(other, row, chosen);
         }
       }
     }

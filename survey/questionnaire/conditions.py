@@ -12,6 +12,7 @@ values, sums skip blanks. Don't know, refused and not asked are blanks here; whi
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -70,8 +71,9 @@ class View(Protocol):
     @property
     def today(self) -> int | None: ...
 
-    def at(self, row: str) -> Mapping[str, Scalar]:
-        """The answers that count, of one row ("" for the household); `[name]` of a known question never fails."""
+    @property
+    def of(self) -> Mapping[str, Mapping[str, Scalar]]:
+        """The answers that count, by row ("" is the household) and question; no look-up of a known question fails."""
 
     def rows(self, roster: str, under: str) -> Sequence[str]:
         """The rows of a roster in order; with `under`, those held by the row that `under` is or belongs to."""
@@ -626,11 +628,11 @@ def _operation(op: str, parts: tuple[Run, ...]) -> Run:
 
 def _answer(name: str, scope: str) -> Run:
     if scope == "":
-        return lambda v, r, c: v.at("")[name]
+        return lambda v, r, c: v.of[""][name]
     if scope == ".":
-        return lambda v, r, c: v.at(r)[name]
+        return lambda v, r, c: v.of[r][name]
     find = _row(scope)
-    return lambda v, r, c: v.at(row)[name] if (row := find(v, r)) else None
+    return lambda v, r, c: v.of[row][name] if (row := find(v, r)) else None
 
 
 def _row(scope: str) -> Callable[[View, str], str]:
@@ -805,8 +807,9 @@ class State(Struct, frozen=True):
     def today(self) -> int | None:
         return day_number(self.day)
 
-    def at(self, row: str) -> Mapping[str, Scalar]:
-        return _Answers(self.answers.get(row, {}))
+    @property
+    def of(self) -> Mapping[str, Mapping[str, Scalar]]:
+        return defaultdict(_Answers, {row: _Answers(said) for row, said in self.answers.items()})
 
     def rows(self, roster: str, under: str) -> Sequence[str]:
         return rows_under(self.rosters.get(roster, ()), under)

@@ -61,6 +61,20 @@ class _Row(dict[str, Scalar]):
         return self.walk.resolve(name, self.row)
 
 
+class _Rows(dict[str, _Row]):
+    """Every row of whatever roster by its id, made when it is first looked at."""
+
+    __slots__ = ("walk",)
+
+    def __init__(self, walk: Walk) -> None:
+        super().__init__()
+        self.walk = walk
+
+    def __missing__(self, row: str) -> _Row:
+        found = self[row] = _Row(self.walk, row)
+        return found
+
+
 class Walk:
     """Everything one walk along the path finds: steps, what each shows, and the answers that count.
 
@@ -77,7 +91,7 @@ class Walk:
         self.on: set[tuple[str, str]] = set()  # (question, row) on the path, of those met so far
         self.today = day_number(response.today)
         self._shown: dict[tuple[str, str], tuple[Question, ...]] = {}
-        self._rows: dict[str, _Row] = {}
+        self.of = _Rows(self)
         self._open: dict[tuple[str, str], bool] = {}
         self._listed: dict[str, tuple[str, ...]] = {}
         self._given = _by_row(response.answers) if given is None else given
@@ -138,7 +152,7 @@ class Walk:
 
     def _shows(self, page: Page, row: str) -> tuple[Question, ...]:
         """The questions shown on an open page."""
-        answers = self.at(row)
+        answers = self.of[row]
         shown = []
         for one in self.index.on[page.id]:
             if one.id not in answers:
@@ -174,7 +188,7 @@ class Walk:
 
     def resolve(self, name: str, row: str) -> Scalar:
         """The answer of a question that the walk has not come to yet."""
-        answers = self.at(row)
+        answers = self.of[row]
         place = self.index.places.get(name)
         if place is None:
             return None
@@ -224,16 +238,10 @@ class Walk:
         """The answer to the question that names the rows of this roster, or ""."""
         name = self.index.rosters[roster].name
         place = self.index.places.get(name)
-        found = self.at(row)[name] if place and place.roster == roster else None
+        found = self.of[row][name] if place and place.roster == roster else None
         return found if isinstance(found, str) else ""
 
     # what conditions look at (conditions.View)
-
-    def at(self, row: str) -> _Row:
-        found = self._rows.get(row)
-        if found is None:
-            found = self._rows[row] = _Row(self, row)
-        return found
 
     def rows(self, roster: str, under: str) -> Sequence[str]:
         listed = self._listed.get(roster)
@@ -263,7 +271,7 @@ class Walk:
         return self.response.drawn.get(draw, "")
 
     def reason(self, question: str, row: str) -> str | None:
-        self.at(row)[question]
+        self.of[row][question]
         if (question, row) not in self.on:
             return "not_applicable"
         answer = self._given.get(row, {}).get(question)
@@ -302,7 +310,7 @@ class Walk:
     def answer(self, question: str, row: str) -> Scalar:
         """What `${question}` means seen from `row`: the answer of that row, of the row that holds it, of the drawn
         row, or of the household."""
-        return self.at(self.key(question, row).row)[question]
+        return self.of[self.key(question, row).row][question]
 
     def key(self, question: str, row: str) -> Key:
         """Where `${question}`, seen from `row`, is found."""
@@ -419,7 +427,7 @@ def outcome(questionnaire: Questionnaire, response: Response) -> dict[Key, Answe
     for key, question in _variables(found):
         if question.kind == "note":
             continue
-        value = found.at(key.row)[question.id]
+        value = found.of[key.row][question.id]
         here = (question.id, key.row) in found.on
         if question.kind == "calculate":
             known = plain(found.index.asked[question.id].type, value)
