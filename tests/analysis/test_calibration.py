@@ -48,6 +48,18 @@ def test_a_raked_margin_is_met_and_has_standard_error_0(seed: int) -> None:
     assert shares[0].se < 1e-12
 
 
+def test_a_missing_value_outside_the_domain_does_not_spoil_a_calibrated_estimate() -> None:
+    """R's svymean gives NA there, because it keeps the rows outside and multiplies them by 0."""
+    raked = rake(design(persons(1)), ["sex", "age"], [SEX, AGE])
+    y = raked.columns.numbers("y").copy()
+    y[[2, 9, 77]] = np.nan
+    holed, known = raked.with_columns(y=y), ~np.isnan(y)
+    present = estimate(holed, Mean("y"), missing="domain")[0]
+    masked, whole = (estimate(one, Mean("y"), where=known)[0] for one in (holed, raked))
+    assert present.n_missing == 3
+    assert (present.value, present.se) == (masked.value, masked.se) == (whole.value, whole.se)
+
+
 def test_the_order_of_margins_does_not_matter() -> None:
     one = rake(design(persons(1)), ["sex", "age"], [SEX, AGE])
     other = rake(design(persons(1)), ["age", "sex"], [AGE, SEX])

@@ -12,6 +12,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyarrow import csv, parquet
 
 from analysis import Count, Design, Difference, Mean, Proportion, Ratio, Smooth, Total, estimate
@@ -188,6 +190,25 @@ def test_every_engine_folds_to_the_same_table(engine: str, households: Maker, tm
         Design(data, **COLUMNS, fpc="in_stratum"), asked, by=by, where="adult", missing="domain"
     )
     same(estimate_table(found, missing="domain"), direct)
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 10**6), holes=st.integers(0, 40), outside=st.integers(0, 40))
+def test_numpy_duckdb_and_ibis_fold_any_sample_alike(
+    households: Maker, seed: int, holes: int, outside: int
+) -> None:
+    data = households(seed)
+    generator = np.random.default_rng(seed)
+    data["adult"] = data["members"] > 2
+    data["income"][generator.integers(0, 360, holes)] = np.nan
+    data["w"][generator.integers(0, 360, outside)] = 0.0
+    asked = [Mean("income"), Proportion("account"), Ratio("income", "members")]
+    expected = lines(fold(Design(data, **COLUMNS), asked, by="sex", where="adult"))
+    for source in (in_duckdb(data), in_polars(data)):
+        found = lines(fold(source, asked, **COLUMNS, by="sex", where="adult"))
+        for (label, ours), (other, theirs) in zip(found, expected, strict=True):
+            assert label == other
+            assert ours == pytest.approx(theirs, rel=1e-12, nan_ok=True)
 
 
 def test_population_counts_travel_with_the_table(households: Maker) -> None:

@@ -163,7 +163,7 @@ def measured(
     return Measured(found["seconds"], found["gigabytes"], tuple(found["figures"]))
 
 
-def tasks(rows: list[int], file_rows: int, quick: bool) -> Iterator[tuple[int, str]]:
+def tasks(rows: list[int], file_rows: int) -> Iterator[tuple[int, str]]:
     for count in rows:
         for task in NAMES:
             if task not in ("release", "file_fold", "file_communes"):
@@ -224,7 +224,7 @@ def main() -> None:
     ]
     lines: list[list[str]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for count, task in tasks(rows, file_rows, options.quick):
+        for count, task in tasks(rows, file_rows):
             path = Path(folder) / f"{'survey' if task == 'release' else 'persons'}{count}.parquet"
             if not path.exists():
                 data = survey(count) if task == "release" else persons(count)
