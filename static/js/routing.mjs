@@ -157,13 +157,22 @@ export class Walk {
   /** The options that may be chosen now. */
   choices(question, row) {
     return this.options(question).filter((one) => (
-      (!question.filter || evaluate(question.filter, this, row, { name: one.code, ...one.facts }) === true)
+      (!question.filter || this.offers(question, row, one))
       && (!question.opened?.[one.code] || evaluate(question.opened[one.code], this, row) === true)));
+  }
+
+  offers({ rows, filter }, row, { code, facts }) {
+    return evaluate(filter, this, rows ? code : row, rows ? null : { name: code, ...facts }) === true;
   }
 
   options(question) {
     if (!question.rows) return written(this.q, question);
     return this.rows(question.rows, '').map((row) => ({ code: row, label: this.rowName(question.rows, row) || row }));
+  }
+
+  /** Whether somebody answers for somebody else: then questions are worded for that. */
+  get byProxy() {
+    return Boolean(this.q.proxy) && evaluate(this.q.proxy, this) === true;
   }
 
   rowName(roster, row) {

@@ -114,6 +114,10 @@ class Names:
             calculate=question.id if question.kind == "calculate" else "",
         )
 
+    def scope_of_filter(self, question: Question) -> Scope:
+        """Where a filter stands: at a row that may be offered, or at the question with the columns of its options."""
+        return self.scope(question.rows) if question.rows else self.scope_at(question, facts=True)
+
 
 class Asked(Struct, frozen=True):
     """One question made ready: its type and its conditions as functions (None where there is none)."""
@@ -140,6 +144,7 @@ class Index(Names):
         for page in self.pages.values():
             self.open[page.id] = self._run(page.when, self.scope(self.roster_of_page(page)))
             self.on[page.id] = tuple(self._ask(question) for question in page.questions)
+        self.proxy = self._run(questionnaire.proxy, self.scope())
         self.eligible: dict[str, Run] = {
             draw.id: conditions.run(conditions.compile(draw.eligible, self.scope(draw.roster), "boolean"))
             for draw in questionnaire.draws
@@ -166,7 +171,7 @@ class Index(Names):
             type=self.type_of(question),
             when=self._run(question.when, scope),
             calculate=conditions.run(calculate) if calculate else None,
-            filter=self._run(question.filter, self.scope_at(question, facts=True)),
+            filter=self._run(question.filter, self.scope_of_filter(question)),
             checks=tuple(
                 (check, conditions.run(conditions.compile(check.that, self.scope_at(question, current=True), "boolean")))
                 for check in question.checks

@@ -54,7 +54,8 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     guidance that households never see.
 
     `filter` says which options of a long list are offered (`district = ${district}`; bare names are the options'
-    `facts`, `name` is the code). `rows` offers the rows of a roster as options, each under its name.
+    `facts`, `name` is the code). `rows` offers the rows of a roster as options, each under its name; its `filter` is
+    asked of each row that may be offered (`${age} >= 15`).
 
     A "preload" is shown and never asked: what the sample knows of the household, from its `column` (commune, urban_rural,
     stratum, psu ...), for conditions and for texts.
@@ -140,7 +141,10 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Questionnaire(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole instrument. Ids are unique across sections, pages, rosters and questions of their kind."""
+    """The whole instrument. Ids are unique across sections, pages, rosters and questions of their kind.
+
+    `proxy` says when somebody answers for somebody else (`${answered_by} = 'proxy'`): then questions are worded for that.
+    """
 
     id: str
     title: Text
@@ -149,6 +153,7 @@ class Questionnaire(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rosters: tuple[Roster, ...] = ()
     draws: tuple[Draw, ...] = ()
     choices: dict[str, tuple[Choice, ...]] = {}
+    proxy: str | None = None
     edition: str = ""
 
     @property

@@ -6,11 +6,12 @@ import re
 
 from survey.problems import Text
 from survey.questionnaire.index import index
-from survey.questionnaire.model import Question, Questionnaire
+from survey.questionnaire.model import Mode, Question, Questionnaire
 from survey.questionnaire.response import Response
 from survey.questionnaire.routing import Step, walk
 from survey.questionnaire.values import plain
 
+_BEGINS = re.compile(r"(?:^|[.?!…:]\s|\n)\s*[“\"(]?$")
 REFERENCE = re.compile(r"\$\{\s*([A-Za-z][A-Za-z0-9_]*)\s*\}")
 
 
@@ -23,6 +24,9 @@ def say(
     mode: str = "",
 ) -> str:
     """The text in `language` (else in the questionnaire's first) with every `${question}` filled in.
+
+    What stands at the beginning of a sentence gets a capital, so that a form of address ("ông", "bà", "cháu") that is
+    computed from sex and age can stand anywhere: "${address} có điện thoại không?", "Điện thoại của ${address}".
 
     A code is said by its label; an answer that is not there leaves an ellipsis, never a hole. Plain text comes
     back: escaping belongs to the template. `mode` is accepted so that callers need not know which texts vary by it.
@@ -49,14 +53,17 @@ def say(
         )
         if asked.question.choices or asked.question.rows:
             said = [view.label(name, code, language) or code for code in said]
-        return ", ".join(said) or "…"
+        words = ", ".join(said) or "…"
+        begins = _BEGINS.search(template[: match.start()]) is not None
+        return words[0].upper() + words[1:] if begins else words
 
     return REFERENCE.sub(fill, template)
 
 
-def label(question: Question, mode: str) -> Text:
-    """The question's words for this mode: read out by an official, asked about somebody else, or read alone."""
-    return question.wording.get(mode, question.label)  # type: ignore[call-overload, no-any-return]
+def label(question: Question, mode: Mode, by_proxy: bool = False) -> Text:
+    """The question's words: asked about somebody else, read out by an official, or read alone."""
+    asked: tuple[Mode, ...] = ("proxy", mode) if by_proxy else (mode,)
+    return next((question.wording[one] for one in asked if one in question.wording), question.label)
 
 
 def row_name(questionnaire: Questionnaire, response: Response, roster: str, row: str) -> str:

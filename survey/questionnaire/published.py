@@ -54,6 +54,7 @@ class _Published:
             },
             lists={name: [self._choice(choice) for choice in choices]
                    for name, choices in questionnaire.choices.items()},
+            proxy=self._tree(questionnaire.proxy, self.known.scope(), "boolean"),
             labels={name: self._labels(name) for name in sorted(self.labelled)},
             said={code: words.get(self.language) or words["en"] for code, words in SAID.items()},
         )  # fmt: skip
@@ -87,13 +88,14 @@ class _Published:
             type="" if kind == "text" else kind,
             when=self._tree(question.when, scope, "boolean"),
             calculate=self._tree(question.calculate or "''", scope) if question.kind == "calculate" else None,
-            filter=self._tree(question.filter, self.known.scope_at(question, facts=True), "boolean"),
+            filter=self._tree(question.filter, self.known.scope_of_filter(question), "boolean"),
             checks=[self._check(question, check) for check in question.checks],
             list=shared,
             choices=[] if shared else [self._choice(choice) for choice in self.known.choices(question)],
             opened={choice.code: self._tree(choice.when, scope, "boolean")
                     for choice in self.known.choices(question) if choice.when is not None},
             rows=question.rows or "",
+            column=question.column or "",
             optional=not question.required,
             dk=question.dont_know,
             rf=question.refused,

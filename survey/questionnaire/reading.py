@@ -283,9 +283,7 @@ class _Review:
                 later = asked - before
                 self._condition((*here, "when"), question.when, scope, later)
                 self._condition((*here, "calculate"), question.calculate, scope, set(), None)
-                self._condition(
-                    (*here, "filter"), question.filter, known.scope_at(question, facts=True), later
-                )
+                self._condition((*here, "filter"), question.filter, known.scope_of_filter(question), later)
                 if isinstance(question.choices, tuple):
                     for c, choice in enumerate(question.choices):
                         self._condition((*here, "choices", c, "when"), choice.when, scope, later)
@@ -295,6 +293,7 @@ class _Review:
                     self._condition((*here, "checks", c, "that"), check.that, seen, asked - before)
             for words_path, words in self._piped(path, page):
                 self._piping(words_path, words, page)
+        self._condition(("proxy",), self.questionnaire.proxy, known.scope(), set())
         self._cycles()
 
     def _condition(

@@ -215,7 +215,10 @@ class Walk:
         """The options that may be chosen now: those of the list that its filter and their own conditions let through."""
         one = self.index.asked[question.id]
         offered = self._options(question)
-        if one.filter is not None:
+        if one.filter is not None and question.rows:
+            holds = one.filter
+            offered = tuple(choice for choice in offered if holds(self, choice.code, None) is True)
+        elif one.filter is not None:
             holds = one.filter
             offered = tuple(
                 choice
@@ -233,6 +236,12 @@ class Walk:
         named = ((row, self.row_name(question.rows, row)) for row in self.rows(question.rows, ""))
         languages = self.index.questionnaire.languages
         return tuple(Choice(code=row, label=dict.fromkeys(languages, name or row)) for row, name in named)
+
+    @cached_property
+    def by_proxy(self) -> bool:
+        """Whether somebody answers for somebody else, as the questionnaire tells it."""
+        proxy = self.index.proxy
+        return proxy is not None and proxy(self, "", None) is True
 
     def row_name(self, roster: str, row: str) -> str:
         """The answer to the question that names the rows of this roster, or ""."""

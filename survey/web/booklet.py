@@ -16,7 +16,6 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from survey.problems import Text
-from survey.questionnaire import piping
 from survey.questionnaire import response as answered
 from survey.questionnaire.codebook import MISSING
 from survey.questionnaire.index import index
@@ -70,7 +69,7 @@ def _blank(interview: Interview, section: Section, page: Page) -> PageView:
     alone = alone_on(page)
     title = interview.say(page.title)
     if not title:
-        title = interview.say(piping.label(alone, interview.mode) if alone else section.title)
+        title = interview.say(interview.label(alone) if alone else section.title)
     return PageView(
         title=title,
         paragraphs=paragraphs(interview.say(page.body)),

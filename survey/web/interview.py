@@ -110,6 +110,11 @@ class Interview:
     def say(self, words: Text, step: Step | None = None) -> str:
         return piping.say(words, self.questionnaire, self.response, step, self.language, self.mode)
 
+    def label(self, question: Question) -> Text:
+        """A question's words for whoever answers."""
+        by_proxy = routing.walk(self.questionnaire, self.response).by_proxy
+        return piping.label(question, self.mode, by_proxy)
+
     def row_name(self, roster: str, row: str) -> str:
         named = piping.row_name(self.questionnaire, self.response, roster, row)
         return named or word(self.language, "list.unnamed")
@@ -141,7 +146,7 @@ class OptionView:
 
 @dataclass(frozen=True)
 class QuestionView:
-    """One question as drawn. `control`: radios, checkboxes, rank, text, textarea, date, acknowledge, note, preload,
+    """One question as drawn. `control`: radios, list, checkboxes, rank, text, textarea, date, acknowledge, note, preload,
     photo (`picture` is the address of the one that is kept)."""
 
     id: str
@@ -227,9 +232,7 @@ def show(
     questions = tuple(_question(interview, trial, step, question, form, findings) for question in shown)
     alone = alone_on(page)
     title = interview.say(page.title, step) or (
-        interview.say(piping.label(alone, interview.mode), step)
-        if alone
-        else interview.say(step.section.title)
+        interview.say(interview.label(alone), step) if alone else interview.say(step.section.title)
     )
     return PageView(
         **_frame(interview, step),
@@ -390,6 +393,18 @@ _CONTROLS = {
 }  # fmt: skip
 
 
+LONG = 15
+"""Options beyond which a list is opened to choose from, instead of standing on the page."""
+
+
+def _control(interview: Interview, question: Question) -> str:
+    if question.kind == "text" and question.max_length > 100:
+        return "textarea"
+    choices = index(interview.questionnaire).choices(question)
+    long = len(choices) > LONG and not any(choice.specify or choice.hint for choice in choices)
+    return "list" if question.kind == "select_one" and long else _CONTROLS.get(question.kind, "text")
+
+
 def _place(question: Question, choice: Choice, chosen: Sequence[str], form: Form | None) -> str:
     if form is not None:
         return next(iter(form.get(f"{question.id}.rank.{choice.code}", ())), "")
@@ -400,11 +415,10 @@ def worded(
     interview: Interview, question: Question, choices: Sequence[Choice], step: Step | None = None
 ) -> QuestionView:
     """A question's words and control, without an answer."""
-    long = question.kind == "text" and question.max_length > 100
     return QuestionView(
         id=question.id,
-        control=_CONTROLS.get(question.kind, "textarea" if long else "text"),
-        label=interview.say(piping.label(question, interview.mode), step),
+        control=_control(interview, question),
+        label=interview.say(interview.label(question), step),
         hint=interview.say(question.hint, step),
         help=interview.say(question.help, step),
         for_official=interview.say(question.for_official, step) if interview.mode == "visit" else "",
@@ -509,7 +523,7 @@ def summary(interview: Interview) -> tuple[SummaryPart, ...]:
     for step in interview.steps:
         lines = tuple(
             SummaryLine(
-                interview.say(piping.label(question, interview.mode), step),
+                interview.say(interview.label(question), step),
                 said_answer(interview, question, Key(question.id, step.row))
                 or word(interview.language, "check.none"),
                 "" if interview.locked(step.page) else f"{interview.url(step)}?change=1",
