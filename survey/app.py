@@ -35,6 +35,7 @@ from survey.web import (
     office,
     reissue,
     security,
+    supervision,
     sync,
 )
 from survey.web.site import ForgedForm, NotYours, Site, by_script, goto, message, site_of
@@ -69,6 +70,10 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
     )
     site = Site(settings, opened, keys(settings.database), survey, known)
 
+    from survey.oversight import Oversight  # loads the statistics, which nothing else of the web needs
+
+    site.oversight = Oversight(opened, settings.folder)
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         yield
@@ -83,6 +88,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
         *field.HANDLERS,
         *sync.HANDLERS,
         *office.HANDLERS,
+        *supervision.HANDLERS,
         *health.HANDLERS,
         *assets.HANDLERS,
         *booklet.HANDLERS,

@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         "account", help="tạo tài khoản · create an account for an official or statistician"
     )
     account.add_argument("name")
-    account.add_argument("--role", choices=("official", "statistician"), required=True)
+    account.add_argument("--role", choices=("official", "supervisor", "statistician"), required=True)
     account.add_argument("--communes", nargs="*", default=(), help="assign the cases of these communes")
     account.add_argument("--database", default="sqlite:///survey.sqlite")
     account.set_defaults(run=_account)

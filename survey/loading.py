@@ -235,7 +235,7 @@ def create_account(
         )
     with Database.open(database_url) as database, database.writing() as connection:
         accounts.create(connection, name, role, PasswordHasher().hash(password), communes)
-        given = cases.assign(connection, communes, name) if communes else 0
+        given = cases.assign(connection, communes, name) if communes and role == "official" else 0
         audit.append(connection, "cli", "create account", f"account:{name}", {"role": role, "cases": given})
     console.print(f"Tài khoản {name} ({role}), {given} hộ · account {name} ({role}), {given} cases")
     if made:

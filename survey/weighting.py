@@ -220,8 +220,10 @@ def category_of(domain: str) -> str:
     return f"domain {domain}"
 
 
-def shares(weighted: Weighted, indicator: Indicator, domain: str = "") -> dict[str, Estimate]:
-    """The estimates of one indicator, by category of `domain` (key "" without one).
+def shares(
+    weighted: Weighted, indicator: Indicator, domain: str = "", where: NDArray[np.bool_] | None = None
+) -> dict[str, Estimate]:
+    """The estimates of one indicator, by category of `domain` (key "" without one), among those of `where`.
 
     The design's data hold the columns named by `inside`, `having` and `category_of`. An undecided unit counts as
     `indicator.unknown` declares. Categories in which the sample has nobody are absent.
@@ -229,6 +231,8 @@ def shares(weighted: Weighted, indicator: Indicator, domain: str = "") -> dict[s
     design = weighted.design(indicator.unit)
     values = np.asarray(design.columns.numbers(having(indicator.id)))
     members = design.domain(inside(indicator.id)) & (design.weight > 0)
+    if where is not None:
+        members &= where
     undecided = np.isnan(values)
     if indicator.unknown == "exclude":
         members &= ~undecided

@@ -4,8 +4,8 @@
     household      answer, read_own, submit, reopen                               its own case
     official       list_cases, see_case, record_attempt, interview, reissue_code  cases assigned to that person
     supervisor     list_cases, see_case, record_attempt, assign, see_progress,    cases in his or her communes
-                   reissue_code
-    statistician   see_progress, see_release, download_release                    aggregates only
+                   reissue_code, assign_any (the page), decide_quarantine
+    statistician   see_progress, see_release, download_release, see_precision     aggregates only
 
 An official may interview, but never read answers that were submitted, nor what a household answered by itself.
 """
@@ -19,7 +19,7 @@ from msgspec import Struct
 Role = Literal["household", "official", "supervisor", "statistician"]
 Action = Literal[
     "answer", "read_own", "submit", "reopen", "list_cases", "see_case", "record_attempt", "interview", "assign",
-    "see_progress", "see_release", "download_release", "reissue_code",
+    "see_progress", "see_release", "download_release", "reissue_code", "see_precision", "assign_any", "decide_quarantine",
 ]  # fmt: skip
 
 
@@ -45,8 +45,8 @@ _ASSIGNED: frozenset[Action] = frozenset({"see_case", "record_attempt", "reissue
 _COMMUNE: frozenset[Action] = frozenset({"see_case", "record_attempt", "assign", "reissue_code"})
 _LISTS: dict[Role, frozenset[Action]] = {
     "official": frozenset({"list_cases"}),
-    "supervisor": frozenset({"list_cases", "see_progress"}),
-    "statistician": frozenset({"see_progress", "see_release", "download_release"}),
+    "supervisor": frozenset({"list_cases", "see_progress", "assign_any", "decide_quarantine"}),
+    "statistician": frozenset({"see_progress", "see_release", "download_release", "see_precision"}),
 }
 
 

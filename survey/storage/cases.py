@@ -94,6 +94,26 @@ def assigned_to(connection: Connection, account: str) -> list[Case]:
     return [_case(row) for row in connection.execute(query.order_by(cases.c.commune, cases.c.id))]
 
 
+def page(
+    connection: Connection,
+    *,
+    communes: Sequence[str] | None = None,
+    commune: str = "",
+    assignee: str | None = None,
+    after: str = "",
+    limit: int = 200,
+) -> list[Case]:
+    """Cases by id, from the one after `after`: of these communes (None: of all), of one, of one official ("": nobody's)."""
+    query = select(cases).where(cases.c.reserve.is_(False), cases.c.id > after)
+    if communes is not None:
+        query = query.where(cases.c.commune.in_(list(communes)))
+    if commune:
+        query = query.where(cases.c.commune == commune)
+    if assignee is not None:
+        query = query.where(cases.c.assignee == assignee)
+    return [_case(row) for row in connection.execute(query.order_by(cases.c.id).limit(limit))]
+
+
 def every(connection: Connection) -> Iterator[Case]:
     """All cases by id, streamed: nonrespondents and unreleased reserves too."""
     for row in _streamed(connection, select(cases).order_by(cases.c.id)):

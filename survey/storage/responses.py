@@ -358,6 +358,13 @@ def of_cases(connection: Connection, case_ids: Sequence[str]) -> dict[str, list[
     return found
 
 
+def records(connection: Connection) -> Iterator[ResponseRecord]:
+    """Every response without its answers, streamed."""
+    query = select(*_record_columns).order_by(responses.c.id).execution_options(yield_per=1000)
+    for row in connection.execute(query):
+        yield _record(row)
+
+
 def stored(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
     """Those of these events that are part of a response."""
     return frozenset(

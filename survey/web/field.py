@@ -49,7 +49,7 @@ from survey.web.words import long_date, word
 
 WINDOW = 600
 FAILED_SIGN_INS = 10
-HOME = {"official": "/field", "supervisor": "/field", "statistician": "/office"}
+HOME = {"official": "/field", "supervisor": "/office", "statistician": "/office"}
 _hasher = PasswordHasher()
 _NOBODY = _hasher.hash(
     "nobody has this password"

@@ -15,7 +15,7 @@ from survey.access.policy import may
 from survey.storage import audit, cases
 from survey.storage.accounts import Account
 from survey.storage.cases import Progress
-from survey.web import security
+from survey.web import security, supervision
 from survey.web.field import actor, find_account
 from survey.web.site import AnyRequest, NotYours, SignedIn, Site, language_of, show, site_of
 from survey.web.words import number, word
@@ -39,7 +39,7 @@ def _find(
     signed, account = find_account(connection, site, request)
     if not may(actor(account), "see_progress"):
         raise NotYours(security.ACCOUNT)
-    return signed, account, cases.progress(connection)
+    return signed, account, cases.progress(connection, supervision.communes_of(account))
 
 
 @get("/office")
@@ -66,7 +66,7 @@ async def progress(request: AnyRequest) -> Response[str]:
         rows=rows,
         states=STATES,
         files=[(path.name, _size(language, path)) for path in files],
-        csrf=signed.csrf,
+        **supervision.frame(request, signed, account),
     )
 
 

@@ -46,6 +46,7 @@ class Site:
     templates: jinja2.Environment = field(init=False)
     assets: Assets = field(default_factory=Assets)
     sounds: frozenset[str] = field(init=False)
+    oversight: Any = None  # survey.web.supervision.Oversight, where the office is served
     booklets: dict[str, Booklet] = field(default_factory=dict)
     _questionnaires: dict[str, Questionnaire] = field(default_factory=dict)
 

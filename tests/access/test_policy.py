@@ -10,7 +10,10 @@ ROLES, ACTIONS = get_args(Role), get_args(Action)
 
 def test_nobody_may_anything_on_a_case_that_is_not_theirs() -> None:
     foreign = Scope(case="B", assignee="other", commune="10999")
-    general = {"list_cases", "see_progress", "see_release", "download_release"}
+    general = {
+        "list_cases", "see_progress", "see_release", "download_release", "see_precision", "assign_any",
+        "decide_quarantine",
+    }  # fmt: skip
     for role, action in product(ROLES, ACTIONS):
         actor = Actor(role=role, name="A", communes=("10507",))
         assert may(actor, action, foreign) is (action in general and may(actor, action))

@@ -1,0 +1,188 @@
+"""How field work goes, worked out from the database while it runs: outcome rates, and how precise the answer will be.
+
+The web shows these figures and computes none of them (`survey.app` hands this over). Rates are for supervisors. What
+the sample says so far is for statisticians alone: an official who sees the number could chase it.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from analysis.estimates import Estimate
+from analysis.indicators import Indicator
+from analysis.outcomes import Outcomes, rates
+from analysis.outlook import Outlook, where
+from analysis.targets import verdict
+from survey.fieldwork.cases import Case, disposition
+from survey.fieldwork.progress import CATEGORIES, FORMULAS, Precision, Rates, Report, StratumPrecision
+from survey.folder import Folder
+from survey.freeze import HOUSEHOLDS, PERSONS, freeze
+from survey.publish import evaluate, read_totals
+from survey.storage import cases, responses
+from survey.storage.clock import now
+from survey.storage.database import Database
+from survey.weighting import Weighted, inside, shares, weigh
+
+By = Literal["commune", "official"]
+KEPT_MILLISECONDS = 10 * 60 * 1000
+"""How long a report on precision is shown before it is made anew: it freezes and weights the whole sample."""
+
+
+class Oversight:
+    """The figures of one survey and database. Safe to use from several threads."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database, self.folder = database, folder
+        self._turn = threading.Lock()
+        self._kept: Report | None = None
+
+    def rates(self, by: By, communes: Sequence[str] | None = None) -> list[Rates]:
+        """Outcome rates of all cases first, then by commune or by the official who has the case."""
+        name: Callable[[Case], str] = (
+            (lambda case: case.unit.commune) if by == "commune" else (lambda case: case.assignee)
+        )
+        found: dict[str, list[tuple[str, float]]] = {"": []}
+        with self.database.reading() as connection:
+            attempts = cases.every_attempt(connection)
+            begun = {record.case for record in responses.records(connection)}
+            for case in cases.every(connection):
+                if (
+                    case.reserve
+                    or case.release is not None
+                    or (communes is not None and case.unit.commune not in communes)
+                ):
+                    continue  # a reserve makes up for nothing: rates are of the households first drawn
+                answers: Literal["complete", "started", "none"] = "complete" if case.response else "started" if case.id in begun else "none"  # fmt: skip
+                category = disposition(case, attempts.get(case.id, []), answers).category
+                weight = 1.0 / (case.unit.stage1_probability * case.unit.stage2_probability)
+                for key in ("", name(case)) if name(case) else ("",):
+                    found.setdefault(key, []).append((category, weight))
+        return [_rates(key, found[key]) for key in sorted(found)]
+
+    def precision(self) -> Report:
+        """Every indicator now and at the expected end; at most as old as `KEPT_MILLISECONDS`.
+
+        Raises NotWeighted while too few have answered.
+        """
+        with self._turn:
+            if self._kept is None or now() - self._kept.at > KEPT_MILLISECONDS:
+                self._kept = self._precision()
+            return self._kept
+
+    def _precision(self) -> Report:
+        folder = Folder.read(self.folder)
+        with tempfile.TemporaryDirectory(prefix="survey-interim-") as scratch:
+            manifest = freeze(self.database, folder, Path(scratch))
+            tables = {
+                name: pq.ParquetFile(Path(scratch) / f"{name}.parquet").read()
+                for name in (HOUSEHOLDS, PERSONS)
+            }
+        measured = evaluate(tables[HOUSEHOLDS], tables[PERSONS], folder.analysis)
+        weighted = weigh(measured.households, measured.persons, folder.analysis, read_totals(folder))
+        expected = _expected(self.database)
+        growth = expected / manifest.complete if manifest.complete else 1.0
+        return Report(
+            at=now(),
+            cases=manifest.cases,
+            complete=manifest.complete,
+            expected=expected,
+            indicators=tuple(
+                found
+                for one in folder.analysis.indicators
+                if (found := _looked_ahead(folder, weighted, one, growth))
+            ),
+        )
+
+
+def _rates(name: str, found: Iterable[tuple[str, float]]) -> Rates:
+    pairs = list(found)
+    categories = [category for category, _ in pairs]
+    plain = rates(Outcomes.of(categories))
+    weighted = rates(Outcomes.of(categories, [weight for _, weight in pairs]))
+    return Rates(
+        name=name,
+        counts={category: categories.count(category) for category in CATEGORIES},
+        plain={rate: plain[rate] for rate in (*FORMULAS, "e")},
+        weighted={rate: weighted[rate] for rate in (*FORMULAS, "e")},
+    )
+
+
+def _expected(database: Database) -> int:
+    """Complete households at the end, if those still open answer as often as those that are settled."""
+    with database.reading() as connection:
+        lines = cases.progress(connection)
+    complete = sum(line.complete for line in lines)
+    settled = complete + sum(line.closed for line in lines)
+    open_cases = sum(line.waiting + line.visited + line.started for line in lines)
+    return complete + round(open_cases * complete / settled) if settled else complete
+
+
+def _looked_ahead(
+    folder: Folder, weighted: Weighted, indicator: Indicator, growth: float
+) -> Precision | None:
+    whole = shares(weighted, indicator).get("")
+    if whole is None:
+        return None
+    design = weighted.design(indicator.unit)
+    members = design.domain(inside(indicator.id)) & (design.weight > 0)
+    first = design.stages[0]
+    psu, stratum, labels = first.unit, first.unit_stratum[first.unit], first.stratum_labels
+    outlook = Outlook.of(whole, int(np.unique(psu[members]).size), _kish(design.weight[members]))
+    target = next((one for one in folder.analysis.targets if one.indicator == indicator.id), None)
+    needed = outlook.needed(target.threshold, target.alpha) if target else None
+    parts = {
+        label: (one, stratum == number)
+        for number, label in enumerate(labels)
+        if (one := _of_stratum(weighted, indicator, members & (stratum == number))) is not None
+    }
+    extra = max((needed or whole.n) - whole.n, 0)
+    sizes = [float(design.weight[members & inside_it].sum()) for _, inside_it in parts.values()]
+    spreads = [math.sqrt(one.value * (1.0 - one.value) * max(one.deff_replace, 1.0)) if not math.isnan(one.deff_replace) else 0.0 for one, _ in parts.values()]  # fmt: skip
+    shared = where(extra, [size / sum(sizes) for size in sizes], spreads) if sizes else []
+    strata = []
+    for (label, (one, inside_it)), more in zip(parts.items(), shared, strict=True):
+        own = Outlook.of(
+            one, int(np.unique(psu[members & inside_it]).size), _kish(design.weight[members & inside_it])
+        )
+        strata.append(
+            StratumPrecision(
+                name=str(label),
+                n=one.n,
+                value=one.value,
+                half_width=own.half_width(one.n),
+                expected_half_width=own.half_width(one.n * growth),
+                more=more,
+            )
+        )
+    return Precision(
+        indicator=indicator.id,
+        name=indicator.name,
+        n=whole.n,
+        value=whole.value,
+        half_width=outlook.half_width(whole.n),
+        expected_n=round(whole.n * growth),
+        expected_half_width=outlook.half_width(whole.n * growth),
+        threshold=target.threshold if target else None,
+        outcome=verdict(whole, target.threshold, target.comparison, target.alpha).outcome if target else "",
+        needed=needed,
+        strata=tuple(strata),
+    )
+
+
+def _of_stratum(weighted: Weighted, indicator: Indicator, members: NDArray[np.bool_]) -> Estimate | None:
+    """The share within a stratum; None where there is nobody, or one area only."""
+    one = shares(weighted, indicator, where=members).get("")
+    return one if one is not None and one.df > 0 and one.se > 0 else None
+
+
+def _kish(weight: NDArray[np.float64]) -> float:
+    return float(weight.size * (weight @ weight) / weight.sum() ** 2)

@@ -1,0 +1,321 @@
+"""The office of a supervisor and a statistician: outcome rates, precision, who works on which case, what waits apart.
+
+A supervisor sees the cases of his or her communes, never their answers. What the sample says so far is for
+statisticians alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from sqlalchemy import Connection
+
+from survey.access.policy import may
+from survey.fieldwork.cases import Case
+from survey.fieldwork.dispositions import OUTCOMES
+from survey.fieldwork.progress import FORMULAS, Precision, Rates, Report
+from survey.problems import SurveyError
+from survey.storage import accounts, audit, cases, quarantine, responses
+from survey.storage.accounts import Account
+from survey.web import security
+from survey.web.field import actor, find_account, scope
+from survey.web.site import (
+    AnyRequest,
+    NotYours,
+    SignedIn,
+    Site,
+    check_form,
+    form_of,
+    goto,
+    language_of,
+    show,
+    site_of,
+)
+from survey.web.words import number, word
+
+PER_PAGE = 200
+
+
+class Oversight(Protocol):
+    """What `survey.oversight` works out for these pages."""
+
+    def rates(self, by: Any, communes: Sequence[str] | None = None) -> list[Rates]: ...
+    def precision(self) -> Report: ...
+
+
+def _signed(connection: Connection, site: Site, request: AnyRequest, action: Any) -> tuple[SignedIn, Account]:
+    signed, account = find_account(connection, site, request)
+    if not may(actor(account), action):
+        raise NotYours(security.ACCOUNT)
+    return signed, account
+
+
+def communes_of(account: Account) -> tuple[str, ...] | None:
+    """The communes that an account may look at; None for all."""
+    return account.communes if account.role == "supervisor" else None
+
+
+PAGES = {
+    "/office": "see_progress", "/office/rates": "see_progress", "/office/cases": "assign_any",
+    "/office/quarantine": "decide_quarantine", "/office/precision": "see_precision",
+}  # fmt: skip
+"""The pages of the office and what one must be allowed for each: the tabs show what the reader may open."""
+
+
+def frame(request: AnyRequest, signed: SignedIn, account: Account) -> dict[str, Any]:
+    """What the frame of every office page names."""
+    pages = [address for address, action in PAGES.items() if may(actor(account), action)]  # type: ignore[arg-type]
+    return {"pages": pages, "here": request.url.path, "csrf": signed.csrf}
+
+
+# --- outcome rates -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RateLine:
+    """One commune or official as drawn: cases, and for each rate the counted and the weighted share."""
+
+    name: str
+    cases: str
+    complete: str
+    shares: tuple[tuple[str, str], ...]
+
+
+@get("/office/rates")
+async def rates(request: AnyRequest) -> Response[str]:
+    """RR1-RR6, cooperation, refusal and contact by commune or official, each with its formula."""
+    site = site_of(request)
+    signed, account = await site.database.read(_signed, site, request, "see_progress")
+    by = "official" if request.query_params.get("by") == "official" else "commune"
+    found = await asyncio.to_thread(site.oversight.rates, by, communes_of(account))
+    language = language_of(request)
+    lines = [_rate_line(site, language, by, one) for one in found]
+    return show(
+        request,
+        "supervision/rates.html",
+        lines=lines,
+        by=by,
+        formulas=FORMULAS,
+        **frame(request, signed, account),
+    )
+
+
+def _rate_line(site: Site, language: str, by: str, one: Rates) -> RateLine:
+    area = site.areas.get(one.name) if by == "commune" else None
+    return RateLine(
+        name=(area.name if area else one.name) or word(language, "office.total"),
+        cases=number(language, one.cases),
+        complete=number(language, one.counts["I"]),
+        shares=tuple(
+            (_percent(language, one.plain[r]), _percent(language, one.weighted[r])) for r in FORMULAS
+        ),
+    )
+
+
+def _percent(language: str, share: float) -> str:
+    return "–" if math.isnan(share) else f"{number(language, round(100 * share, 1))} %"
+
+
+# --- precision -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PrecisionLine:
+    """One indicator as drawn: the widths, what would decide its target, and where."""
+
+    name: str
+    n: str
+    value: str
+    now: str
+    expected: str
+    target: str
+    outcome: str
+    more: str
+    strata: tuple[tuple[str, str, str, str, str], ...]
+
+
+@get("/office/precision")
+async def precision(request: AnyRequest) -> Response[str]:
+    """How wide each interval is now and will be, and how many interviews, where, would decide each target."""
+    site = site_of(request)
+    signed, account = await site.database.read(_signed, site, request, "see_precision")
+    language = language_of(request)
+    report, problem = None, ""
+    try:
+        report = await asyncio.to_thread(site.oversight.precision)
+    except SurveyError as error:
+        problem = error.message.get(language, "")
+    await site.database.write(audit.append, f"account:{account.name}", "look at precision", "survey")
+    lines = [_precision_line(language, one) for one in report.indicators] if report else []
+    head = word(language, "precision.head", complete=number(language, report.complete), cases=number(language, report.cases),
+                expected=number(language, report.expected)) if report else ""  # fmt: skip
+    return show(
+        request,
+        "supervision/precision.html",
+        lines=lines,
+        head=head,
+        problem=problem,
+        **frame(request, signed, account),
+    )
+
+
+def _precision_line(language: str, one: Precision) -> PrecisionLine:
+    def points(half: float) -> str:
+        return f"± {number(language, round(100 * half, 1))}"
+
+    more = ""
+    if one.threshold is not None:
+        if one.needed is None:
+            more = word(language, "precision.never")
+        elif one.needed <= one.n:
+            more = word(language, "precision.enough")
+        else:
+            more = word(language, "precision.more", n=number(language, one.needed - one.n))
+    return PrecisionLine(
+        name=one.name.get(language, one.indicator),
+        n=number(language, one.n),
+        value=_percent(language, one.value),
+        now=points(one.half_width),
+        expected=points(one.expected_half_width),
+        target="" if one.threshold is None else _percent(language, one.threshold),
+        outcome=word(language, "precision." + one.outcome.replace(" ", "_")) if one.outcome else "",
+        more=more,
+        strata=tuple(
+            (part.name, number(language, part.n), points(part.half_width), points(part.expected_half_width),
+             f"+ {number(language, part.more)}" if part.more else "")
+            for part in one.strata
+        ),
+    )  # fmt: skip
+
+
+# --- who works on which case ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CaseLine:
+    """One case as a supervisor sees it: where, who, how far, never what was said."""
+
+    id: str
+    commune: str
+    assignee: str
+    state: str
+    attempts: int
+    last: str
+
+
+def _cases(
+    connection: Connection, site: Site, request: AnyRequest
+) -> tuple[SignedIn, Account, list[Case], list[str]]:
+    signed, account = _signed(connection, site, request, "see_progress")
+    communes = communes_of(account)
+    asked = request.query_params
+    found = cases.page(
+        connection, communes=communes, commune=asked.get("commune", ""), assignee=asked.get("official"),
+        after=asked.get("after", ""), limit=PER_PAGE + 1,
+    )  # fmt: skip
+    officials = [
+        one.name for one in accounts.every(connection) if one.role == "official" and one.disabled_at is None
+    ]
+    return signed, account, found, officials
+
+
+@get("/office/cases")
+async def case_list(request: AnyRequest) -> Response[str]:
+    """Cases by commune and official, to be handed over."""
+    site = site_of(request)
+    signed, account, found, officials = await site.database.read(_cases, site, request)
+    if not may(actor(account), "assign_any"):
+        raise NotYours(security.ACCOUNT)
+    language = language_of(request)
+    lines = [
+        CaseLine(
+            case.id, area.name if (area := site.areas.get(case.unit.commune)) else case.unit.commune, case.assignee,
+            word(language, f"state.{case.state}"), case.attempts,
+            OUTCOMES[case.last_outcome].label.get(language, "") if case.last_outcome else "",
+        )
+        for case in found[:PER_PAGE]
+    ]  # fmt: skip
+    communes = sorted(communes_of(account) or site.areas)
+    return show(
+        request, "supervision/cases.html", lines=lines, officials=officials, commune=request.query_params.get("commune", ""),
+        communes=[(code, site.areas[code].name) for code in communes if code in site.areas],
+        after=found[PER_PAGE - 1].id if len(found) > PER_PAGE else "", **frame(request, signed, account),
+    )  # fmt: skip
+
+
+@post("/office/assign", status_code=200)
+async def assign(request: AnyRequest) -> Response[str]:
+    """Hand the ticked cases over; every one is in the audit log."""
+    site = site_of(request)
+    form = await form_of(request)
+    signed, account = await site.database.read(_signed, site, request, "assign_any")
+    check_form(site, request, signed, form)
+    chosen, official = form.get("case", []), next(iter(form.get("official", ())), "")
+    await site.database.write(_assign, account, chosen, official)
+    commune = next(iter(form.get("commune", ())), "")
+    return goto("/office/cases" + (f"?commune={commune}" if commune.isalnum() else ""))
+
+
+def _assign(connection: Connection, account: Account, chosen: Sequence[str], official: str) -> None:
+    known = accounts.find(connection, official) if official else None
+    if official and (known is None or known.role != "official" or known.disabled_at is not None):
+        raise NotYours("case")
+    for case in cases.several(connection, chosen):
+        if not may(actor(account), "assign", scope(case)):
+            raise NotYours("case")
+        cases.reassign(connection, case.id, official)
+        audit.append(connection, f"account:{account.name}", "assign", f"case:{case.id}", {"to": official})
+
+
+# --- what waits apart ----------------------------------------------------------------------------------------------
+
+
+def _waiting(connection: Connection, site: Site, request: AnyRequest) -> tuple[SignedIn, Account, Any]:
+    signed, account = _signed(connection, site, request, "decide_quarantine")
+    return signed, account, quarantine.waiting(connection, communes_of(account))
+
+
+@get("/office/quarantine")
+async def waiting(request: AnyRequest) -> Response[str]:
+    """What phones sent and could not simply be taken in, with the reason; nothing of it is lost."""
+    from survey.fieldwork.reception import REASONS
+
+    site = site_of(request)
+    signed, account, found = await site.database.read(_waiting, site, request)
+    language = language_of(request)
+    reasons: Mapping[str, Mapping[str, str]] = REASONS  # type: ignore[assignment]
+    lines = [
+        (one.hash, one.case, one.author, word(language, f"quarantine.{one.kind}"),
+         reasons.get(one.reason, {}).get(language, one.reason))
+        for one in found
+    ]  # fmt: skip
+    return show(request, "supervision/quarantine.html", lines=lines, **frame(request, signed, account))
+
+
+@post("/office/quarantine/{digest:str}", status_code=200)
+async def settle(request: AnyRequest, digest: FromPath[str]) -> Response[str]:
+    """Note what was decided about one thing that waits apart; it stays kept."""
+    site = site_of(request)
+    form = await form_of(request)
+    signed, account, found = await site.database.read(_waiting, site, request)
+    check_form(site, request, signed, form)
+    said = next(iter(form.get("decision", ())), "").strip()
+    if digest not in {one.hash for one in found}:
+        raise NotYours("case")
+    if said:
+        await site.database.write(_settle, account.name, digest, said[:500])
+    return goto("/office/quarantine")
+
+
+def _settle(connection: Connection, name: str, digest: str, said: str) -> None:
+    responses.resolve(connection, digest, f"{name}: {said}")
+    audit.append(connection, f"account:{name}", "settle quarantine", f"quarantine:{digest}")
+
+
+HANDLERS = (rates, precision, case_list, assign, waiting, settle)

@@ -1,0 +1,121 @@
+"""A supervisor hands cases over and settles what waits apart, within the own communes; precision is for statisticians."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from litestar.testing import TestClient
+
+from survey.app import create_app
+from survey.settings import Settings
+from survey.storage import accounts, audit, cases, quarantine
+from survey.storage.database import Database
+from survey.storage.quarantine import Misfit
+from tests.village import FOLDER, Village
+
+PASSWORD = "mot-mat-khau-dai-2027"
+
+
+@pytest.fixture(scope="module")
+def village() -> Village:
+    return Village(640, seed=5)
+
+
+@pytest.fixture
+def database(tmp_path: Path, village: Village) -> Iterator[Database]:
+    with village.fill(f"sqlite:///{tmp_path / 'survey.sqlite'}") as opened:
+        with opened.writing() as connection:
+            communes = sorted({case.unit.commune for case in cases.every(connection)})
+            password = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+            for name, role in (
+                ("giamsat", "supervisor"),
+                ("an", "official"),
+                ("binh", "official"),
+                ("tk", "statistician"),
+            ):
+                accounts.create(
+                    connection, name, role, password, communes[:2] if role == "supervisor" else ()
+                )
+        yield opened
+
+
+@pytest.fixture
+def client(database: Database) -> Iterator[TestClient[Any]]:
+    settings = Settings(folder=FOLDER, database=str(database.engine.url))
+    with TestClient(create_app(settings, database), base_url="http://127.0.0.1") as made:
+        yield made
+
+
+def _sign_in(client: TestClient[Any], name: str) -> str:
+    page = client.post("/office/sign-in", data={"name": name, "password": PASSWORD})
+    found = re.search(r'name="csrf" value="(\w+)"', page.text)
+    assert found, page.url
+    return found[1]
+
+
+def test_rates_are_of_the_supervisors_communes_and_show_their_formula(
+    client: TestClient[Any], database: Database
+) -> None:
+    _sign_in(client, "giamsat")
+    page = client.get("/office/rates?lang=en").text
+    assert "I / (I + P + R + NC + O + UH + UO)" in page
+    with database.reading() as connection:
+        own = accounts.find(connection, "giamsat").communes  # type: ignore[union-attr]
+        count = sum(case.unit.commune in own for case in cases.every(connection))
+    assert re.search(rf"Total</th><td>{count}</td>", page)
+    assert page.count('<th scope="row">') == 1 + len(own)
+
+
+def test_cases_are_handed_over_only_in_the_own_communes(client: TestClient[Any], database: Database) -> None:
+    csrf = _sign_in(client, "giamsat")
+    with database.reading() as connection:
+        own = accounts.find(connection, "giamsat").communes  # type: ignore[union-attr]
+        mine = next(case.id for case in cases.every(connection) if case.unit.commune in own)
+        foreign = next(case.id for case in cases.every(connection) if case.unit.commune not in own)
+    page = client.get("/office/cases").text
+    assert mine in page
+    assert foreign not in page
+    client.post("/office/assign", data={"csrf": csrf, "case": mine, "official": "binh"})
+    refused = client.post("/office/assign", data={"csrf": csrf, "case": foreign, "official": "binh"})
+    assert refused.status_code == 404
+    assert (
+        client.post("/office/assign", data={"csrf": csrf, "case": mine, "official": "tk"}).status_code == 404
+    )
+    with database.reading() as connection:
+        assert cases.existing(connection, mine).assignee == "binh"
+        assert cases.existing(connection, foreign).assignee != "binh"
+
+
+def test_what_waits_apart_is_settled_with_words_and_stays(
+    client: TestClient[Any], database: Database
+) -> None:
+    with database.writing() as connection:
+        misfit = Misfit(hash="h1", kind="events", event="e", response="", case="", author="an", device="d",
+                        reason="unknown_case", document="{}")  # fmt: skip
+        quarantine.keep(connection, [misfit])
+    csrf = _sign_in(client, "giamsat")
+    assert "unknown_case" not in client.get("/office/quarantine").text, "a reason is said in words"
+    assert client.post("/office/quarantine/none", data={"csrf": csrf, "decision": "x"}).status_code == 404
+    client.post("/office/quarantine/h1", data={"csrf": csrf, "decision": "Máy tập huấn, bỏ qua"})
+    assert "Không có gì chờ xử lý" in client.get("/office/quarantine").text
+    with database.reading() as connection:
+        assert quarantine.known(connection, ["h1"])
+        assert not list(audit.verify(connection))
+
+
+def test_precision_is_for_statisticians_and_leaves_a_trace(
+    client: TestClient[Any], database: Database
+) -> None:
+    _sign_in(client, "giamsat")
+    assert "/office/precision" not in client.get("/office").text
+    assert client.get("/office/precision").url.path == "/office/sign-in"
+    _sign_in(client, "tk")
+    page = client.get("/office/precision?lang=en").text
+    assert "households are complete" in page
+    assert re.search(r"± \d", page)
+    assert client.get("/office/quarantine").url.path == "/office/sign-in"
