@@ -152,9 +152,10 @@ class _Reader:
 
     def _unexpected(self, wanted: str = "") -> ConditionError:
         _, text, at = self._token()
-        found, gap = (f"“{text}”", f"“{text}”") if text else ("the end", "hết biểu thức")
         hope, want = (f", expected “{wanted}”", f", cần “{wanted}”") if wanted else ("", "")
-        return ConditionError(f"unexpected {found}{hope}", f"gặp {gap} không đúng chỗ{want}", at)
+        if not text:
+            return ConditionError(f"the expression breaks off{hope}", f"biểu thức còn dở{want}", at)
+        return ConditionError(f"unexpected “{text}”{hope}", f"gặp “{text}” không đúng chỗ{want}", at)
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str, int]]:

@@ -23,6 +23,7 @@ from survey.questionnaire.conditions import (
 from survey.questionnaire.index import Names
 from survey.questionnaire.model import Choice, Page, Question, Questionnaire, Section
 from survey.questionnaire.reach import never
+from survey.questionnaire.remedies import REMEDIES
 from survey.questionnaire.values import Type
 
 Path = tuple[str | int, ...]
@@ -71,10 +72,10 @@ class _Review:
     def _say(
         self, code: str, path: Path, vi: str, en: str, do: Text | None = None, severity: str = "error"
     ) -> None:
-        where = self.document.where(path)
-        self.found.append(
-            Finding(code=code, where=where, message={"vi": vi, "en": en}, remedy=do or {}, severity=severity)
-        )
+        found = Finding(code=code, where=self.document.where(path), message={"vi": vi, "en": en},
+                        remedy=do or REMEDIES.get(code, {}), severity=severity)  # fmt: skip
+        if found not in self.found:  # the words of several languages may be wrong alike
+            self.found.append(found)
 
     def _pages(self) -> Iterator[tuple[Path, Section, Page]]:
         for s, section in enumerate(self.questionnaire.sections):
@@ -89,14 +90,22 @@ class _Review:
     # names
 
     def _names(self) -> None:
-        kinds: dict[str, list[tuple[str, Path]]] = {
-            "section": [(s.id, ("sections", i, "id")) for i, s in enumerate(self.questionnaire.sections)],
-            "page": [(page.id, (*path, "id")) for path, _, page in self._pages()],
-            "question": [(question.id, (*path, "id")) for path, _, question in self._questions()],
-            "roster": [(r.id, ("rosters", i, "id")) for i, r in enumerate(self.questionnaire.rosters)],
-            "draw": [(d.id, ("draws", i, "id")) for i, d in enumerate(self.questionnaire.draws)],
+        kinds: dict[tuple[str, str], list[tuple[str, Path]]] = {
+            ("section", "phần"): [
+                (s.id, ("sections", i, "id")) for i, s in enumerate(self.questionnaire.sections)
+            ],
+            ("page", "trang"): [(page.id, (*path, "id")) for path, _, page in self._pages()],
+            ("question", "câu hỏi"): [
+                (question.id, (*path, "id")) for path, _, question in self._questions()
+            ],
+            ("roster", "danh sách"): [
+                (r.id, ("rosters", i, "id")) for i, r in enumerate(self.questionnaire.rosters)
+            ],
+            ("draw", "lượt chọn"): [
+                (d.id, ("draws", i, "id")) for i, d in enumerate(self.questionnaire.draws)
+            ],
         }
-        for kind, listed in kinds.items():
+        for (kind, loai), listed in kinds.items():
             seen: set[str] = set()
             for name, path in listed:
                 if not _ID.fullmatch(name):
@@ -108,7 +117,7 @@ class _Review:
                     )
                 if name.lower() in seen:  # columns of tables do not tell capitals apart
                     self._say(
-                        "twice", path, f"mã {kind} “{name}” bị trùng", f"the {kind} id “{name}” stands twice"
+                        "twice", path, f"mã {loai} “{name}” bị trùng", f"the {kind} id “{name}” stands twice"
                     )
                 seen.add(name.lower())
         lists = [(("choices", name), choices) for name, choices in self.questionnaire.choices.items()]
@@ -119,13 +128,20 @@ class _Review:
     def _codes(self, where: Path, choices: tuple[Choice, ...]) -> None:
         seen: set[str] = set()
         for number, choice in enumerate(choices):
-            if choice.code in seen or not _CODE.fullmatch(choice.code) or choice.code in _RESERVED:
+            code, path = choice.code, (*where, number, "code")
+            if code in seen:
                 self._say(
-                    "bad_code",
-                    (*where, number, "code"),
-                    f"mã lựa chọn “{choice.code}” bị trùng hoặc có ký tự không dùng được",
-                    f"the option code “{choice.code}” stands twice or has characters that cannot be used",
+                    "code_twice",
+                    path,
+                    f"mã lựa chọn “{code}” bị trùng",
+                    f"the option code “{code}” stands twice",
                 )
+            elif code in _RESERVED:
+                self._say("bad_code", path, f"mã “{code}” dành cho “Không biết”, “Không muốn trả lời”",
+                          f"the code “{code}” is kept for “Don't know” and “Prefer not to say”")  # fmt: skip
+            elif not _CODE.fullmatch(code):
+                self._say("bad_code", path, f"mã lựa chọn “{code}” có ký tự không dùng được",
+                          f"the option code “{code}” has characters that cannot be used")  # fmt: skip
             seen.add(choice.code)
 
     # texts in every language
@@ -219,8 +235,31 @@ class _Review:
                     f"không có câu hỏi “{roster.name}”",
                     f"there is no question “{roster.name}”",
                 )
+        self._rosters()
         for path, _, question in self._questions():
             self._kind(path, question)
+
+    def _rosters(self) -> None:
+        """Rosters are two deep at most; a list within another stands at the rows that hold it."""
+        held = self.known.within
+        for number, roster in enumerate(self.questionnaire.rosters):
+            above, where = roster.within, ("rosters", number, "within")
+            if above and above not in held:
+                self._say(
+                    "unknown_name", where, f"không có danh sách “{above}”", f"there is no roster “{above}”"
+                )
+            elif above == roster.id:
+                self._say("roster_within", where, f"danh sách “{above}” nằm trong chính nó", f"the roster “{above}” is within itself")  # fmt: skip
+            elif above and held[above]:
+                self._say("roster_within", where, f"“{roster.id}” nằm sâu quá hai bậc danh sách", f"“{roster.id}” is more than two rosters deep")  # fmt: skip
+        for path, _, page in self._pages():
+            listed = self.known.rosters.get(page.roster or "") if page.kind == "list" else None
+            if listed and (listed.within or None) != page.each:
+                self._say("roster_each", path, f"danh sách “{listed.id}” phải đứng ở danh sách chứa nó",
+                          f"the list of “{listed.id}” must stand at the roster that holds it")  # fmt: skip
+            if listed and listed.count is not None:
+                self._say("roster_counted", path, f"số dòng của “{listed.id}” do count: tính, không ai kê khai",
+                          f"count: says how many rows “{listed.id}” has, so nobody lists them")  # fmt: skip
 
     def _kind(self, path: Path, question: Question) -> None:
         chooses = question.kind in ("select_one", "select_many", "rank")
@@ -238,6 +277,12 @@ class _Review:
                 f"câu {question.id}: loại {question.kind} {'cần' if chooses else 'không dùng'} choices",
                 f"question {question.id}: kind {question.kind} {'needs' if chooses else 'takes no'} choices",
             )
+        if (
+            question.minimum is not None
+            and question.maximum is not None
+            and question.minimum > question.maximum
+        ):
+            self._say("limits", (*path, "minimum"), f"câu {question.id}: minimum lớn hơn maximum", f"question {question.id}: minimum is above maximum")  # fmt: skip
         if question.rows is not None and question.rows not in self.known.rosters:
             self._say("unknown_name", (*path, "rows"), f"không có danh sách “{question.rows}”", f"there is no roster “{question.rows}”")  # fmt: skip
         if (question.kind == "preload") != bool(question.column):

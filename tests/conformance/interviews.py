@@ -5,6 +5,7 @@ Each step gives a scenario (see scenarios.py): the response as it stands, and th
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -37,7 +38,8 @@ NONSENSE = [
 def scenarios(questionnaire: Questionnaire, seed: int, length: int) -> Iterator[dict[str, Any]]:
     """`length` moments of one interview, each with the form of one page of its path."""
     chance = random.Random(seed)
-    response = Response(id=f"r{seed}", language="vi", today="2026-03-01")
+    known = routing.preloaded(questionnaire, {"urban_rural": chance.choice(["urban", "rural"])})
+    response = Response(id=f"r{seed}", language="vi", today="2026-03-01", answers=known)
     for number in range(length):
         response = _listed(chance, questionnaire, response)
         steps = routing.path(questionnaire, response)
@@ -90,7 +92,9 @@ def form_of(
         if chance.random() < 0.1:
             form[question.id] = [chance.choice(NONSENSE)]
             continue
-        form[question.id] = _said(chance, questionnaire, response, step, question)
+        form[question.id] = said = _said(chance, questionnaire, response, step, question)
+        if question.kind == "rank":
+            form |= {f"{question.id}.rank.{code}": [str(place)] for place, code in enumerate(said, 1)}
         for choice in index(questionnaire).choices(question):
             if choice.specify and chance.random() < 0.8:
                 form[f"{question.id}.{choice.code}"] = ["một điều khác"]
@@ -106,7 +110,8 @@ def _said(
         case "select_one" | "select_many" | "rank":
             offered = [one.code for one in routing.walk(questionnaire, response).choices(question, step.row)]
             most = 1 if question.kind == "select_one" else len(offered)
-            chosen = chance.sample(offered, chance.randint(1, most)) if offered else []
+            least = len(offered) if question.kind == "rank" and chance.random() < 0.9 else 1
+            chosen = chance.sample(offered, chance.randint(least, most)) if offered else []
             return [*chosen, *(["-dk"] if chance.random() < 0.1 else [])]
         case "integer" | "decimal":
             low, high = int(question.minimum or 0), int(question.maximum or 100)
@@ -117,6 +122,10 @@ def _said(
             return [f"20{chance.randrange(10, 27)}-0{chance.randrange(1, 10)}-1{chance.randrange(10)}"]
         case "acknowledge":
             return ["1"]
+        case "location":
+            return [chance.choice(["20.94 106.33", "20,94;106.33", "-91 0", "20.9409, 106.3330 5 10"])]
+        case "photo":
+            return [hashlib.sha256(question.id.encode()).hexdigest()]
         case _:
             return [chance.choice(["Tư", "Bà Sáu", "a b", "x"])]
 

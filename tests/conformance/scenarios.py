@@ -124,12 +124,16 @@ def plain(answer: Answer) -> JSON:
 
 def in_javascript(questionnaire: Questionnaire, scenarios: Sequence[JSON]) -> list[JSON]:
     """What the phone makes of them."""
+    return run.ask("answerScenarios", for_phone(questionnaire, scenarios))
+
+
+def for_phone(questionnaire: Questionnaire, scenarios: Sequence[JSON]) -> list[JSON]:
+    """What the phone needs of them: the questionnaire as it is published, the response, the forms."""
     form = published(questionnaire, "vi")
-    asked = [
+    return [
         {"published": form, "response": as_phone(response_of(one)), "forms": one.get("forms", [])}
         for one in scenarios
     ]
-    return run.ask("answerScenarios", asked)
 
 
 def as_phone(response: Response) -> Mapping[str, JSON]:

@@ -12,6 +12,7 @@ from survey.questionnaire.response import Event, fold
 from tests.conformance import interviews, programs, run, scenarios
 
 FOLDER = Path(__file__).parents[2] / "questionnaires" / "haiduong-digital-society"
+CORPUS = sorted((Path(__file__).parents[1] / "questionnaire" / "corpus" / "valid").glob("*.yaml"))
 pytestmark = pytest.mark.usefixtures("javascript")
 
 
@@ -27,6 +28,23 @@ def test_random_interviews_go_the_same_way_on_both() -> None:
     assert list(scenarios.differences(moments, server, phone)) == []
     assert any(one["next"] is None for one in server), "some interview must come to its end"
     assert any(form and form["findings"] for one in server for form in one["forms"])
+
+
+def test_every_kind_of_question_goes_the_same_way_on_both() -> None:
+    moments, server, asked = [], [], []
+    for path in CORPUS:
+        form = questionnaire_at(path)
+        some = [one for seed in (1, 2) for one in interviews.scenarios(form, seed, 14)]
+        moments += some
+        server += [scenarios.in_python(form, one) for one in some]
+        asked += scenarios.for_phone(form, some)
+    assert list(scenarios.differences(moments, server, run.ask("answerScenarios", asked))) == []
+    ended = {
+        one["name"].split(",")[0] for one, found in zip(moments, server, strict=True) if found["next"] is None
+    }
+    assert {path.stem for path in CORPUS} - ended == set(), (
+        "every interview must come to its end at least once"
+    )
 
 
 def test_events_fold_to_the_same_response() -> None:
