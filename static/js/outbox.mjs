@@ -143,9 +143,9 @@ export async function openOutbox(name, {
       const store = transaction.objectStore('receipts');
       for (const id of await done(store.index('group').getAllKeys(group))) store.delete(id);
     }),
-    /** Forget everything on this device; refused while something is unsent. */
-    async destroy() {
-      if (await read('unsent', (store) => store.count())) return false;
+    /** Forget everything on this device; refused while something is unsent, unless the person knows. */
+    async destroy(known = false) {
+      if (!known && await read('unsent', (store) => store.count())) return false;
       kept.close();
       await done(indexedDB.deleteDatabase(name));
       return true;
@@ -214,7 +214,7 @@ export function keepSending(outbox, tell) {
     const told = await outbox.send().catch(() => ({ state: 'offline', sent: 0, left: -1, receipts: [] }));
     pause = told.left && !told.sent ? Math.min(pause * 1.6, 60_000) : 4000;
     if (told.left) timer = setTimeout(attempt, pause);
-    tell(told);
+    await tell(told);
   }
   addEventListener('online', attempt);
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && attempt());

@@ -5,11 +5,15 @@ export const place = (page, row) => (row ? `${page}@${row}` : page);
 /** Which variable of which row. */
 export const key = (question, row) => (row ? `${question}@${row}` : question);
 
-/** The response after these events, in the order they were appended; a repeated id counts once. */
-export function fold(id, events) {
+/**
+ * The response after these events, in the order they were appended; a repeated id counts once. `start` is a response
+ * they go on from, as the server wrote it out (survey/questionnaire/published.py).
+ */
+export function fold(id, events, start = {}) {
   const found = {
-    id, answers: {}, rows: {}, locked: new Set(), drawn: {}, eligible: {}, done: new Set(), submitted: false,
-    language: '', version: '', today: '', mode: 'self',
+    id, answers: { ...start.answers }, rows: { ...start.rows }, locked: new Set(start.locked), drawn: { ...start.drawn },
+    eligible: { ...start.eligible }, done: new Set(start.done), submitted: Boolean(start.submitted),
+    language: start.language ?? '', version: start.version ?? '', today: start.today ?? '', mode: start.mode ?? 'self',
   };
   const seen = new Set();
   for (const one of events) {

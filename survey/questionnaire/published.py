@@ -10,17 +10,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from survey.questionnaire import conditions
 from survey.questionnaire.checks import SAID
 from survey.questionnaire.conditions import Node, Scope
 from survey.questionnaire.index import Index, index
 from survey.questionnaire.model import Check, Choice, Page, Question, Questionnaire, Section
+from survey.questionnaire.response import Response
 from survey.questionnaire.values import Type
 
 
 def published(questionnaire: Questionnaire, language: str) -> dict[str, Any]:
     """Plain values for JSON; what is at its default is left out."""
     return _Published(index(questionnaire), language).all()
+
+
+def written(response: Response) -> dict[str, Any]:
+    """A response as `fold` of static/js/response.mjs goes on from it: answers by key, sets as sorted lists."""
+    return _given(
+        answers={str(key): msgspec.to_builtins(answer) for key, answer in response.answers.items()},
+        rows={roster: list(rows) for roster, rows in response.rows.items()},
+        locked=sorted(response.locked),
+        drawn=dict(response.drawn),
+        eligible=dict(response.eligible),
+        done=sorted(response.done),
+        submitted=response.submitted,
+        language=response.language,
+        version=response.version,
+        today=response.today,
+        mode=response.mode,
+    )
 
 
 class _Published:
@@ -133,7 +153,7 @@ def _given(**values: Any) -> dict[str, Any]:
     return {
         name: value
         for name, value in values.items()
-        if value is not None and value not in ("", False, [], {})
+        if value is not None and value is not False and value not in ("", [], {})  # 0 is a fact
     }
 
 

@@ -18,6 +18,8 @@ from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
+from survey.web.modules import bundle
+
 if TYPE_CHECKING:
     from survey.web.site import Site
 
@@ -26,6 +28,8 @@ AnyRequest = Request[Any, Any, Any]
 FOLDER = Path(__file__).parents[2] / "static"
 if not FOLDER.is_dir():  # installed as a wheel
     FOLDER = Path(__file__).parents[1] / "_static"
+BUNDLES = ("household",)
+"""Modules served as one script with all they import, as `js/<name>.js`."""
 SOUNDS = (".mp3", ".m4a", ".ogg", ".opus", ".wav")
 _KINDS = {
     ".mjs": "text/javascript",
@@ -36,7 +40,7 @@ _KINDS = {
 
 
 class Assets:
-    """The style and script of this installation, read once: they are small."""
+    """The style and script of this installation, read once: they are small. BUNDLES are made of modules on the way."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._files = {
@@ -44,6 +48,11 @@ class Assets:
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
+        modules = {
+            path.name: path.read_text(encoding="utf-8") for path in sorted((folder / "js").glob("*.mjs"))
+        }
+        for entry in BUNDLES:
+            self._files[f"js/{entry}.js"] = bundle(modules, f"{entry}.mjs").encode()
 
     @cached_property
     def version(self) -> str:

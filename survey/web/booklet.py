@@ -20,6 +20,7 @@ from survey.questionnaire import response as answered
 from survey.questionnaire.codebook import MISSING
 from survey.questionnaire.index import index
 from survey.questionnaire.model import Choice, Page, Question, Questionnaire, Section
+from survey.questionnaire.published import published
 from survey.questionnaire.routing import Step
 from survey.web.interview import (
     Interview,
@@ -111,6 +112,11 @@ def booklet(site: Site, questionnaire: Questionnaire, version: str, language: st
             "booklet.html",
             language,
             pages=list(blank_pages(questionnaire, language, mode)),
+            rules=published(questionnaire, language),
+            titles={
+                one.id: one.title.get(language) or next(iter(one.title.values()))
+                for one in questionnaire.sections
+            },
             words={key: word(language, key) for key in WORDS},
             missing={reason: said[language] for reason, said in MISSING.items()},
         ).encode()

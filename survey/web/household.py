@@ -10,7 +10,9 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from litestar import Response, get, post
+from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from sqlalchemy import Connection
 
@@ -20,12 +22,14 @@ from survey.questionnaire import response as answered
 from survey.questionnaire import routing
 from survey.questionnaire.index import index
 from survey.questionnaire.model import Questionnaire
-from survey.questionnaire.response import Event, fold
+from survey.questionnaire.published import written
+from survey.questionnaire.response import Event, fold, place
 from survey.questionnaire.routing import Step
 from survey.storage import cases, codes, responses
 from survey.storage.responses import ResponseRecord
 from survey.web import forms, ids, photos, security
 from survey.web import interview as pages
+from survey.web.booklet import booklet
 from survey.web.entry import own_record
 from survey.web.interview import Interview
 from survey.web.site import (
@@ -40,11 +44,13 @@ from survey.web.site import (
     goto,
     language_of,
     message,
+    render,
     show,
     site_of,
+    then,
 )
 from survey.web.steps import ask_remove_page, check_page, read_page, remove_page, save_page
-from survey.web.words import long_date
+from survey.web.words import LANGUAGES, long_date, word
 
 BASE = "/survey"
 
@@ -163,6 +169,67 @@ async def _with_form(request: AnyRequest) -> tuple[Here, dict[str, list[str]]]:
     return here, form
 
 
+SENDING = (
+    "sending", "saved", "offline", "here", "unrecognised", "signed-out", "busy", "unsent", "enter",
+)  # fmt: skip
+
+
+def told(site: Site, language: str) -> dict[str, Any]:
+    """What static/js/household.mjs needs on every page: its own words, and the files to keep for later."""
+    return {
+        "words": {key: word(language, f"sending.{key}") for key in SENDING},
+        "shell": f"/shell/{language}",
+        "files": [site.assets.url(name) for name in ("app.css", "js/household.js")],
+    }
+
+
+def here_told(here: Here) -> dict[str, Any]:
+    """The interview as the phone goes on with it. Whoever must not see earlier answers has none sent: that part goes
+    page by page."""
+    interview, language = here.interview, here.interview.language
+    facts = told(here.site, language) | {"over": here.over, "base": BASE, "csrf": here.signed.csrf}
+    if here.signed.session.data.get("sealed"):
+        return facts
+    shut = {place(page, row) for page, row in interview.hidden}
+    start = written(open_to(interview))
+    return facts | {
+        "response": here.record.id,
+        "author": interview.author,
+        "mode": interview.mode,
+        "language": language,
+        "number": here.case.unit.respondent_draw,
+        "hidden": sorted(shut),
+        "start": start,
+        "booklet": booklet(here.site, interview.questionnaire, here.record.version, language, "self").url,
+    }
+
+
+def open_to(interview: Interview) -> answered.Response:
+    """The response without what the hidden pages hold."""
+    closed = {
+        (question.id, step.row)
+        for step in routing.path(interview.questionnaire, interview.response)
+        if (step.page.id, step.row) in interview.hidden and step.page.kind != "list"
+        for question in step.page.questions
+    }
+    kept = {
+        key: answer
+        for key, answer in interview.response.answers.items()
+        if (key.question.split(".")[0], key.row) not in closed
+    }
+    return msgspec.structs.replace(interview.response, answers=kept)
+
+
+@get("/shell/{language:str}", sync_to_thread=False)
+def shell(request: AnyRequest, language: FromPath[str]) -> Response[str]:
+    """An empty page that a phone shows when it has no network; its script fills it from what is kept there."""
+    if language not in LANGUAGES:
+        raise NotFoundException
+    site = site_of(request)
+    page = render(site, "shell.html", language, failed=False, other_language="", here=told(site, language))
+    return Response(page, media_type="text/html")
+
+
 def _page(request: AnyRequest, here: Here, view: pages.PageView, status: int = 200) -> Response[str]:
     return show(
         request,
@@ -172,6 +239,7 @@ def _page(request: AnyRequest, here: Here, view: pages.PageView, status: int = 2
         private="" if here.member or not members_alone(here.interview) else f"{BASE}/private",
         csrf=here.signed.csrf,
         stop="/stop",
+        here=here_told(here),
     )
 
 
@@ -212,7 +280,7 @@ async def save(request: AnyRequest, page: FromPath[str], row: FromPath[str] = ""
     """Keep one page, then show the next; or show it again with everything that is wrong."""
     here, form = await _with_form(request)
     if here.over:
-        return goto(f"{BASE}/receipt")
+        return then(request, f"{BASE}/receipt")
     form |= await photos.of_response(request, here.site, here.record.id)
     change = request.query_params.get("change") == "1"
     answer = save_page(here.interview, here.case.unit.respondent_draw, page, row, form, change)
@@ -235,11 +303,13 @@ async def _kept(
     request: AnyRequest, here: Here, answer: tuple[tuple[Event, ...], str] | pages.PageView
 ) -> Response[str]:
     if isinstance(answer, pages.PageView):
-        return _page(request, here, answer, 422)
+        return (
+            Response({"again": True}, status_code=422) if by_script(request) else _page(request, here, answer)
+        )
     events, url = answer
     if events:
         await here.site.database.write(responses.append, events)
-    return Response({"next": url}) if by_script(request) else goto(url)
+    return then(request, url)
 
 
 @get(BASE + "/check")
@@ -248,20 +318,20 @@ async def check(request: AnyRequest) -> Response[str]:
     here = await here_of(request)
     if here.over:
         return goto(f"{BASE}/receipt")
-    return check_page(request, here.interview, here.signed, "/stop")
+    return check_page(request, here.interview, here.signed, "/stop", here=here_told(here))
 
 
 @post(BASE + "/submit", status_code=200)
 async def submit(request: AnyRequest) -> Response[str]:
     here, form = await _with_form(request)
     if here.over:
-        return goto(f"{BASE}/receipt")
+        return then(request, f"{BASE}/receipt")
     if (left := here.interview.next_url()) != f"{BASE}/check":
-        return goto(left)
+        return then(request, left)
     if here.waiting:
-        return goto(f"{BASE}/receipt")
+        return then(request, f"{BASE}/receipt")
     await here.site.database.write(responses.append, (forms.submit(here.interview, form),))
-    return goto(f"{BASE}/receipt")
+    return then(request, f"{BASE}/receipt")
 
 
 @get(BASE + "/receipt")
@@ -284,6 +354,7 @@ async def receipt(request: AnyRequest) -> Response[str]:
         stop="/stop",
         csrf=here.signed.csrf,
         form=ids.new_form_id(),
+        here=here_told(here),
     )
 
 
@@ -293,8 +364,8 @@ async def reopen(request: AnyRequest) -> Response[str]:
     here, form = await _with_form(request)
     if here.record.submitted and not here.site.closed and not here.by_visit:
         await here.site.database.write(responses.append, (forms.reopen(here.interview, form),))
-        return goto(f"{BASE}/check")
-    return goto(f"{BASE}/receipt")
+        return then(request, f"{BASE}/check")
+    return then(request, f"{BASE}/receipt")
 
 
-HANDLERS = (resume, read, photo, save, ask_remove, remove, check, submit, receipt, reopen)
+HANDLERS = (shell, resume, read, photo, save, ask_remove, remove, check, submit, receipt, reopen)

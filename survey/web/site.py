@@ -60,7 +60,11 @@ class Site:
             auto_reload=False,
         )
         self.sounds = sounds(self.settings.folder)
-        self.templates.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": True}
+        self.templates.policies["json.dumps_kwargs"] = {
+            "ensure_ascii": False,
+            "sort_keys": True,
+            "separators": (",", ":"),
+        }
         self.templates.globals |= {"asset": self.assets.url, "sounds": self.sounds}
         self._questionnaires[self.survey.version] = self.survey.questionnaire
 
@@ -146,6 +150,11 @@ def by_script(request: AnyRequest) -> bool:
 def goto(url: str, cookies: tuple[Cookie, ...] = ()) -> Redirect:
     """See other: the browser fetches the next page, so that reloading it sends nothing again."""
     return Redirect(url, status_code=303, cookies=list(cookies))
+
+
+def then(request: AnyRequest, url: str) -> Response[Any]:
+    """Where to go on after a form: a page for a browser, the address for a script."""
+    return Response({"next": url}) if by_script(request) else goto(url)
 
 
 def message(request: AnyRequest, kind: str, status: int, home: str = "/") -> Page:

@@ -115,7 +115,10 @@ def remove_page(interview: Interview, page: str, row: str, form: pages.Form) -> 
     return (forms.remove_row(interview, step, form),), interview.list_url(step)
 
 
-def check_page(request: AnyRequest, interview: Interview, signed: SignedIn, stop: str) -> Response[str]:
+def check_page(
+    request: AnyRequest, interview: Interview, signed: SignedIn, stop: str, **facts: object
+) -> Response[str]:
+    """The summary; `facts` are what its script is told, if it has one."""
     if (left := interview.next_url()) != f"{interview.base}/check":
         return goto(left)
     return show(
@@ -127,4 +130,5 @@ def check_page(request: AnyRequest, interview: Interview, signed: SignedIn, stop
         stop=stop,
         csrf=signed.csrf,
         form=ids.new_form_id(),
+        **facts,
     )
