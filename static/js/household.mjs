@@ -84,7 +84,7 @@ function again(form, state) {
     clearTimeout(timer);
     if (form.isConnected) post(form);
   };
-  const timer = setTimeout(retry, 5000);
+  const timer = setTimeout(retry, 3000);
   addEventListener('online', retry);
 }
 

@@ -21,6 +21,7 @@ import { hex, sha256 } from './events.mjs';
 const BATCH = 50;
 const LETTERS = 80_000; // of one batch: at most 240 KB, and the server takes 256
 const PATIENCE = 20_000; // milliseconds for one batch
+const FIRST_PAUSE = 1500; // before the second try; each further one waits longer
 
 export const supported = Boolean(
   globalThis.isSecureContext && globalThis.indexedDB && navigator.locks && globalThis.crypto?.subtle,
@@ -208,15 +209,18 @@ function grouped(batch) {
  */
 export function keepSending(outbox, tell) {
   let timer = 0;
-  let pause = 4000;
+  let pause = FIRST_PAUSE;
   async function attempt() {
     clearTimeout(timer);
     const told = await outbox.send().catch(() => ({ state: 'offline', sent: 0, left: -1, receipts: [] }));
-    pause = told.left && !told.sent ? Math.min(pause * 1.6, 60_000) : 4000;
+    pause = told.left && !told.sent ? Math.min(pause * 1.6, 60_000) : FIRST_PAUSE;
     if (told.left) timer = setTimeout(attempt, pause);
     await tell(told);
   }
-  addEventListener('online', attempt);
+  addEventListener('online', () => {
+    pause = FIRST_PAUSE; // the network says that it is back before it is
+    attempt();
+  });
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && attempt());
   attempt();
   return attempt;

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
 
 from survey import demo, loading
@@ -99,3 +100,14 @@ def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
         except OSError:
             time.sleep(0.1)
     raise AssertionError("the server did not answer within 20 seconds")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str, served: Served) -> Iterator[Browser]:
+    """After `served`, and closed with each module: Playwright holds the thread's event loop while it is open."""
+    from tests.browser.people import FLAGS
+
+    with sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield opened
+        opened.close()
