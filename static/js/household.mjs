@@ -150,11 +150,12 @@ function live() {
   const form = main.querySelector('form');
   if (!place?.step || !form.querySelector('[data-q]')) return;
   const trial = place.add ? interview.withRow(place.step, form.elements.row.value) : { step: place.step, response: interview.response };
-  const answers = { ...trial.response.answers };
-  for (const { id } of place.step.page.questions) delete answers[trial.step.row ? `${id}@${trial.step.row}` : id];
-  const before = { ...trial.response, answers };
-  Object.assign(answers, readForm(interview.q, before, trial.step, formOf(form)).answers);
-  booklet.open(form, new Walk(interview.q, before), trial.step);
+  const others = { ...trial.response.answers };
+  for (const { id } of place.step.page.questions) delete others[trial.step.row ? `${id}@${trial.step.row}` : id];
+  const before = { ...trial.response, answers: others };
+  const { answers } = readForm(interview.q, before, trial.step, formOf(form));
+  const now = { ...before, answers: { ...others, ...answers } };
+  booklet.open(form, new Walk(interview.q, now), trial.step);
 }
 
 /** The page as the server drew it, with the questions that its answers may open. */
