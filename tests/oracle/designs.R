@@ -65,6 +65,7 @@ by_ratio <- function(D, num, den, by) {
 }
 share <- function(D, var, method, level = 0.95) {
   m <- attempt(svyciprop(f1(var), D$d, method = method, level = level)); if (is.null(m)) return()
+  if (as.numeric(m) < 1e-9 || as.numeric(m) > 1 - 1e-9) return()  # R's fits run away; ours is the exact interval
   ci <- as.numeric(attr(m, "ci"))
   add(D, list(fn = "ciprop", vars = many(var), method = method, level = level),
       list(estimate = as.numeric(m), ci_low = ci[1], ci_high = ci[2], df = degf(D$d)), rtol = 1e-7)
@@ -87,6 +88,26 @@ by_contrast <- function(D, vars, by, linear) {
 }
 spread <- function(D, var) { m <- attempt(svyvar(f1(var), D$d)); if (!is.null(m)) add(D, list(fn = "var", vars = many(var)), list(estimate = many(as.numeric(coef(m))[1]), se = many(as.numeric(SE(m))[1]))) }
 weights_of <- function(D) { w <- weights(D$d, "sampling"); w <- w[w > 0]; add(D, list(fn = "weights"), list(sum = sum(w), sum_sq = sum(w^2), min = min(w), max = max(w)), rtol = 1e-7) }
+
+by_share <- function(D, var, by, method, level = 0.95) {
+  b <- attempt(svyby(f1(var), f1(by), D$d, svyciprop, vartype = "ci", method = method, level = level)); if (is.null(b)) return()
+  add(D, list(fn = "by_ciprop", vars = many(var), by = many(by), method = method, level = level),
+      list(groups = groups_of(b, by), estimate = many(b[[var]]), ci_low = many(b$ci_l), ci_high = many(b$ci_u), df = degf(D$d)), rtol = 1e-7)
+}
+by_quantile <- function(D, var, by, p, type = "mean", rule = "math") {
+  b <- attempt(svyby(f1(var), f1(by), D$d, svyquantile, quantiles = p, interval.type = type, qrule = rule, ci = TRUE, vartype = "ci")); if (is.null(b)) return()
+  add(D, list(fn = "by_quantile", vars = many(var), by = many(by), quantiles = many(p), interval_type = type, qrule = rule),
+      list(groups = groups_of(b, by), estimate = many(b[[var]]), ci_low = many(b$ci_l), ci_high = many(b$ci_u)))
+}
+counts <- function(D, vars) {
+  t <- attempt(svytable(f1(vars), D$d)); if (is.null(t)) return()
+  cells <- as.data.frame(t)
+  add(D, list(fn = "table", formula = paste("~", paste(vars, collapse = " + "))), list(cells = groups_of(cells, vars), estimate = many(cells$Freq)))
+}
+distribution <- function(D, var, at) add(D, list(fn = "cdf", vars = many(var), at = many(at)), list(at = many(at), estimate = many(svycdf(f1(var), D$d)[[1]](at))))
+agreement <- function(D, a, b) { k <- attempt(svykappa(f1(c(a, b)), D$d)); if (!is.null(k)) add(D, list(fn = "kappa", formula = paste("~", a, "+", b)), list(estimate = many(as.numeric(coef(k))), se = many(as.numeric(SE(k))))) }
+alpha <- function(D, vars) { k <- attempt(svycralpha(f1(vars), D$d)); if (!is.null(k)) add(D, list(fn = "cronbach", vars = many(vars)), list(estimate = many(as.numeric(k)))) }
+freedom <- function(D) add(D, list(fn = "degf"), list(df = degf(D$d)))
 
 # --- designs ---------------------------------------------------------------------------------------------------------
 policy <- function(name, within = FALSE) options(survey.lonely.psu = name, survey.adjust.domain.lonely = within)
@@ -122,7 +143,7 @@ calibrated <- function(D, formula, calfun, bounds = NULL, move = 1.05, trim = NU
   totals <- totals * move^(seq_along(totals) %% 2) ; names(totals) <- colnames(x)
   op <- list(op = "calibrate", formula = formula, totals = as.list(totals), calfun = calfun)
   if (!is.null(bounds)) op$bounds <- many(bounds); if (!is.null(trim)) op$trim <- many(trim)
-  arguments <- list(D$d, as.formula(formula), totals, calfun = calfun, epsilon = 1e-12, maxit = 200)
+  arguments <- list(D$d, as.formula(formula), totals, calfun = if (calfun == "sinh") cal.sinh else calfun, epsilon = 1e-12, maxit = 200)
   if (!is.null(bounds)) arguments$bounds <- bounds; if (!is.null(trim)) arguments$trim <- trim
   if (inherits(D$d, "svyrep.design")) arguments$compress <- FALSE
   d <- attempt(do.call(calibrate, arguments)); if (is.null(d)) NULL else step(D, op, d)
@@ -261,6 +282,42 @@ for (D in Filter(Negate(is.null), reps)) {
 for (m in c("full", "approx")) for (s in list("x", "sex", "educ")) {
   D <- phases(paste0("phases-", m), tp, "synth_2phase.csv", m, s)
   moments(D, "mean", c("visits", "age")); moments(D, "total", "income"); moments(D, "mean", "educ"); ratio(D, "visits", "age"); by(D, "mean", "visits", "sex"); moments(step(D, list(op = "subset", filter = list(cond("age", ">", 40))), subset(D$d, age > 40)), "mean", "income")
+}
+# --- further questions and steps ---------------------------------------------------------------------------------------------
+further <- function(D) {
+  freedom(D); counts(D, c("educ", "sex")); counts(D, c("region", "agegrp")); distribution(D, "income", c(5000, 12000, 30000)); agreement(D, "x", "resp")
+  alpha(D, c("age", "visits", "x")); by_share(D, "x", "region", "logit"); by_share(D, "x", c("sex", "educ"), "beta", 0.9); by_share(D, "x", "agegrp", "asin", 0.99)
+  by_quantile(D, "income", "sex", 0.5); by_quantile(D, "income", "region", 0.75, "xlogit"); by_quantile(D, "age", "educ", 0.25, "beta")
+}
+for (D in list(B, G, two, narrowed(B, cond("age", ">", 25)), poststratified(B, "sex"), narrowed(raked(G, c("sex", "educ")), cond("region", "!=", "R3")))) further(D)
+schools2 <- taylor("two-stage", c2, "apiclus2.csv", ids = c("dnum", "snum"), fpc = c("fpc1", "fpc2")); strata <- taylor("strata", st, "apistrat.csv", strata = "stype", weights = "pw", fpc = "fpc")
+for (D in list(schoolish, schools2, strata)) {
+  freedom(D); counts(D, c("stype", "awards")); agreement(D, "comp_imp", "sch_wide"); alpha(D, c("meals", "ell", "emer")); by_share(D, "awards_01", "stype", "logit", 0.99); by_share(D, "sch_wide_01", "awards", "beta")
+  by_quantile(D, "api00", "awards", 0.5); by_quantile(D, "meals", "stype", 0.9, "xlogit", "school")
+  for (q in c("math", "school", "hf3", "hf4", "hf5", "hf6", "hf7", "hf8", "hf9")) for (t in c("mean", "beta", "xlogit", "asin")) quantile(D, "api99", c(0.2, 0.5, 0.85), t, q, 0.9)
+  for (t in c("mean", "beta", "xlogit", "asin", "score")) quantile(D, "growth", c(0.25, 0.5), t, "math", 0.99)
+}
+wide <- function(D) { moments(D, "mean", c("api00", "meals")); moments(D, "total", "enroll"); ratio(D, "api_stu", "enroll"); by(D, "mean", "api00", "awards"); share(D, "comp_imp_01", "logit"); weights_of(D) }
+one_factor <- local({
+  x <- model.matrix(~ stype + api99, c1); totals <- colSums(x * c1$pw) * c(1.02, 0.97, 1.05, 1.01)
+  step(schoolish, list(op = "calibrate", formula = "~ stype + api99", totals = as.list(totals), calfun = "linear", aggregate_stage = 1), calibrate(schoolish$d, ~ stype + api99, totals, aggregate.stage = 1))
+}); wide(one_factor); wide(narrowed(one_factor, cond("stype", "==", "E")))
+ratio_type <- step(schoolish, list(op = "calibrate", formula = "~ api99 - 1", totals = list(api99 = 3914069), calfun = "linear", variance = many(1)), calibrate(schoolish$d, ~ api99 - 1, c(api99 = 3914069), variance = 1)); wide(ratio_type); wide(narrowed(ratio_type, cond("stype", "!=", "M")))
+for (k in list(list("~ stype", "sinh"), list("~ stype + meals", "sinh"), list("~ stype * awards", "raking"), list("~ stype + ell", "logit", c(0.4, 2.5)), list("~ stype", "linear", c(0.8, 1.3)), list("~ awards + ell", "raking", c(0.6, 1.8)))) for (D in list(schoolish, strata)) {
+  C <- calibrated(D, k[[1]], k[[2]], if (length(k) > 2) k[[3]]); if (is.null(C)) next
+  C$name <- paste0(D$name, "-", k[[2]]); wide(C); wide(narrowed(C, cond("awards", "==", "Yes")))
+}
+for (k in list(c(20, 160), c(45, 120))) for (strict in c(FALSE, k[2] == 160)) {
+  W <- step(B, list(op = "trim", lower = if (strict) 0 else k[1], upper = k[2], strict = strict), trimWeights(B$d, upper = k[2], lower = if (strict) -Inf else k[1], strict = strict)); W$name <- "trimmed"
+  moments(W, "mean", c("income", "x")); moments(W, "total", "visits"); by(W, "mean", "x", "region"); weights_of(W)
+}
+people <- function(D, by, over, population) step(D, list(op = "standardize", by = many(by), over = many(over), population = many(population)), svystandardize(D$d, f1(by), f1(over), population))
+examined <- taylor("standard", nh, "nhanes.csv", ids = "SDMVPSU", strata = "SDMVSTRA", weights = "WTMEC2YR", nest = TRUE)
+S <- people(examined, "agecat", "race", c(55901, 77670, 72816, 45364)); by(S, "mean", "HI_CHOL", "race", na = TRUE)
+S <- people(B, "agegrp", "region", c(30, 30, 25, 15)); by(S, "mean", c("x", "visits"), "region")
+S <- people(narrowed(B, cond("sex", "==", "F")), "educ", "region", c(20, 40, 30, 10)); by(S, "mean", "x", "region")
+for (D in list(narrowed(B, cond("sex", "==", "F")), narrowed(G, cond("age", ">", 35)))) for (C in list(poststratified(D, "region"), calibrated(D, "~ age", "linear"), calibrated(D, "~ region", "raking"), raked(D, c("region", "educ")))) {
+  moments(C, "mean", c("income", "x")); moments(C, "total", "visits"); by(C, "mean", "x", "educ"); weights_of(C)
 }
 cat(js(list(meta = list(source = "R survey 4.1-1"), cases = cases)), file = arguments[2])
 message(length(cases), " cases")

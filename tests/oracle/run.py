@@ -65,13 +65,17 @@ class NotImplementedHere(Exception):
 
 @dataclass(frozen=True)
 class Sample:
-    """A design and the domain to which `subset` has narrowed it; R counts degrees of freedom in the domain."""
+    """A design and the domain to which `subset` has narrowed it; R counts degrees of freedom in the domain.
+
+    counted: the design whose degrees of freedom R has kept, when it did not count them again (see `calibrate`).
+    """
 
     design: Design
     where: Any = None
+    counted: Design | None = None
 
     def within(self, mask: Any) -> Sample:
-        return replace(self, where=mask if self.where is None else self.where & mask)
+        return replace(self, where=mask if self.where is None else self.where & mask, counted=None)
 
     @property
     def members(self) -> Any:
@@ -79,7 +83,7 @@ class Sample:
 
     @property
     def df(self) -> float:
-        return self.design.domain_df(self.members)
+        return (self.counted or self.design).domain_df(self.members)
 
 
 # ---------------------------------------------------------------------------------------------------- designs
@@ -201,20 +205,32 @@ def margin(names: list[str], rows: list[Row]) -> dict[Any, float]:
     return {tuple(row[name] for name in names): float(row["Freq"]) for row in rows}
 
 
+def narrowed(sample: Sample) -> Design:
+    """The design with the weights of the domain alone: after `subset`, R's weighting steps see nobody else."""
+    if sample.where is None:
+        return sample.design
+    weight = sample.design.weight
+    left = np.where(sample.where, weight, 0.0)
+    return sample.design.with_weights(left, FixedFactors.between(weight, left))
+
+
 def rake(sample: Sample, step: Row) -> Sample:
     """With R's standard errors, which take unweighted residuals (see README.md)."""
     names = [one["vars"] for one in step["margins"]]
     totals = [margin(one["vars"], one["totals"]) for one in step["margins"]]
-    return replace(sample, design=calibration.rake(sample.design, names, totals, compat="R.rake"))
+    return replace(
+        sample, design=calibration.rake(narrowed(sample), names, totals, compat="R.rake"), counted=None
+    )
 
 
 def poststratify(sample: Sample, step: Row) -> Sample:
     totals = margin(step["vars"], step["totals"])
-    return replace(sample, design=calibration.poststratify(sample.design, step["vars"], totals))
+    changed = calibration.poststratify(narrowed(sample), step["vars"], totals)
+    return replace(sample, design=changed, counted=None)
 
 
 def calibrate(sample: Sample, step: Row) -> Sample:
-    design, bounds = sample.design, step.get("bounds")
+    design, bounds = narrowed(sample), step.get("bounds")
     labels, matrix = model_matrix(design, step["formula"])
     distance = step["calfun"]
     if distance == "linear" and bounds:
@@ -239,7 +255,9 @@ def calibrate(sample: Sample, step: Row) -> Sample:
         labels=labels,
         trim=limits(step.get("trim")),
     )
-    return replace(sample, design=changed)
+    # R ranks replicate weights anew after a linear calibration, and not after any other.
+    kept = design.replicates is not None and distance != "linear"
+    return replace(sample, design=changed, counted=(sample.counted or sample.design) if kept else None)
 
 
 def limits(given: list[Any] | None) -> calibration.Bounds | None:
@@ -254,22 +272,26 @@ def limits(given: list[Any] | None) -> calibration.Bounds | None:
 
 def trim(sample: Sample, step: Row) -> Sample:
     changed, _ = trimming.trim(
-        sample.design, step.get("lower", 0.0), step.get("upper", math.inf), strict=step.get("strict", False)
+        narrowed(sample),
+        step.get("lower", 0.0),
+        step.get("upper", math.inf),
+        strict=step.get("strict", False),
     )
     return replace(sample, design=changed)
 
 
 def standardize(sample: Sample, step: Row) -> Sample:
     """The shares of `by` in the population given to each group of `over`, by post-stratifying the cross of both."""
-    groups = estimate(sample.design, Count(), by=step["over"], deff=False)
-    levels = [one.domain for one in estimate(sample.design, Count(), by=step["by"], deff=False)]
+    design = narrowed(sample)
+    groups = estimate(design, Count(), by=step["over"], deff=False)
+    levels = [one.domain for one in estimate(design, Count(), by=step["by"], deff=False)]
     whole = sum(step["population"])
     totals = {
         (*level.values(), *group.domain.values()): share / whole * group.value
         for level, share in zip(levels, step["population"], strict=True)
         for group in groups
     }
-    design = calibration.poststratify(sample.design, [*step["by"], *step["over"]], totals)
+    design = calibration.poststratify(design, [*step["by"], *step["over"]], totals)
     return replace(sample, design=design)
 
 
@@ -614,10 +636,7 @@ def weights(sample: Sample, call: Row) -> Row:
 
 
 def kish(sample: Sample, call: Row) -> Row:
-    weight = sample.design.weight
-    left = np.where(sample.members, weight, 0.0)
-    inside = sample.design.with_weights(left, FixedFactors.between(weight, left))
-    report = Report.of("kish", inside)
+    report = Report.of("kish", narrowed(sample))
     return {"deff_kish": report.kish, "n_eff": report.n / report.kish}
 
 
