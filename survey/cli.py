@@ -73,6 +73,20 @@ def _parser() -> argparse.ArgumentParser:
     bring.add_argument("--language", default="", help="language of a form that does not say it: vi, en, …")
     bring.set_defaults(run=_import_xlsform)
 
+    plan = verbs.add_parser(
+        "plan", help="cỡ mẫu, lực, phân bổ · what a sample will be able to say, before field work"
+    )
+    plan.add_argument("folder", type=Path)
+    plan.add_argument("--response", type=float, help="share of drawn households that answer (0.85)")
+    plan.add_argument("--correlation", type=float, help="intraclass correlation within an area (0.05)")
+    plan.add_argument("--weight-cv", type=float, help="coefficient of variation of the weights (0.6)")
+    plan.add_argument("--cost-of-area", type=float, help="cost of reaching one area, in any money (10)")
+    plan.add_argument("--cost-of-interview", type=float, help="cost of one interview there (1)")
+    plan.add_argument("--release", type=Path, help="release of an earlier round: what it measured is used")
+    plan.add_argument("--strata", type=Path, help="CSV: stratum, households, share; compares allocations")
+    plan.add_argument("--chart", type=Path, default=Path("plan.svg"), help="where the chart is written")
+    plan.set_defaults(run=_plan)
+
     sample = verbs.add_parser("sample", help="chọn mẫu hai giai đoạn · draw the two-stage sample")
     sample.add_argument("folder", type=Path)
     sample.add_argument("--frame", type=Path, required=True, help="CSV: one row for each enumeration area")
@@ -229,6 +243,24 @@ def _codebook(options: argparse.Namespace) -> None:
     print(options.out)
 
 
+def _plan(options: argparse.Namespace) -> None:
+    from dataclasses import fields, replace
+
+    from survey.folder import Folder
+    from survey.planning import Assumptions, chart, measured, prospect, read_release, show
+
+    guess = Assumptions()
+    if options.release:
+        guess = measured(read_release(options.release), guess)
+    said = {one.name: getattr(options, one.name, None) for one in fields(Assumptions)}
+    guess = replace(guess, **{name: value for name, value in said.items() if value is not None})
+    found = prospect(Folder.read(options.folder), guess, options.strata)
+    show(found)
+    for language, path in (("vi", options.chart), ("en", options.chart.with_suffix(".en.svg"))):
+        path.write_text(chart(found, language), encoding="utf-8")
+        print(path)
+
+
 def _sample(options: argparse.Namespace) -> None:
     from survey.draw import sample, show
     from survey.folder import Folder
@@ -280,7 +312,8 @@ def _freeze(options: argparse.Namespace) -> None:
 
 def _release(options: argparse.Namespace) -> None:
     from survey.folder import Folder
-    from survey.publish import release, show
+    from survey.publish import release
+    from survey.terminal import show
 
     show(release(Folder.read(options.folder), options.frozen, options.out))
 

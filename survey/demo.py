@@ -31,7 +31,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from sqlalchemy import Connection
 
-from survey import draw, loading, publish
+from survey import draw, loading, publish, terminal
 from survey.app import create_app
 from survey.app import serve as serve_app
 from survey.fieldwork.areas import areas
@@ -124,7 +124,7 @@ def run(
         (out / "truth.json").write_text(
             json.dumps(true, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
         )
-    publish.show(release, console)
+    terminal.show(release, console)
     _index(out, console)
     found = Demonstration(release, true, out, stage.seconds)
     if serve:

@@ -18,7 +18,8 @@ from rich.console import Console
 from analysis.indicators import Domain
 from survey.freeze import freeze, read_manifest
 from survey.problems import Conflict
-from survey.publish import NotReleased, evaluate, read_totals, release, show
+from survey.publish import NotReleased, evaluate, read_totals, release
+from survey.terminal import show
 from survey.weighting import having, inside, weigh
 from tests.village import Village
 

@@ -14,7 +14,9 @@ import pytest
 
 from analysis.indicators import AnalysisPlan, Domain, Indicator, ReleaseRules, Step, Target
 from survey.results import Cell, Contrast, Decision, Outcomes, Release, StepReport
-from survey.site import LANGUAGES, Voice, _words, build, csv_bytes
+from survey.site import build
+from survey.spreadsheet import csv_bytes
+from survey.voice import LANGUAGES, Voice, _words
 
 
 def indicator(

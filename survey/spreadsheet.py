@@ -1,0 +1,24 @@
+"""CSV that a statistical program reads exactly and that a spreadsheet cannot be tricked with."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+
+def safe(value: object) -> object:
+    """A CSV cell that a spreadsheet reads as text: a leading = + - @ tab or return would run as a formula (CWE-1236)."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + value
+    return value
+
+
+def csv_bytes(header: Sequence[str], rows: Sequence[Sequence[object]], *, mark: bool = False) -> bytes:
+    """RFC 4180 in UTF-8, safe against formulas; `mark` adds the byte order mark that Excel needs for Vietnamese."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow(["" if value is None else safe(value) for value in row])
+    return text.getvalue().encode("utf-8-sig" if mark else "utf-8")
