@@ -68,7 +68,9 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
     known = as_of(
         areas(read_areas(settings.folder / survey.plan.territory.areas)), survey.plan.territory.as_of
     )
-    site = Site(settings, opened, keys(settings.database), survey, known)
+    secret = keys(settings.database)
+    opened.hold_key(secret.identities)
+    site = Site(settings, opened, secret, survey, known)
 
     from survey.oversight import Oversight  # loads the statistics, which nothing else of the web needs
 

@@ -172,6 +172,11 @@ def _parser() -> argparse.ArgumentParser:
     migrate.add_argument("--database", default="sqlite:///survey.sqlite")
     migrate.set_defaults(run=_migrate)
 
+    rotate = verbs.add_parser("keys", help="đổi khóa dữ liệu · change the data key that seals addresses")
+    rotate.add_argument("deed", choices=("rotate",))
+    rotate.add_argument("--database", default="sqlite:///survey.sqlite")
+    rotate.set_defaults(run=_keys)
+
     demo = verbs.add_parser(
         "demo", help="từ mẫu đến kết luận, dữ liệu mô phỏng · sample to verdict, synthetic data"
     )
@@ -340,6 +345,12 @@ def _migrate(options: argparse.Namespace) -> None:
     from survey.upkeep import migrate
 
     migrate(options.database)
+
+
+def _keys(options: argparse.Namespace) -> None:
+    from survey.upkeep import rotate_keys
+
+    rotate_keys(options.database)
 
 
 def _demo(options: argparse.Namespace) -> None:

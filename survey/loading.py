@@ -56,8 +56,9 @@ def load_sample(
     rows = list(read_sample(sample / "sample.csv"))
     if synthetic is None:
         synthetic = _says_synthetic(sample / "sample.json")
-    with Database.open(database_url) as database:
-        loaded = _load(database, read, rows, keys(database_url), codes_csv, synthetic=synthetic)
+    secret = keys(database_url)
+    with Database.open(database_url).hold_key(secret.identities) as database:
+        loaded = _load(database, read, rows, secret, codes_csv, synthetic=synthetic)
     (console or Console()).print(
         f"{loaded.cases} hộ trong mẫu, {loaded.new} hộ mới; {loaded.codes} mã ghi vào {codes_csv} · "
         f"{loaded.cases} cases in the sample, {loaded.new} new; {loaded.codes} codes written to {codes_csv}"

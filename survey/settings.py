@@ -47,21 +47,24 @@ class Settings:
 
 @dataclass(frozen=True)
 class Keys:
-    """Secrets derived from one: of household codes, and of sessions and forms. Never in the database or its backup."""
+    """Secrets derived from one: of household codes, of sessions and forms, and of addresses. Never in the database or its backup."""
 
     codes: bytes
     sessions: bytes
+    identities: bytes
 
     @classmethod
     def of(cls, secret: bytes) -> Keys:
-        """Derive both by HKDF, so that one secret is kept and one leak does not give the other."""
+        """Derive them by HKDF, so that one secret is kept and one leak does not give the others."""
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
         def derive(purpose: bytes) -> bytes:
             return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"survey " + purpose).derive(secret)
 
-        return cls(codes=derive(b"household codes"), sessions=derive(b"sessions"))
+        return cls(
+            codes=derive(b"household codes"), sessions=derive(b"sessions"), identities=derive(b"identities")
+        )
 
     def __repr__(self) -> str:
         return "Keys(...)"

@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from sqlalchemy.engine import make_url
 
-from survey.settings import key_file_secret
-from survey.storage import audit, responses
+from survey.settings import key_file_secret, keys
+from survey.storage import audit, identities, responses
 from survey.storage import backup as storage_backup
 from survey.storage.database import Database
 
@@ -80,3 +80,15 @@ def _tell(problems: list[str], console: Console) -> None:
     if not problems:
         console.print("Mọi câu trả lời khớp với các lần gửi, nhật ký nguyên vẹn. · "
                       "Every response equals its events; the audit chains are whole.")  # fmt: skip
+
+
+def rotate_keys(database_url: str, console: Console | None = None) -> None:
+    """Seal every address with a new data key (`survey keys rotate`): after a key may have been seen, or once a year."""
+    console = console or Console()
+    with (
+        Database.open(database_url).hold_key(keys(database_url).identities) as database,
+        database.writing() as connection,
+    ):
+        count = identities.reseal(connection)
+        audit.append(connection, "cli", "rotate data key", "identities", {"households": count})
+    console.print(f"Đã mã hóa lại địa chỉ của {count} hộ · addresses of {count} households sealed anew")

@@ -69,7 +69,7 @@ def test_a_sample_becomes_cases_addresses_and_letters(tmp_path: Path, url: str, 
     assert letters.stat().st_mode & 0o077 == 0
     with letters.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    with Database.open(url) as db, db.reading() as connection:
+    with Database.open(url).hold_key(keys(url).identities) as db, db.reading() as connection:
         for row in rows:
             opened = codes.find(connection, digest(row["code"], keys(url).codes))
             assert opened is not None

@@ -36,6 +36,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from survey.problems import SurveyError, Unavailable
 from survey.storage.clock import now
+from survey.storage.vault import OPTION
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -109,6 +110,11 @@ class Database:
             engine.dispose()
             raise
         return cls(engine)
+
+    def hold_key(self, key: bytes) -> Database:
+        """Hold the key that opens addresses (32 bytes, `survey.settings.Keys.identities`); returns the database itself."""
+        self.engine.update_execution_options(**{OPTION: key})
+        return self
 
     # Reading
 

@@ -1,4 +1,7 @@
-"""Where a household lives, apart from what it answered: read only to find the door, destroyed first."""
+"""Where a household lives, apart from what it answered: read only to find the door, destroyed first.
+
+Every field is sealed (`survey.storage.vault`): who copies the database without the key has no address.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select
 
 from survey.storage.tables import identities
+from survey.storage.vault import Vault
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -21,13 +25,19 @@ class Identity(Struct, frozen=True, kw_only=True):
 
 
 def keep(connection: Connection, rows: Iterable[Identity]) -> None:
-    """Keep addresses; those of a case already there are replaced."""
+    """Keep addresses, sealed; those of a case already there are replaced."""
+    vault = Vault(connection)
     values = [
         {
             "case": row.case,
-            "address": row.address,
-            "hamlet": row.hamlet,
-            "other": msgspec.json.encode(row.other, order="deterministic").decode(),
+            **{
+                name: vault.seal(connection, text, f"{row.case}/{name}")
+                for name, text in (
+                    ("address", row.address),
+                    ("hamlet", row.hamlet),
+                    ("other", msgspec.json.encode(row.other, order="deterministic").decode()),
+                )
+            },
         }
         for row in rows
     ]
@@ -44,14 +54,15 @@ def find(connection: Connection, case: str) -> Identity | None:
 def of_cases(connection: Connection, case_ids: Sequence[str]) -> dict[str, Identity]:
     """The addresses of these cases, for an official's list."""
     found: dict[str, Identity] = {}
+    vault = Vault(connection)
     for start in range(0, len(case_ids), 500):
         query = select(identities).where(identities.c.case.in_(case_ids[start : start + 500]))
         for row in connection.execute(query):
             found[row.case] = Identity(
                 case=row.case,
-                address=row.address,
-                hamlet=row.hamlet,
-                other=msgspec.json.decode(row.other, type=dict[str, str]),
+                address=vault.open(row.address, f"{row.case}/address"),
+                hamlet=vault.open(row.hamlet, f"{row.case}/hamlet"),
+                other=msgspec.json.decode(vault.open(row.other, f"{row.case}/other"), type=dict[str, str]),
             )
     return found
 
@@ -64,3 +75,17 @@ def destroy(connection: Connection, case_ids: Sequence[str]) -> int:
             delete(identities).where(identities.c.case.in_(case_ids[start : start + 500]))
         ).rowcount
     return removed
+
+
+def reseal(connection: Connection) -> int:
+    """Seal every address with a new data key and retire the old ones; returns how many households there are.
+
+    Also seals what an older version of this software kept open.
+    """
+    cases = list(connection.execute(select(identities.c.case).order_by(identities.c.case)).scalars())
+    found = of_cases(connection, cases)
+    vault = Vault(connection)
+    vault.rotate(connection)
+    keep(connection, found.values())
+    vault.forget_old(connection)
+    return len(cases)

@@ -70,13 +70,22 @@ cases = Table(
     Index(None, "commune", "state"),
 )
 
-identities = Table(  # apart from every answer; destroyed first (retention)
+identities = Table(  # apart from every answer, sealed field by field; destroyed first (retention)
     "identities",
     metadata,
     Column("case", Text, primary_key=True),
     Column("address", Text, nullable=False),
     Column("hamlet", Text, nullable=False),
     Column("other", Text, nullable=False),  # further columns of the listing, as JSON
+)
+
+data_keys = Table(  # that seal identities; sealed themselves by a key outside the database
+    "data_keys",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("wrapped", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("retired_at", BigInteger),
 )
 
 attempts = Table(

@@ -34,5 +34,5 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def db(url: str) -> Iterator[Database]:
     """An empty, opened database."""
-    with Database.open(url) as database:
+    with Database.open(url).hold_key(b"k" * 32) as database:
         yield database

@@ -1,0 +1,108 @@
+"""Fields that a stolen database must not show: sealed by a data key that lies in the database, itself sealed by a key that
+does not (envelope encryption).
+
+AES-256-GCM (NIST SP 800-38D) with a random nonce of 96 bits for every field; the place of the field (its row and name)
+is authenticated with it, so that sealed values cannot be exchanged between rows. `rotate` makes a new data key and seals
+everything anew; the key outside (`survey.settings.Keys.identities`) stays.
+
+Do not search by a sealed field: it is found by the case, never by what it says.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import Connection, insert, select, update
+
+from survey.problems import SurveyError
+from survey.storage.clock import now
+from survey.storage.tables import data_keys
+
+OPTION = "survey_identity_key"
+"""The execution option of an engine that holds the outer key (`Database.hold_key`)."""
+PREFIX = "sealed:"
+NONCE = 12
+
+
+class NoKey(SurveyError):
+    """The key of the addresses is not here, or is another one."""
+
+    code = "no_key"
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "vi": "Không có khóa để đọc địa chỉ, hoặc khóa không đúng. Xin đặt đúng SURVEY_KEY hay SURVEY_KEY_FILE.",
+                "en": "The key that opens addresses is missing or is another. Set the right SURVEY_KEY or SURVEY_KEY_FILE.",
+            }
+        )
+
+
+class Vault:
+    """Seals and opens fields with the data keys of one database."""
+
+    def __init__(self, connection: Connection) -> None:
+        outer = connection.get_execution_options().get(OPTION)
+        if outer is None:
+            raise NoKey
+        self._outer = AESGCM(outer)
+        rows = connection.execute(select(data_keys).order_by(data_keys.c.id)).all()
+        self._keys = {
+            row.id: AESGCM(self._unwrapped(row.id, row.wrapped)) for row in rows if row.retired_at is None
+        }
+        self._newest = rows[-1].id if rows else 0
+        self.current = max(self._keys, default=0)  # 0: none is made before something is sealed
+
+    def _unwrapped(self, number: int, wrapped: str) -> bytes:
+        sealed = base64.b64decode(wrapped)
+        try:
+            return self._outer.decrypt(sealed[:NONCE], sealed[NONCE:], f"data key {number}".encode())
+        except InvalidTag as error:
+            raise NoKey from error
+
+    def _made(self, connection: Connection) -> int:
+        """A new data key, kept sealed."""
+        number = self._newest = self._newest + 1
+        key, nonce = AESGCM.generate_key(256), os.urandom(NONCE)
+        wrapped = base64.b64encode(
+            nonce + self._outer.encrypt(nonce, key, f"data key {number}".encode())
+        ).decode()
+        connection.execute(
+            insert(data_keys).values(id=number, wrapped=wrapped, created_at=now(), retired_at=None)
+        )
+        self._keys[number] = AESGCM(key)
+        return number
+
+    def seal(self, connection: Connection, text: str, place: str) -> str:
+        """The field as it is kept; an empty one stays empty."""
+        if not text:
+            return ""
+        self.current = self.current or self._made(connection)
+        nonce = os.urandom(NONCE)
+        sealed = nonce + self._keys[self.current].encrypt(nonce, text.encode(), place.encode())
+        return f"{PREFIX}{self.current}:{base64.b64encode(sealed).decode()}"
+
+    def open(self, kept: str, place: str) -> str:
+        """What was sealed. A field from before there was a vault is as it is."""
+        if not kept.startswith(PREFIX):
+            return kept
+        number, _, coded = kept.removeprefix(PREFIX).partition(":")
+        sealed = base64.b64decode(coded)
+        try:
+            return self._keys[int(number)].decrypt(sealed[:NONCE], sealed[NONCE:], place.encode()).decode()
+        except (InvalidTag, KeyError) as error:
+            raise NoKey from error
+
+    def rotate(self, connection: Connection) -> None:
+        """Seal with a new data key from now on; the caller seals everything anew and then calls `forget_old`."""
+        self.current = self._made(connection)
+
+    def forget_old(self, connection: Connection) -> None:
+        """Nothing is sealed by older keys any more."""
+        connection.execute(
+            update(data_keys).where(data_keys.c.id < self.current, data_keys.c.retired_at.is_(None))
+            .values(retired_at=now(), wrapped="")
+        )  # fmt: skip

@@ -1,0 +1,109 @@
+"""Whoever copies the database, or dumps it, without the key finds no address, phone, code or password in it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+from sqlalchemy import select, update
+from sqlalchemy.engine import make_url
+
+from survey.access import codes as household_codes
+from survey.settings import Keys
+from survey.storage import accounts, cases, codes, identities
+from survey.storage.database import Database
+from survey.storage.tables import data_keys
+from survey.storage.tables import identities as rows
+from survey.storage.vault import NoKey
+from tests.storage.households import unit
+
+SECRET = Keys.of(b"s" * 32)
+PLANTED = {
+    "address": "Số 7 ngõ Trồng-Thử",
+    "hamlet": "Thôn Trồng-Thử",
+    "phone": "0912-TRONG-THU",
+    "password": "mat-khau-trong-thu-2027",
+}
+
+
+def _fill(database: Database) -> str:
+    code = household_codes.make(b"0123456789abcdef")
+    with database.writing() as connection:
+        cases.import_sample(connection, [unit(number) for number in range(1, 4)])
+        for number in range(1, 4):
+            one = identities.Identity(
+                case=unit(number).case,
+                address=PLANTED["address"],
+                hamlet=PLANTED["hamlet"],
+                other={"phone": PLANTED["phone"]},
+            )
+            identities.keep(connection, [one])
+        codes.issue(connection, [(unit(1).case, household_codes.digest(code, SECRET.codes))])
+        hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PLANTED["password"])
+        accounts.create(connection, "an", "official", hashed)
+    return code
+
+
+def _dump(url: str) -> bytes:
+    """Every byte that a thief gets: the files of SQLite, a pg_dump of PostgreSQL."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        file = Path(str(parsed.database))
+        return b"".join(path.read_bytes() for path in file.parent.glob(file.name + "*"))
+    plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+    return subprocess.run(["pg_dump", "--dbname", plain], capture_output=True, check=True).stdout
+
+
+def test_a_stolen_database_shows_nobody(db: Database, url: str) -> None:
+    code = _fill(db)
+    dump = _dump(url)
+    assert unit(1).case.encode() in dump, "the dump is real"
+    for planted in (*PLANTED.values(), code, code.replace("-", "")):
+        assert planted.encode() not in dump
+        assert planted.encode("utf-16-le") not in dump
+
+
+def test_with_the_key_the_door_is_found(db: Database) -> None:
+    _fill(db)
+    with db.reading() as connection:
+        found = identities.find(connection, unit(2).case)
+    assert found is not None
+    assert (found.address, found.other) == (PLANTED["address"], {"phone": PLANTED["phone"]})
+
+
+def test_without_the_key_or_with_another_nothing_opens(db: Database, url: str) -> None:
+    _fill(db)
+    with Database.open(url) as without, without.reading() as connection, pytest.raises(NoKey):
+        identities.find(connection, unit(1).case)
+    with Database.open(url).hold_key(b"x" * 32) as other, other.reading() as connection, pytest.raises(NoKey):
+        identities.find(connection, unit(1).case)
+
+
+def test_an_address_cannot_be_moved_to_another_household(db: Database) -> None:
+    _fill(db)
+    with db.writing() as connection:
+        stolen = connection.execute(select(rows.c.address).where(rows.c.case == unit(1).case)).scalar_one()
+        connection.execute(update(rows).where(rows.c.case == unit(2).case).values(address=stolen))
+    with db.reading() as connection, pytest.raises(NoKey):
+        identities.find(connection, unit(2).case)
+
+
+def test_rotating_seals_everything_anew_and_destroys_the_old_key(db: Database) -> None:
+    _fill(db)
+    with db.writing() as connection:
+        # What an older version kept open is sealed too.
+        connection.execute(update(rows).where(rows.c.case == unit(3).case).values(hamlet="Thôn mở"))
+        before = connection.execute(select(rows.c.address).order_by(rows.c.case)).scalars().all()
+        assert identities.reseal(connection) == 3
+        after = connection.execute(select(rows.c.address).order_by(rows.c.case)).scalars().all()
+        kept = connection.execute(select(rows.c.hamlet).where(rows.c.case == unit(3).case)).scalar_one()
+        keys = connection.execute(select(data_keys).order_by(data_keys.c.id)).all()
+    assert not set(before) & set(after)
+    assert kept.startswith("sealed:2:")
+    assert [key.wrapped == "" for key in keys] == [True, False]
+    with db.reading() as connection:
+        found = identities.of_cases(connection, [unit(1).case, unit(3).case])
+    assert found[unit(1).case].address == PLANTED["address"]
+    assert found[unit(3).case].hamlet == "Thôn mở"
