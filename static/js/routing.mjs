@@ -3,7 +3,7 @@
  * (survey/questionnaire/published.py), read directly. A condition sees only answers that are themselves on the path.
  */
 import { chance, rowsUnder, scalar } from './answers.mjs';
-import { dayOf, evaluate, isoOf, textOf } from './conditions.mjs';
+import { dayOf, evaluate } from './conditions.mjs';
 import { key, place } from './response.mjs';
 
 /** Kinds of question to which nobody gives an answer. */
@@ -268,35 +268,6 @@ export class Walk {
     const listed = this.steps.some((step) => isList(step) && step.page.roster === roster && this.isDone(step));
     return !listed || this.eligible(draw).length > 0;
   }
-
-  /** Every variable of every row as an answer: {value} or {missing}, by its key. */
-  outcome() {
-    const result = {};
-    const state = (id, row, on) => (on ? this.given[row]?.[id] ?? { missing: 'not_asked' } : { missing: 'not_applicable' });
-    for (const [id, { question, roster, draw }] of Object.entries(this.places)) {
-      const rows = draw ? [this.drawn(draw)].filter(Boolean) : roster ? this.rows(roster, '') : [''];
-      for (const row of question.kind === 'note' ? [] : rows) {
-        const name = key(id, row), value = this.get(id, row), here = this.on[row].has(id);
-        if (question.kind === 'calculate') {
-          const kept = plain(question.type, value);
-          result[name] = kept === null ? { missing: 'not_applicable' } : { value: kept };
-          continue;
-        }
-        result[name] = state(id, row, here);
-        for (const { code, specify } of written(this.q, question)) {
-          const other = `${id}.${code}`, chosen = here && [this.given[row]?.[id]?.value].flat().includes(code);
-          if (specify) result[key(other, row)] = state(other, row, chosen);
-        }
-      }
-    }
-    return result;
-  }
-}
-
-/** A computed value as an answer keeps it. */
-function plain(type, value) {
-  if (value === null || !value.d) return value;
-  return type === 'date' ? isoOf(value) : Number(textOf(value));
 }
 
 /** Whether a step is a list itself, with add, change and remove; else it asks questions (perhaps of a row). */

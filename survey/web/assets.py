@@ -18,7 +18,7 @@ from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from survey.web.modules import bundle
+from survey.web.modules import bundle, shortened
 
 if TYPE_CHECKING:
     from survey.web.site import Site
@@ -53,6 +53,8 @@ class Assets:
         }
         for entry in BUNDLES:
             self._files[f"js/{entry}.js"] = bundle(modules, f"{entry}.mjs").encode()
+        for name in ("app.css", "service-worker.js"):
+            self._files[name] = shortened(self._files[name].decode(), name).encode()
 
     @cached_property
     def version(self) -> str:

@@ -15,22 +15,39 @@ import minify
 
 _IMPORT = re.compile(r"^import \{([^}]*)\} from '\./([\w-]+\.mjs)';$", re.MULTILINE)
 _EXPORT = re.compile(r"^export ((?:async )?(?:const|function|class) (\w+))", re.MULTILINE)
+_FUNCTION = re.compile(r"^export (?:async )?function (\w+)\(.*?^\}\n", re.MULTILINE | re.DOTALL)
 
 
 def bundle(modules: Mapping[str, str], entry: str) -> str:
     """One script that does what the module `entry` does; `modules` are sources by file name."""
-    parts: dict[str, str] = {}
+    order: list[str] = []
+    wanted: set[str] = set()
 
     def take(name: str) -> None:
-        if name in parts:
+        if name in order:
             return
-        source = modules[name]
-        for found in _IMPORT.finditer(source):
+        for found in _IMPORT.finditer(modules[name]):
+            wanted.update(word.strip() for word in re.split(r",| as ", found[1]))
             take(found[2])
-        parts[name] = _closed(name, source)
+        order.append(name)
 
     take(entry)
-    return str(minify.string("application/javascript", "(()=>{" + "\n".join(parts.values()) + "})()"))
+    parts = [_closed(name, _needed(modules[name], wanted)) for name in order]
+    return shortened("(()=>{" + "\n".join(parts) + "})()", entry)
+
+
+def shortened(source: str, name: str) -> str:
+    """A style sheet or a script without comments and long names."""
+    kind = "text/css" if name.endswith(".css") else "application/javascript"
+    return str(minify.string(kind, source))
+
+
+def _needed(source: str, wanted: set[str]) -> str:
+    """The module without the exported functions that nobody in the bundle names."""
+    for found in list(_FUNCTION.finditer(source)):
+        if found[1] not in wanted and len(re.findall(rf"\b{found[1]}\b", source)) == 1:
+            source = source.replace(found[0], "")
+    return source
 
 
 def _closed(name: str, source: str) -> str:

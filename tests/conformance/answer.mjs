@@ -12,7 +12,7 @@ export function answerCases({ evaluate, scalar, state }, cases) {
 }
 
 /** From scenarios {published, response, forms} to the path, what it shows and means, and what each form comes to. */
-export function answerScenarios({ Walk, readForm, place }, scenarios) {
+export function answerScenarios({ Walk, readForm, place, outcome }, scenarios) {
   return scenarios.map(({ published, response, forms }) => {
     try {
       const state = { ...response, locked: new Set(response.locked), done: new Set(response.done) };
@@ -23,7 +23,7 @@ export function answerScenarios({ Walk, readForm, place }, scenarios) {
         shown: Object.fromEntries(walk.steps.map((step) => [name(step), walk.visible(step).map((one) => one.id)])),
         next: next && name(next),
         progress: walk.steps.length ? walk.progress() : null,
-        outcome: walk.outcome(),
+        outcome: outcome(walk),
         forms: forms.map(({ page, row = '', form }) => {
           const step = walk.steps.find((one) => one.page.id === page && one.row === row);
           if (!step) return null;

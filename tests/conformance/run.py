@@ -186,7 +186,7 @@ def _in_chromium(function: str, asked: JSON) -> list[JSON]:
         found: list[JSON] = page.evaluate(
             """async ([name, asked]) => {
                  const [own, ...modules] = await Promise.all(
-                   ['answer', 'conditions', 'answers', 'response', 'routing', 'checks'].map((one) => import(`/${one}.mjs`)));
+                   ['answer', 'conditions', 'answers', 'response', 'routing', 'checks', 'outcome'].map((one) => import(`/${one}.mjs`)));
                  return own[name](Object.assign({}, ...modules), asked);
                }""",
             [function, asked],
