@@ -115,6 +115,22 @@ def _parser() -> argparse.ArgumentParser:
     account.add_argument("--database", default="sqlite:///survey.sqlite")
     account.set_defaults(run=_account)
 
+    moving = verbs.add_parser(
+        "move-drafts",
+        help="chuyển phiếu dở dang sang bản phiếu mới · move drafts to the corrected questionnaire",
+    )
+    moving.add_argument("--database", default="sqlite:///survey.sqlite")
+    moving.add_argument("--apply", action="store_true", help="move them; without it only the report is made")
+    moving.add_argument(
+        "--ask-again",
+        nargs="*",
+        default=(),
+        metavar="QUESTION",
+        help="ask these anew even where the answer still fits",
+    )
+    moving.add_argument("--out", type=Path, help="write the report as JSON")
+    moving.set_defaults(run=_move_drafts)
+
     serve = verbs.add_parser("serve", help="chạy ứng dụng web · run the web application")
     serve.add_argument("folder", type=Path)
     serve.add_argument("--database", default="sqlite:///survey.sqlite")
@@ -291,6 +307,12 @@ def _account(options: argparse.Namespace) -> None:
     from survey.loading import create_account
 
     create_account(options.database, options.name, options.role, options.communes)
+
+
+def _move_drafts(options: argparse.Namespace) -> None:
+    from survey.moving import move_drafts
+
+    move_drafts(options.database, ask_again=options.ask_again, apply=options.apply, out=options.out)
 
 
 def _serve(options: argparse.Namespace) -> None:

@@ -33,6 +33,10 @@ export function fold(id, events, start = {}) {
       found.eligible[draw] = one.eligible ?? 0;
     } else if (kind === 'submitted') found.submitted = true;
     else if (kind === 'reopened') found.submitted = false;
+    else if (kind === 'moved') {
+      for (const name of one.void ?? []) delete found.answers[name];
+      for (const name of one.undone ?? []) found.done.delete(name);
+    }
   }
   return found;
 }

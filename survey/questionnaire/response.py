@@ -55,6 +55,7 @@ EventKind = Literal[
     "page_done",  # a list page was declared complete
     "submitted",  # the response is complete
     "reopened",  # corrected before the cut-off
+    "moved",  # a draft goes to a corrected version of the questionnaire
 ]  # fmt: skip
 
 
@@ -83,6 +84,8 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     language: str = ""
     version: str = ""
     today: str = ""
+    void: tuple[str, ...] = ()  # of "moved": answers that do not hold in the new version
+    undone: tuple[str, ...] = ()  # of "moved": finished pages that have something new on them
     case: str = ""  # of "opened" on an official's phone: the case that the response begins
     answers: dict[str, Answer] = {}
 
@@ -152,6 +155,10 @@ def fold(response_id: str, events: Iterable[Event]) -> Response:
                 submitted = True
             case "reopened":
                 submitted = False
+            case "moved":
+                for name in event.void:
+                    answers.pop(Key.parse(name), None)
+                done.difference_update(event.undone)
     return Response(
         id=response_id,
         answers=answers,

@@ -171,6 +171,22 @@ def append(connection: Connection, many: Sequence[Event]) -> list[Receipt]:
     return _receipts(connection, documents, fresh, received_at)
 
 
+def move(connection: Connection, event: Event) -> None:
+    """Append the event that takes a draft to another version of the questionnaire, which must have been kept."""
+    append(connection, [event])
+    connection.execute(
+        update(responses).where(responses.c.id == event.response).values(version=event.version)
+    )
+
+
+def drafts(connection: Connection, version: str, *, lock: bool = False) -> list[ResponseRecord]:
+    """Responses that are not submitted and stand on another version than this one; `lock` keeps others from adding to
+    them until the commit."""
+    query = select(*_record_columns).where(responses.c.submitted.is_(False), responses.c.version != version)
+    query = query.order_by(responses.c.id)
+    return [_record(row) for row in connection.execute(query.with_for_update() if lock else query)]
+
+
 def _append_together(connection: Connection, many: Sequence[tuple[Sequence[Event]]]) -> list[list[Receipt]]:
     """What `append` would answer to each of these in turn, with one set of statements for all of them."""
     receipts = iter(append(connection, [event for (events,) in many for event in events]))

@@ -271,6 +271,8 @@ def _of_response(
         return "other_case"
     if submitted.get(event.response) and event.kind != "reopened":
         return "after_submission"
+    if event.kind == "moved":  # only the office moves a draft to another version (survey.moving)
+        return "other_author"
     if not all(possible(questionnaire, Key.parse(name), said) for name, said in event.answers.items()):
         return "impossible"
     if event.kind == "drawn":

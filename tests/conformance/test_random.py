@@ -65,6 +65,7 @@ def test_events_fold_to_the_same_response() -> None:
         event(10, "answered", page="q", answers={"x": {"missing": "refused", "remark": "không"}}),
         event(11, "submitted"),
         event(12, "reopened"),
+        event(13, "moved", version="w", void=["x", "age@a"], undone=["p@a"]),
     ]
     for length in range(len(events) + 1):
         some = events[:length]
