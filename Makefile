@@ -32,7 +32,7 @@ system:
 	command -v chromium >/dev/null || missing="$$missing chromium fonts-noto-core"; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	command -v node >/dev/null || missing="$$missing nodejs"; \
-	command -v java >/dev/null || missing="$$missing openjdk-17-jre-headless"; \
+	command -v javac >/dev/null || missing="$$missing openjdk-17-jdk-headless"; \
 	test -d /usr/lib/R/site-library/survey || missing="$$missing r-cran-survey"; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -52,6 +52,7 @@ bench: $(VENV)/.ready ## speed and memory beside the peers and the limits, in on
 
 simulate: $(VENV)/.ready ## does a 95 % interval cover 95 %? do server and phone agree on 100,000 conditions? (minutes)
 	@for file in tests/simulation/intervals.py tests/simulation/coverage.py tests/simulation/smallareas.py tests/simulation/classification.py tests/conformance/programs.py; do $(BIN)/python $$file || exit 1; done
+	@$(BIN)/python tests/xlsform/javarosa.py tests/xlsform/forms/functions.md tests/xlsform/forms/household.md --fills 2000
 
 soak: $(VENV)/.ready ## long runs: kill, cut, replay (an hour)
 	@$(BIN)/python tests/faults/run.py --rounds 500

@@ -29,7 +29,8 @@ export function readForm(q, response, step, form) {
   const before = new Walk(q, response);
   let walk = before;
   for (const question of page.questions ?? []) {
-    if (question.when && Object.keys(answers).length) walk = before.joined(answers);
+    const hangs = question.when || question.filter || written(q, question).some(({ when }) => when);
+    if (hangs && Object.keys(answers).length) walk = before.joined(answers);
     if (SILENT.includes(question.kind) || !walk.visible(step).includes(question)) continue;
     const { id } = question;
     try {

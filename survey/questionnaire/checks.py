@@ -107,7 +107,8 @@ def read_form(questionnaire: Questionnaire, response: Response, step: Step, form
     findings: list[Finding] = []
     kept = trial = walk(questionnaire, response)
     for question in step.page.questions:
-        if question.when is not None and answers:  # only then can the answers just given show or hide it
+        asked = kept.index.asked[question.id]
+        if answers and (asked.when or asked.filter or asked.offered):  # shown, or its options, by answers just given
             trial = kept.joined(answers)
         if question.kind in SILENT or question not in trial.visible(step):
             continue

@@ -103,7 +103,7 @@ class _Translation:
             "#answer": self._answer, "now": self._now, "count": self._count, "jr:choice-name": self._choice_name,
             "format-date-time": self._format, "boolean-from-string": self._from_string, "position": self._position,
             "=": self._equal, "!=": self._equal, "selected": self._selected,
-            **dict.fromkeys(("sum", "min", "max", "join", "count-non-empty"), self._fold),
+            **dict.fromkeys(("sum", "min", "max", "count-non-empty"), self._fold), "join": self._join,
         }.get(said.op)  # fmt: skip
         found = special(said) if special else None
         if found is not None:
@@ -150,16 +150,21 @@ class _Translation:
     def _alike(self, said: Syntax) -> Syntax:
         """Two texts are equal in XPath when both are empty; two blanks are not equal here. So it is said."""
         left, right = (self.tree(one) for one in said.arguments)
-        nothing = Syntax("#text")
-        blank = tuple(Syntax("=", (one, nothing), at=said.at) for one in (left, right))
-        same = Syntax("=", (left, right), at=said.at)
-        either = Syntax("or", (same, Syntax("and", blank, at=said.at)), at=said.at)
+        either = self._or_both_blank(Syntax("=", (left, right), at=said.at))
         return either if said.op == "=" else Syntax("not", (either,), at=said.at)
 
+    def _or_both_blank(self, said: Syntax) -> Syntax:
+        blank = tuple(Syntax("=", (one, Syntax("#text")), at=said.at) for one in said.arguments)
+        return Syntax("or", (said, Syntax("and", blank, at=said.at)), at=said.at)
+
     def _selected(self, said: Syntax) -> Syntax | None:
-        if len(said.arguments) != 2 or said.arguments[1].op != "#text":
+        if len(said.arguments) != 2:
             return None
         left, right = said.arguments
+        if self._may_be_blank(left) and self._may_be_blank(right):
+            return self._or_both_blank(Syntax("selected", (self.tree(left), self.tree(right)), at=said.at))
+        if right.op != "#text":
+            return None
         asked = self.own if left.op == "#current" else left.said
         codes = self.known.codes.get(asked) if left.op in ("#answer", "#current") else None
         return self._never(asked, right.said, said) if codes is not None and right.said not in codes else None
@@ -189,6 +194,26 @@ class _Translation:
         return said.op == "#answer" and self.known.home.get(
             self.known.ids.get(said.said, ""), ""
         ) in self.around - {""}
+
+    def _join(self, said: Syntax) -> Syntax | None:
+        """Of single values: one text, in which a blank leaves its place empty. Of the rows of a repeat: blanks are
+        left out here."""
+        separator, *parts = said.arguments or (said,)
+        if not parts:
+            return None
+        if any(one.op == "#answer" and self._of_rows(one) for one in parts):
+            self._remark("join", "join() bỏ qua dòng trống; Collect để lại chỗ trống",
+                         "join() leaves blank rows out; Collect leaves an empty place for them")  # fmt: skip
+            return self._fold(said)
+        joined = [self.tree(parts[0])]
+        for one in parts[1:]:
+            joined += [self.tree(separator), self.tree(one)]
+        return Syntax("concat", tuple(joined), at=said.at)
+
+    def _of_rows(self, said: Syntax) -> bool:
+        """Whether an argument names a question of a repeat that the expression does not stand in."""
+        home = self.known.home.get(self.known.ids.get(said.said, ""), "")
+        return bool(home) and home not in self.around
 
     def _fold(self, said: Syntax) -> Syntax | None:
         if not any(self._this_row(one) for one in said.arguments):

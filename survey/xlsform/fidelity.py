@@ -141,6 +141,5 @@ class Notes:
         if entry not in self.entries:
             self.entries.append(entry)
 
-    @property
-    def refused(self) -> bool:
-        return any(entry.level == "refused" for entry in self.entries)
+    def of(self, level: Level) -> list[Entry]:
+        return [entry for entry in self.entries if entry.level == level]

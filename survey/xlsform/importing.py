@@ -39,7 +39,7 @@ def import_form(
         columns = Columns(workbook)
         mapped = Form(Context(tree, columns, notes, _beside(path, workbook), language)).map()
         _review(mapped, columns, notes)
-        questionnaire = None if notes.refused else mapped.questionnaire
+        questionnaire = None if notes.of("refused") else mapped.questionnaire
     count = (
         sum(len(page.questions) for section in questionnaire.sections for page in section.pages)
         if questionnaire
@@ -76,6 +76,8 @@ def _review(mapped: Mapped, columns: Columns, notes: Notes) -> None:
     cells = {document.where(path): cell for path, cell in _cells(mapped, columns)}
     for finding in reading.review(text)[1]:
         cell = cells.get(finding.where, Cell())
+        if finding.code in ("bad_code", "twice") and any(entry.cell == cell for entry in notes.of("refused")):
+            continue  # said already, with a remedy
         level: Level = "refused" if finding.severity == "error" else "changed"
         do = finding.remedy
         notes.say(

@@ -82,23 +82,28 @@ def read(path: Path, notes: Notes) -> Workbook:
         try:
             data = get_xlsform(io.BytesIO(content), file_type=path.suffix.lower())
         except PyXFormError as error:
+            if path.suffix.lower() in (".csv", ".md") and "not recognized" in str(error):
+                raise _no_survey(path) from None
             raise _bad(
                 path,
                 "unreadable",
                 f"không đọc được bảng tính: {error}",
                 f"the workbook cannot be read: {error}",
             ) from None
-        except TypeError:  # pyxform's, for a table without the name of a sheet
-            raise _bad(path, "no_survey", "không có trang tên “survey”: tệp này không phải XLSForm",
-                       "there is no sheet called “survey”: this is no XLSForm") from None  # fmt: skip
         except Exception as error:  # a damaged file fails anywhere in three libraries
+            if path.suffix.lower() in (".csv", ".md"):  # a table that names no sheet
+                raise _no_survey(path) from None
             raise _bad(path, "unreadable", "tệp hỏng, không đọc được", f"the file is damaged ({type(error).__name__})",
                        "mở bằng bảng tính rồi lưu lại", "open it in a spreadsheet program and save it again") from None  # fmt: skip
     if data.survey is None:
-        raise _bad(path, "no_survey", "không có trang tên “survey”: tệp này không phải XLSForm",
-                   "there is no sheet called “survey”: this is no XLSForm")  # fmt: skip
+        raise _no_survey(path)
     data.fallback_form_name = path.stem
     return Workbook(path.name, data, numeric)
+
+
+def _no_survey(path: Path) -> BadDocument:
+    return _bad(path, "no_survey", "không có trang tên “survey”: tệp này không phải XLSForm",
+                "there is no sheet called “survey”: this is no XLSForm")  # fmt: skip
 
 
 def _bad(path: Path, code: str, vi: str, en: str, do_vi: str = "", do_en: str = "") -> BadDocument:
@@ -221,7 +226,7 @@ def _formulas(content: bytes, titles: dict[str, str], notes: Notes) -> None:
             part = archive.read(name) if title.lower() in SHEETS and name in archive.namelist() else b""
             for match in _CELL.finditer(part) if b"<f" in part else ():
                 inside = match.group(3) or b""
-                if b"<f" in inside and b"<v" not in inside and b"<is" not in inside:
+                if b"<f" in inside and not re.search(rb"<v>[^<]|<is>", inside):
                     cell = Cell(title, int(match.group(2)), match.group(1).decode())
                     notes.say("refused", "formula", cell, "công thức chưa có kết quả được lưu, nên ô này trống",
                               "a formula whose result was never saved: the cell reads as empty",

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pyxform
 from pyxform.errors import PyXFormError
 from pyxform.xls2xform import convert
@@ -118,6 +119,13 @@ def _expressions(question: Question) -> list[str]:
         for text in (question.when, question.calculate, question.filter, *(c.that for c in question.checks))
         if text
     ]
+
+
+def rewritten(questionnaire: Questionnaire, old: str, new: str) -> Questionnaire:
+    """The questionnaire with one text replaced wherever it stands."""
+    text = msgspec.json.encode(questionnaire).decode()
+    assert old in text
+    return msgspec.json.decode(text.replace(old, new), type=Questionnaire)
 
 
 def compare(questionnaire: Questionnaire, fill: Fill) -> list[str]:
