@@ -114,3 +114,29 @@ def test_text_is_kept_in_nfc_without_control_characters() -> None:
 
 def test_every_message_speaks_both_languages() -> None:
     assert all(set(words) == {"vi", "en"} for words in SAID.values())
+
+
+def test_the_options_of_a_second_list_follow_the_first_on_the_same_page() -> None:
+    cascade = """
+id: cascade
+languages: [vi]
+title: {vi: B}
+choices:
+  districts: [{code: "01", label: {vi: M}}, {code: "02", label: {vi: H}}]
+  communes:
+    - {code: "011", label: {vi: A}, facts: {district: "01"}}
+    - {code: "021", label: {vi: B}, facts: {district: "02"}}
+sections:
+  - id: s
+    title: {vi: P}
+    pages:
+      - id: p
+        questions:
+          - {id: district, kind: select_one, label: {vi: Huyện}, choices: districts}
+          - {id: commune, kind: select_one, label: {vi: Xã}, choices: communes, filter: "district = ${district}"}
+"""
+    form = read(cascade)
+    (step,) = path(form, EMPTY)
+
+    assert read_form(form, EMPTY, step, {"district": ["01"], "commune": ["011"]}).accepted
+    assert not read_form(form, EMPTY, step, {"district": ["01"], "commune": ["021"]}).accepted
