@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from pyarrow.csv import read_csv
 
 from analysis import Design, Mean, Proportion, Ratio, Total, estimate
 from analysis.calibration import Bounds, calibrate, poststratify, rake
+from analysis.intervals import interval
 from analysis.nonresponse import Report
 from analysis.replicates import Replicates
 
@@ -260,3 +263,56 @@ def test_kishs_effect_of_weights() -> None:
     report = Report.of("kish", design)
     assert report.kish == pytest.approx(TEXTBOOK["kish-deff"]["expect"]["deff"])
     assert report.n / report.kish == pytest.approx(TEXTBOOK["kish-deff"]["expect"]["neff"])
+
+
+def test_lohrs_classes_and_nests() -> None:
+    """One stage of clusters: 12 of 187 classes, all their pupils; clutches of coots, weighted by their size."""
+    classes = pl.read_parquet(HERE / "algebra.parquet").with_columns(w=pl.lit(187 / 12), of=pl.lit(187.0))
+    mean, total = estimate(
+        Design(classes, weights="w", clusters="class", fpc="of"), [Mean("score"), Total("score")]
+    )
+    _agrees([mean.value, mean.se, total.value, total.se], "algebra", "mean", "mean_se", "total", "total_se")
+    eggs = pl.read_parquet(HERE / "coots.parquet").with_columns(w=pl.col("csize") / 2)
+    volume = estimate(Design(eggs, weights="w", clusters="clutch"), Mean("volume"))[0]
+    _agrees([volume.value, volume.se], "coots", "mean", "mean_se")
+
+
+def _oracle(name: str) -> Any:
+    return read_csv(HERE.parent / "oracle" / "data" / name)
+
+
+def _textbook(name: str, *keys: str) -> Any:
+    return pytest.approx([TEXTBOOK[name]["expect"][key] for key in keys], rel=1e-7)
+
+
+def test_statas_example_of_sampling_fractions() -> None:
+    data = _oracle("fpc_data.csv.gz")
+    design = {"weights": "weight", "strata": "stratid", "clusters": "psuid", "nest": True}
+    for name, fpc, statistic in (
+        ("stata-fpc", "Nh", Mean("x")),
+        ("stata-fpc-wr", None, Mean("x")),
+        ("stata-fpc-total", "Nh", Total("x")),
+    ):
+        one = estimate(Design(data, **design, fpc=fpc), statistic)[0]
+        assert [one.value, one.se] == _textbook(name, "estimate", "se"), name
+
+
+def test_levy_and_lemeshows_balanced_half_samples() -> None:
+    data = _oracle("scd.csv.gz")
+    halves = np.array([[1, 0, 1, 0, 1, 0], [0, 1, 1, 0, 0, 1], [1, 0, 0, 1, 0, 1], [0, 1, 0, 1, 1, 0]]).T
+    design = Design(data, weights="w", replicates=Replicates(2.0 * halves, "BRR"))
+    one = estimate(design, Ratio("alive", "arrests"))[0]
+    assert [one.value, one.se] == _textbook("levy-scd-brr", "estimate", "se")
+
+
+def test_the_crowded_households_of_the_vplx_manual() -> None:
+    data = _oracle("crowd.csv.gz")
+    design = Design(data, weights="weight", clusters="cluster", strata="stratum")
+    total, ratio = estimate(design, Total("person"))[0], estimate(design, Ratio("person", "rooms"))[0]
+    assert [total.value, total.se] == _textbook("vplx-crowd", "total", "total_se")
+    assert [ratio.value, ratio.se] == _textbook("vplx-crowd", "ratio", "ratio_se")
+
+
+def test_closed_forms_of_intervals() -> None:
+    upper = interval("korn_graubard", 0.0, 0.0, 29.0, 30).upper
+    assert [upper] == _textbook("clopper-pearson", "upper")
