@@ -1,6 +1,6 @@
 /** What conditions look at: answers as survey/questionnaire/values.py and conditions.py see them. */
 
-import { dayOf, exact, numberOf } from './conditions.mjs';
+import { dayOf, exact, isoOf, numberOf, textOf } from './conditions.mjs';
 
 /** An answer's value as a condition of this type sees it; a value of another kind is the blank. */
 export function scalar(type, value) {
@@ -12,6 +12,12 @@ export function scalar(type, value) {
   const codes = Array.isArray(value) ? value : type === 'codes' ? String(value).split(/[ \t\n\r]+/).filter(Boolean) : null;
   if (type === 'codes') return codes.length ? codes : null;
   return (codes ? codes.join(' ') : String(value).normalize('NFC')) || null;
+}
+
+/** A value as an answer keeps it. */
+export function plain(type, value) {
+  if (value === null || !value.d) return value;
+  return type === 'date' ? isoOf(value) : Number(textOf(value));
 }
 
 /** Of rows named "parent.child", those held by the row that `under` is or stands in; all, when it is "". */

@@ -3,11 +3,13 @@
  * only shows, hides and fills in. No string ever becomes markup: the document is parsed by the browser itself.
  */
 
+import { plain } from './answers.mjs';
 import { formId, hex } from './events.mjs';
 import { place } from './response.mjs';
 import { isList } from './routing.mjs';
 
-const PIPE = /\$\{\s*([a-z][a-z0-9_]*)\s*\}/g;
+const PIPE = /\$\{\s*([A-Za-z][A-Za-z0-9_]*)\s*\}/g;
+const BEGINS = /(?:^|[.?!…:]\s|\n)\s*[“"(]?$/; // where a sentence begins
 const SHORT = ['select_one', 'year', 'integer'];
 const REASONS = { dont_know: '-dk', refused: '-rf' };
 
@@ -28,7 +30,8 @@ export function fetchBooklet(url) {
 export class Booklet {
   constructor(pages) {
     const told = (id) => JSON.parse(pages.getElementById(id).textContent);
-    Object.assign(this, { pages, q: told('rules'), words: told('words'), missing: told('missing'), titles: told('titles') });
+    Object.assign(this, { pages, q: told('rules'), words: told('words'), missing: told('missing') });
+    Object.assign(this, { titles: told('titles'), proxy: told('proxy') });
   }
 
   copy(id) { return document.importNode(this.pages.getElementById(id).content, true); }
@@ -39,17 +42,26 @@ export class Booklet {
     const { page, question: asked } = walk.places[question];
     if (asked.rows) return walk.label(question, code) ?? code;
     const pattern = this.pages.getElementById(`p-${page.id}${page.kind === 'list' ? '-row' : ''}`).content;
-    const options = [...pattern.querySelectorAll(`[name="${CSS.escape(question)}"]`)];
-    return options.find(({ value }) => value === code)?.nextElementSibling.firstChild.data ?? code;
+    const found = pattern.querySelector(`[name="${CSS.escape(question)}"] [value="${CSS.escape(code)}"],`
+      + `[name="${CSS.escape(question)}"][value="${CSS.escape(code)}"]`) ?? pattern.querySelector(`[name="${CSS.escape(question)}.rank.${CSS.escape(code)}"]`);
+    return (found?.matches('option') ? found : found?.nextElementSibling)?.firstChild.data ?? code;
   }
 
-  /** A text with every ${question} filled in, seen from a row. */
+  /** A text with every ${question} filled in, seen from a row: survey/questionnaire/piping.py, read directly. */
   fill(walk, text, row) {
-    return text.replace(PIPE, (_, name) => {
-      const stands = walk.places[name];
-      if (!stands) return '…';
-      return this.said(walk, name, stands.draw ? walk.drawn(stands.draw) : stands.roster ? row : '') || '…';
+    return text.replace(PIPE, (_, name, at) => {
+      const words = walk.places[name] && this.value(walk, name, row);
+      if (!words) return '…';
+      return BEGINS.test(text.slice(0, at)) ? words[0].toUpperCase() + words.slice(1) : words;
     });
+  }
+
+  /** What counts as the answer of a question seen from a row, in words; "" for none. */
+  value(walk, name, row) {
+    const { question } = walk.places[name];
+    const found = plain(question.type, walk.get(name, walk.rowOf(name, row)));
+    const codes = question.choices || question.list || question.rows;
+    return [found ?? []].flat().map((one) => (codes ? this.label(walk, name, one) : String(one))).join(', ');
   }
 
   /** An answer in words; the reason where there is none, "" where nothing was said. */
@@ -165,6 +177,10 @@ export class Booklet {
       const id = node.dataset.q;
       const question = step.page.questions.find((one) => one.id === id);
       this.options(node, walk, question, step.row);
+      if (walk.byProxy && this.proxy[id]) {
+        const label = node.querySelector('.label label') ?? node.querySelector('.label');
+        label.firstChild.data = this.fill(walk, this.proxy[id], step.row);
+      }
       if (sent) refill(node, sent);
       else put(node, question, interview.response.answers, step.row);
       const here = findings.filter(({ where }) => where === id);
@@ -207,9 +223,9 @@ export class Booklet {
       }));
     } else if (question.filter || question.opened) {
       const offered = walk.choices(question, row).map(({ code }) => code);
-      for (const option of node.querySelectorAll('.option')) {
-        const { value } = option.firstElementChild;
-        if (!value.startsWith('-') && !offered.includes(value)) option.remove();
+      for (const option of node.querySelectorAll('.option,.long option')) {
+        const { value } = option.firstElementChild ?? option;
+        if (value && !value.startsWith('-') && !offered.includes(value)) option.remove();
       }
     }
   }

@@ -1,5 +1,5 @@
 /** What a response comes to, variable by variable: `outcome` of survey/questionnaire/routing.py. */
-import { isoOf, textOf } from './conditions.mjs';
+import { plain } from './answers.mjs';
 import { key } from './response.mjs';
 import { written } from './routing.mjs';
 
@@ -24,10 +24,4 @@ export function outcome(walk) {
     }
   }
   return result;
-}
-
-/** A computed value as an answer keeps it. */
-function plain(type, value) {
-  if (value === null || !value.d) return value;
-  return type === 'date' ? isoOf(value) : Number(textOf(value));
 }

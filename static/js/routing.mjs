@@ -210,6 +210,13 @@ export class Walk {
     return this.response.drawn[draw] ?? '';
   }
 
+  /** The row in which `${question}`, seen from a row, is found. */
+  rowOf(question, row) {
+    const { roster, draw } = this.places[question];
+    if (draw || !roster) return draw ? this.drawn(draw) : '';
+    return row.includes('.') && !this.q.rosters[roster].within ? above(row) : row;
+  }
+
   reason(question, row) {
     this.get(question, row);
     if (!this.on[row].has(question)) return 'not_applicable';

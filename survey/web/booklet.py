@@ -117,6 +117,11 @@ def booklet(site: Site, questionnaire: Questionnaire, version: str, language: st
                 one.id: one.title.get(language) or next(iter(one.title.values()))
                 for one in questionnaire.sections
             },
+            proxy={
+                one.question.id: one.question.wording["proxy"].get(language, "")
+                for one in index(questionnaire).places.values()
+                if "proxy" in one.question.wording
+            },
             words={key: word(language, key) for key in WORDS},
             missing={reason: said[language] for reason, said in MISSING.items()},
         ).encode()
