@@ -16,7 +16,7 @@ import { Interview } from './interview.mjs';
 import { keepSending, openOutbox, supported } from './outbox.mjs';
 import { Walk } from './routing.mjs';
 
-const MOMENT = 2500; // milliseconds that the next page waits for the receipt of this one
+const MOMENT = 600; // milliseconds that the next page waits for the receipt of this one
 const PATIENCE = 15_000;
 const main = document.getElementById('main');
 const told = (id) => JSON.parse(document.getElementById(id).textContent);
@@ -224,7 +224,7 @@ async function begin() {
   localStorage.setItem('household', here.response);
   if (!shell) await outbox.shelve('here', here);
   const waiting = (await outbox.unsent()).map(({ text }) => JSON.parse(text));
-  const sending = await Promise.race([outbox.send(), new Promise((resolve) => { setTimeout(resolve, MOMENT, {}); })]);
+  const sending = await Promise.race([outbox.send(), new Promise((resolve) => { setTimeout(resolve, 4 * MOMENT, {}); })]);
   if (sending.sent && !sending.left) return location.replace(here.base); // the server now knows more than this page
   booklet = await fetchBooklet(here.booklet);
   attempt = keepSending(outbox, report);

@@ -108,7 +108,9 @@ def read_form(questionnaire: Questionnaire, response: Response, step: Step, form
     kept = trial = walk(questionnaire, response)
     for question in step.page.questions:
         asked = kept.index.asked[question.id]
-        if answers and (asked.when or asked.filter or asked.offered):  # shown, or its options, by answers just given
+        if answers and (
+            asked.when or asked.filter or asked.offered
+        ):  # shown, or its options, by answers just given
             trial = kept.joined(answers)
         if question.kind in SILENT or question not in trial.visible(step):
             continue

@@ -16,8 +16,8 @@ from sqlalchemy import Connection
 from survey.access import codes as household_codes
 from survey.storage import audit, cases, codes, responses, sessions
 from survey.storage.codes import Opened
-from survey.storage.responses import ResponseRecord
 from survey.web import forms, security
+from survey.web.household import own_record
 from survey.web.site import (
     AnyRequest,
     SignedIn,
@@ -92,8 +92,10 @@ async def enter(request: AnyRequest) -> Response[str]:
         if uses <= USES:
             token = await site.database.write(_begin, site, opened, language)
             hours = site.settings.session_hours
+            here = await here_of(request, token)
             return goto(
-                "/survey", (security.cookie(security.HOUSEHOLD, token, site.settings.secure_cookies, hours),)
+                here.address,
+                (security.cookie(security.HOUSEHOLD, token, site.settings.secure_cookies, hours),),
             )
         return _entry(request, error=word(language, "entry.limited"), status=429)
     tried = await site.database.write(codes.count_try, network, window)
@@ -134,11 +136,6 @@ def _begin(connection: Connection, site: Site, opened: Opened, language: str) ->
         responses.append(connection, [begin])
     audit.append(connection, f"household:{case}", "code used", f"case:{case}")
     return token
-
-
-def own_record(records: list[ResponseRecord]) -> ResponseRecord | None:
-    """The response the household began itself; a visit's is another, which it neither sees nor changes."""
-    return next((record for record in records if record.mode == "self"), None)
 
 
 @post("/stop", status_code=200)

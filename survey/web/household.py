@@ -30,7 +30,6 @@ from survey.storage.responses import ResponseRecord
 from survey.web import forms, ids, photos, security
 from survey.web import interview as pages
 from survey.web.booklet import booklet
-from survey.web.entry import own_record
 from survey.web.interview import Interview
 from survey.web.site import (
     AnyRequest,
@@ -81,6 +80,11 @@ class Here:
         return self.record.submitted or self.by_visit or self.site.closed
 
     @property
+    def address(self) -> str:
+        """Where one goes on."""
+        return f"{BASE}/receipt" if self.over else self.interview.next_url()
+
+    @property
     def waiting(self) -> bool:
         """This part is done, and somebody else's is not."""
         done = all(self.interview.done(step) for step in self.interview.steps)
@@ -91,8 +95,13 @@ def member_of(signed: SignedIn) -> str:
     return str(signed.session.data.get("member", ""))
 
 
-def _find(connection: Connection, site: Site, request: AnyRequest) -> Found:
-    signed = find_session(site, connection, request, security.HOUSEHOLD)
+def own_record(records: list[ResponseRecord]) -> ResponseRecord | None:
+    """The response the household began itself; a visit's is another, which it neither sees nor changes."""
+    return next((record for record in records if record.mode == "self"), None)
+
+
+def _find(connection: Connection, site: Site, request: AnyRequest, token: str) -> Found:
+    signed = find_session(site, connection, request, security.HOUSEHOLD, token)
     case = cases.existing(connection, signed.session.subject)
     record = own_record(responses.by_case(connection, case.id))
     if record is None or not may(Actor(role="household", name=case.id), "answer", Scope(case=case.id)):
@@ -120,10 +129,13 @@ class Found:
     members: frozenset[str]
 
 
-async def here_of(request: AnyRequest) -> Here:
-    """Whose request this is and how far the interview is; `NotYours` without a session."""
+async def here_of(request: AnyRequest, token: str = "") -> Here:
+    """Whose request this is and how far the interview is; `NotYours` without a session.
+
+    `token` is that of a session which the answer to this very request begins.
+    """
     site = site_of(request)
-    found = await site.database.read(_find, site, request)
+    found = await site.database.read(_find, site, request, token)
     questionnaire = await site.questionnaire(found.record.version)
     response = fold(found.record.id, found.events)
     member = member_of(found.signed)
@@ -250,7 +262,7 @@ def _page(request: AnyRequest, here: Here, view: pages.PageView, status: int = 2
 async def resume(request: AnyRequest) -> Response[str]:
     """Where the household stopped."""
     here = await here_of(request)
-    return goto(f"{BASE}/receipt" if here.over else here.interview.next_url())
+    return goto(here.address)
 
 
 @get([BASE + "/p/{page:str}", BASE + "/p/{page:str}/{row:str}"])

@@ -201,9 +201,12 @@ class SignedIn:
     csrf: str
 
 
-def find_session(site: Site, connection: Connection, request: AnyRequest, kind: str) -> SignedIn:
-    """The session of the request's cookie; NotYours when there is none (expired, revoked, never was)."""
-    token = request.cookies.get(kind, "")
+def find_session(
+    site: Site, connection: Connection, request: AnyRequest, kind: str, token: str = ""
+) -> SignedIn:
+    """The session of the request's cookie, or of a token that the browser is about to get; NotYours when there is none
+    (expired, revoked, never was)."""
+    token = token or request.cookies.get(kind, "")
     session = sessions.find(connection, security.digest(token)) if token else None
     if session is None or session.kind != kind:
         raise NotYours(kind)

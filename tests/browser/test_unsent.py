@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from survey.questionnaire.response import Event
 from survey.storage import responses, sessions
 from survey.storage.database import Database
-from survey.web.entry import own_record
+from survey.web.household import own_record
 from tests.browser.conftest import Served
 from tests.browser.people import PHONE, add_person, answer, enter, press, refusaluntil
 
