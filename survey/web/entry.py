@@ -17,7 +17,7 @@ from survey.access import codes as household_codes
 from survey.storage import audit, cases, codes, responses, sessions
 from survey.storage.codes import Opened
 from survey.web import forms, security
-from survey.web.household import own_record
+from survey.web.household import here_of, own_record
 from survey.web.site import (
     AnyRequest,
     SignedIn,
