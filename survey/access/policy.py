@@ -5,9 +5,14 @@
     official       list_cases, see_case, record_attempt, interview, reissue_code  cases assigned to that person
     supervisor     list_cases, see_case, record_attempt, assign, see_progress,    cases in his or her communes
                    reissue_code, assign_any (the page), decide_quarantine
+    manager        see_progress, assign, assign_any, decide_quarantine,           the whole survey; no address, no answer
+                   handle_requests, register_breach
     statistician   see_progress, see_release, download_release, see_precision     aggregates only
+    auditor        read_audit                                                     the audit log only, which holds no answers
+    administrator  manage_accounts                                                accounts only, no case and no answer
 
 An official may interview, but never read answers that were submitted, nor what a household answered by itself.
+docs/access.md says route by route what follows from this.
 """
 
 from __future__ import annotations
@@ -16,10 +21,13 @@ from typing import Literal
 
 from msgspec import Struct
 
-Role = Literal["household", "official", "supervisor", "statistician"]
+Role = Literal[
+    "household", "official", "supervisor", "manager", "statistician", "auditor", "administrator"
+]  # fmt: skip
 Action = Literal[
     "answer", "read_own", "submit", "reopen", "list_cases", "see_case", "record_attempt", "interview", "assign",
     "see_progress", "see_release", "download_release", "reissue_code", "see_precision", "assign_any", "decide_quarantine",
+    "handle_requests", "register_breach", "read_audit", "manage_accounts",
 ]  # fmt: skip
 
 
@@ -46,7 +54,12 @@ _COMMUNE: frozenset[Action] = frozenset({"see_case", "record_attempt", "assign",
 _LISTS: dict[Role, frozenset[Action]] = {
     "official": frozenset({"list_cases"}),
     "supervisor": frozenset({"list_cases", "see_progress", "assign_any", "decide_quarantine"}),
+    "manager": frozenset(
+        {"see_progress", "assign_any", "decide_quarantine", "handle_requests", "register_breach"}
+    ),
     "statistician": frozenset({"see_progress", "see_release", "download_release", "see_precision"}),
+    "auditor": frozenset({"read_audit"}),
+    "administrator": frozenset({"manage_accounts"}),
 }
 
 
@@ -63,5 +76,7 @@ def may(actor: Actor, action: Action, scope: Scope | None = None) -> bool:
             return mine and (action in _ASSIGNED or (action == "interview" and not scope.finished))
         case "supervisor":
             return bool(scope.case) and scope.commune in actor.communes and action in _COMMUNE
+        case "manager":
+            return bool(scope.case) and action == "assign"
         case _:
             return False

@@ -49,7 +49,11 @@ from survey.web.words import long_date, word
 
 WINDOW = 600
 FAILED_SIGN_INS = 10
-HOME = {"official": "/field", "supervisor": "/office", "statistician": "/office"}
+HOME = {
+    "official": "/field",
+    "auditor": "/office/audit",
+    "administrator": "/office/accounts",
+}  # others: /office
 _hasher = PasswordHasher()
 _NOBODY = _hasher.hash(
     "nobody has this password"
@@ -91,7 +95,7 @@ async def sign_in(request: AnyRequest) -> Response[str]:
     cookie = security.cookie(
         security.ACCOUNT, token, site.settings.secure_cookies, site.settings.session_hours
     )
-    return goto(HOME.get(account.role, "/field"), (cookie,))
+    return goto(HOME.get(account.role, "/office"), (cookie,))
 
 
 def _right(kept: str, password: str) -> bool:
@@ -113,8 +117,10 @@ async def sign_out(request: AnyRequest) -> Response[str]:
     signed, account = await site.database.read(find_account, site, request)
     check_form(site, request, signed, await form_of(request))
     await site.database.write(sessions.revoke, signed.session.digest)
-    office = account.role == "statistician"
-    return goto("/office/sign-in" if office else "/field/sign-in", (security.dropped(security.ACCOUNT),))
+    return goto(
+        "/field/sign-in" if account.role == "official" else "/office/sign-in",
+        (security.dropped(security.ACCOUNT),),
+    )
 
 
 def find_account(connection: Connection, site: Site, request: AnyRequest) -> tuple[SignedIn, Account]:
@@ -495,6 +501,8 @@ def _submit(connection: Connection, here: Here, form: pages.Form) -> None:
 @post("/field/cases/{case_id:str}/leave", status_code=200)
 async def leave(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     """Stop here; everything is kept and the case page offers to go on."""
+    here = await _here(request, case_id)
+    check_form(here.site, request, here.visit.signed, await form_of(request))
     return goto(f"/field/cases/{case_id}")
 
 

@@ -46,7 +46,7 @@ from survey.web import security
 from survey.web.field import actor, find_account, scope
 from survey.web.forms import TIME_ZONE
 from survey.web.ids import receipt_number
-from survey.web.site import AnyRequest, ForgedForm, Site, check_origin, find_session, site_of
+from survey.web.site import AnyRequest, ForgedForm, NotYours, Site, check_origin, find_session, site_of
 
 Kind = Literal["events", "attempts"]
 State = Literal["stored", "duplicate", "quarantined"]
@@ -181,6 +181,8 @@ def _sender(connection: Connection, site: Site, request: AnyRequest) -> Facts:
         nobody = Actor(role="official", name=device.account)
         return Facts(Sender(author=device.account, revoked=True), nobody, id, 0)
     signed, account = find_account(connection, site, request)
+    if not may(actor(account), "list_cases"):
+        raise NotYours(security.ACCOUNT)
     _check_token(site, request, signed.token)
     return Facts(Sender(author=account.name, app=_whole(request, APP)), actor(account), id, 0)
 

@@ -12,9 +12,11 @@ def test_nobody_may_anything_on_a_case_that_is_not_theirs() -> None:
     foreign = Scope(case="B", assignee="other", commune="10999")
     general = {
         "list_cases", "see_progress", "see_release", "download_release", "see_precision", "assign_any",
-        "decide_quarantine",
+        "decide_quarantine", "handle_requests", "register_breach", "read_audit", "manage_accounts",
     }  # fmt: skip
     for role, action in product(ROLES, ACTIONS):
+        if (role, action) == ("manager", "assign"):
+            continue  # the manager's own is the whole survey
         actor = Actor(role=role, name="A", communes=("10507",))
         assert may(actor, action, foreign) is (action in general and may(actor, action))
 
@@ -40,3 +42,19 @@ def test_a_statistician_sees_aggregates_and_no_case() -> None:
     statistician = Actor(role="statistician", name="minh")
     assert may(statistician, "see_release")
     assert not may(statistician, "see_case", Scope(case="A", assignee="minh", commune="10507"))
+
+
+def test_a_manager_hands_cases_over_and_sees_no_address_and_no_answer() -> None:
+    manager, case = Actor(role="manager", name="hoa"), Scope(case="A", assignee="lan", commune="10507")
+    assert may(manager, "assign", case)
+    assert may(manager, "handle_requests")
+    assert not any(
+        may(manager, action, case) for action in ("see_case", "interview", "read_own", "reissue_code")
+    )
+
+
+def test_an_auditor_reads_the_log_and_an_administrator_the_accounts_and_nothing_else() -> None:
+    for role, only in (("auditor", "read_audit"), ("administrator", "manage_accounts")):
+        actor = Actor(role=role, name="A", communes=("10507",))  # type: ignore[arg-type]
+        own = Scope(case="A", assignee="A", commune="10507")
+        assert {action for action in ACTIONS if may(actor, action, own)} == {only}
