@@ -6,16 +6,20 @@ the sample says so far is for statisticians alone: an official who sees the numb
 
 from __future__ import annotations
 
+import datetime
 import math
+import statistics
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from sqlalchemy import Connection
 
 from analysis.estimates import Estimate
 from analysis.indicators import Indicator
@@ -24,15 +28,20 @@ from analysis.outlook import Outlook, where
 from analysis.targets import verdict
 from survey.fieldwork.cases import Case, disposition
 from survey.fieldwork.progress import CATEGORIES, FORMULAS, Precision, Rates, Report, StratumPrecision
+from survey.fieldwork.sample import SampledUnit
+from survey.fieldwork.signals import Interview, Signal, metres, minutes, signals
 from survey.folder import Folder
 from survey.freeze import HOUSEHOLDS, PERSONS, freeze
 from survey.publish import evaluate, read_totals
-from survey.storage import cases, responses
+from survey.questionnaire.index import index
+from survey.questionnaire.response import Event, fold
+from survey.storage import cases, responses, surveys
 from survey.storage.clock import now
 from survey.storage.database import Database
 from survey.weighting import Weighted, inside, shares, weigh
 
 By = Literal["commune", "official"]
+TIME_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 KEPT_MILLISECONDS = 10 * 60 * 1000
 """How long a report on precision is shown before it is made anew: it freezes and weights the whole sample."""
 
@@ -68,6 +77,42 @@ class Oversight:
                     found.setdefault(key, []).append((category, weight))
         return [_rates(key, found[key]) for key in sorted(found)]
 
+    def signals(self, communes: Sequence[str] | None = None) -> list[Signal]:
+        """Signs in how officials' interviews were made (`survey.fieldwork.signals`); no answer leaves this function."""
+        return signals(list(self._interviews(communes)))
+
+    def _interviews(self, communes: Sequence[str] | None) -> Iterator[Interview]:
+        with self.database.reading() as connection:
+            units = {case.id: case.unit for case in cases.every(connection)}
+            places: dict[str, dict[str, tuple[float, float]]] = {}  # area → case → where somebody stood
+            for case, attempts in cases.every_attempt(connection).items():
+                for attempt in attempts:
+                    if attempt.place is not None:
+                        at = (attempt.place.latitude, attempt.place.longitude)
+                        places.setdefault(units[case].psu, {})[case] = at
+            choices = self._choices(connection)
+            for record, events in responses.all(connection):
+                unit = units[record.case]
+                if (
+                    record.mode == "self"
+                    or not record.submitted
+                    or (communes is not None and unit.commune not in communes)
+                ):
+                    continue
+                yield _interview(unit, events, places.get(unit.psu, {}), choices)
+
+    def _choices(self, connection: Connection) -> Mapping[str, str]:
+        """The list of options behind each question that takes one: the same list asked again is where habit shows."""
+        kept = surveys.current(connection)
+        if kept is None:
+            return {}
+        known = index(kept.questionnaire)
+        return {
+            name: ",".join(choice.code for choice in known.choices(place.question))
+            for name, place in known.places.items()
+            if place.question.kind == "select_one"
+        }
+
     def precision(self) -> Report:
         """Every indicator now and at the expected end; at most as old as `KEPT_MILLISECONDS`.
 
@@ -101,6 +146,42 @@ class Oversight:
                 if (found := _looked_ahead(folder, weighted, one, growth))
             ),
         )
+
+
+def _interview(
+    unit: SampledUnit,
+    events: Sequence[Event],
+    places: Mapping[str, tuple[float, float]],
+    choices: Mapping[str, str],
+) -> Interview:
+    response = fold(events[0].response, events)
+    answers = list(response.answers.items())
+    unknown = sum(answer.missing in ("dont_know", "refused") for _, answer in answers)
+    pairs = same = 0
+    last: dict[str, object] = {}
+    for key, answer in answers:
+        options = choices.get(key.question)
+        if options is None or answer.value is None:
+            continue
+        if options in last:
+            pairs, same = pairs + 1, same + (last[options] == answer.value)
+        last[options] = answer.value
+    others = [at for case, at in places.items() if case != unit.case]
+    here, distance = places.get(unit.case), math.nan
+    if here is not None and len(others) >= 2:
+        middle = (statistics.median(lat for lat, _ in others), statistics.median(lon for _, lon in others))
+        distance = metres(here, middle)
+    begun = datetime.datetime.fromtimestamp(min(event.at for event in events) / 1000, TIME_ZONE)
+    return Interview(
+        official=events[0].author,
+        area=unit.psu,
+        minutes=minutes([event.at for event in events]),
+        unknown=unknown / len(answers) if answers else 0.0,
+        same=same / pairs if pairs else 0.0,
+        distance=distance,
+        hour=begun.hour,
+        listed=max((len(rows) for rows in response.rows.values()), default=0),
+    )
 
 
 def _rates(name: str, found: Iterable[tuple[str, float]]) -> Rates:

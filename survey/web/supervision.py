@@ -20,6 +20,8 @@ from survey.access.policy import may
 from survey.fieldwork.cases import Case
 from survey.fieldwork.dispositions import OUTCOMES
 from survey.fieldwork.progress import FORMULAS, Precision, Rates, Report
+from survey.fieldwork.signals import KINDS as SIGNALS
+from survey.fieldwork.signals import Signal
 from survey.problems import SurveyError
 from survey.storage import accounts, audit, cases, quarantine, responses
 from survey.storage.accounts import Account
@@ -47,6 +49,7 @@ class Oversight(Protocol):
 
     def rates(self, by: Any, communes: Sequence[str] | None = None) -> list[Rates]: ...
     def precision(self) -> Report: ...
+    def signals(self, communes: Sequence[str] | None = None) -> list[Signal]: ...
 
 
 def _signed(connection: Connection, site: Site, request: AnyRequest, action: Any) -> tuple[SignedIn, Account]:
@@ -62,7 +65,7 @@ def communes_of(account: Account) -> tuple[str, ...] | None:
 
 
 PAGES = {
-    "/office": "see_progress", "/office/rates": "see_progress", "/office/cases": "assign_any",
+    "/office": "see_progress", "/office/rates": "see_progress", "/office/signals": "assign_any", "/office/cases": "assign_any",
     "/office/quarantine": "decide_quarantine", "/office/precision": "see_precision",
 }  # fmt: skip
 """The pages of the office and what one must be allowed for each: the tabs show what the reader may open."""
@@ -194,6 +197,36 @@ def _precision_line(language: str, one: Precision) -> PrecisionLine:
     )  # fmt: skip
 
 
+# --- how interviews are made ---------------------------------------------------------------------------------------
+
+
+@get("/office/signals")
+async def quality(request: AnyRequest) -> Response[str]:
+    """Signs that an official's interviews differ from the others', each with what it may mean. No answers."""
+    site = site_of(request)
+    signed, account = await site.database.read(_signed, site, request, "assign_any")
+    found = await asyncio.to_thread(site.oversight.signals, communes_of(account))
+    await site.database.write(audit.append, f"account:{account.name}", "look at signals", "survey")
+    language = language_of(request)
+    lines = [
+        (one.official, *(words.get(language, "") for words in SIGNALS[one.kind]), _measure(language, one.kind, one.value),
+         _measure(language, one.kind, one.usual), number(language, one.interviews))
+        for one in found
+    ]  # fmt: skip
+    return show(request, "supervision/signals.html", lines=lines, **frame(request, signed, account))
+
+
+def _measure(language: str, kind: str, value: float) -> str:
+    """A sign's value in its own unit."""
+    if kind in ("short", "long"):
+        return word(language, "signals.minutes", n=number(language, round(value, 1)))
+    if kind == "far":
+        return word(language, "signals.metres", n=number(language, round(value)))
+    if kind == "small":
+        return word(language, "signals.people", n=number(language, round(value, 1)))
+    return _percent(language, value)
+
+
 # --- who works on which case ---------------------------------------------------------------------------------------
 
 
@@ -318,4 +351,4 @@ def _settle(connection: Connection, name: str, digest: str, said: str) -> None:
     audit.append(connection, f"account:{name}", "settle quarantine", f"quarantine:{digest}")
 
 
-HANDLERS = (rates, precision, case_list, assign, waiting, settle)
+HANDLERS = (rates, precision, quality, case_list, assign, waiting, settle)

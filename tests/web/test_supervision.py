@@ -119,3 +119,18 @@ def test_precision_is_for_statisticians_and_leaves_a_trace(
     assert "households are complete" in page
     assert re.search(r"± \d", page)
     assert client.get("/office/quarantine").url.path == "/office/sign-in"
+
+
+def test_signs_of_quality_name_no_answers_and_leave_a_trace(
+    client: TestClient[Any], database: Database
+) -> None:
+    _sign_in(client, "giamsat")
+    page = client.get("/office/signals?lang=en")
+    assert page.status_code == 200
+    assert "Quality signs" in page.text
+    assert "account:giamsat" in {line.actor for line in _audit(database) if line.action == "look at signals"}
+
+
+def _audit(database: Database) -> list[audit.AuditLine]:
+    with database.reading() as connection:
+        return audit.of_subject(connection, "survey")

@@ -1,0 +1,165 @@
+"""Signs that an official's interviews differ from the others': something to look at together, never a proof of anything.
+
+Each sign compares an official's middle value with the middle of all officials, in units of the usual spread between them
+(median absolute deviation, Hampel 1974). It is raised only from `FEWEST` interviews on and beyond `FAR` units, so that
+with honest officials it is rare; and every sign names an innocent reason beside the other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from survey.problems import Text
+
+FEWEST = 8
+"""Interviews of an official before anything is said."""
+FAR = 3.5
+"""Units of the usual spread beyond which a value stands out (Iglewicz and Hoaglin 1993)."""
+PAUSE_MILLISECONDS = 10 * 60 * 1000
+"""A gap longer than this is not counted as time spent asking."""
+NIGHT = (21, 6)
+"""Hours between which hardly anybody is interviewed."""
+
+
+class Interview(Struct, frozen=True, kw_only=True):
+    """One interview at a door, as far as it says how it was made; no answer is in it.
+
+    minutes: spent asking, pauses left out. unknown: share of "don't know" and "refused" among the answers. same: share
+    of choices that repeat the one before in the same list of options. distance: metres from the middle of the other
+    visits in the area (NaN without places). hour: of the day it began. listed: people on the roster.
+    """
+
+    official: str
+    area: str
+    minutes: float
+    unknown: float
+    same: float
+    distance: float
+    hour: int
+    listed: int
+
+
+class Signal(Struct, frozen=True, kw_only=True):
+    """One sign: whose, which, the official's value and that of all, and how far apart in units of the usual spread."""
+
+    official: str
+    kind: str
+    value: float
+    usual: float
+    units: float
+    interviews: int
+
+
+KINDS: Mapping[str, tuple[Text, Text]] = {
+    "short": (
+        {"vi": "Phỏng vấn nhanh hơn hẳn", "en": "Interviews are much shorter"},
+        {"vi": "Có thể đọc lướt hoặc bỏ câu; cũng có thể hộ nhỏ, hoặc cán bộ đã quen tay.",
+         "en": "Questions may be skimmed or skipped; or the households are small, or the official is practised."},
+    ),
+    "long": (
+        {"vi": "Phỏng vấn lâu hơn hẳn", "en": "Interviews are much longer"},
+        {"vi": "Có thể máy chậm, câu khó hiểu, hoặc hộ đông người; nên hỏi cán bộ gặp khó ở đâu.",
+         "en": "A slow phone, hard questions or large households: ask the official where it is difficult."},
+    ),
+    "unknown": (
+        {"vi": "Nhiều “Không biết”, “Không muốn trả lời”", "en": "Many “don’t know” or “prefer not to say”"},
+        {"vi": "Có thể hỏi chưa kỹ hoặc không có chỗ riêng; cũng có thể địa bàn e ngại người lạ.",
+         "en": "Little probing or no privacy; or people of the area are wary of strangers."},
+    ),
+    "same": (
+        {"vi": "Nhiều câu chọn giống nhau liên tiếp", "en": "The same choice many times in a row"},
+        {"vi": "Có thể bấm cho xong; cũng có thể các hộ ở đây thật sự giống nhau.",
+         "en": "Ticking through; or the households here really are alike."},
+    ),
+    "far": (
+        {"vi": "Ghi vị trí xa các lần đến khác trong địa bàn", "en": "Recorded far from the other visits in the area"},
+        {"vi": "Có thể không đến tận nhà; cũng có thể định vị kém hoặc ghi sau khi đã về.",
+         "en": "The door may not have been reached; or the position was poor, or noted on the way home."},
+    ),
+    "night": (
+        {"vi": "Nhiều phỏng vấn ban đêm", "en": "Many interviews at night"},
+        {"vi": "Có thể nhập lại sau; cũng có thể đồng hồ máy sai, hoặc hộ chỉ có nhà buổi tối.",
+         "en": "Entered afterwards; or the phone's clock is wrong, or people are home only then."},
+    ),
+    "small": (
+        {"vi": "Danh sách người trong hộ ngắn hơn hẳn", "en": "Lists of members are much shorter"},
+        {"vi": "Có thể ghi sót người để khỏi phải tìm người được chọn; cũng có thể địa bàn ít người ở.",
+         "en": "People may be left out so that the one drawn is at home; or households here are small."},
+    ),
+}  # fmt: skip
+"""What each sign says, and what it may mean, the innocent reason included."""
+
+
+def night(hour: int) -> bool:
+    return hour >= NIGHT[0] or hour < NIGHT[1]
+
+
+def signals(interviews: Sequence[Interview]) -> list[Signal]:
+    """The signs of all officials, the most distant first. Fewer than three officials cannot be compared."""
+    by_official: dict[str, list[Interview]] = {}
+    for one in interviews:
+        by_official.setdefault(one.official, []).append(one)
+    judged = {name: own for name, own in by_official.items() if len(own) >= FEWEST}
+    if len(judged) < 3:
+        return []
+    measures: dict[str, tuple[Callable[[list[Interview]], float], bool]] = {
+        "short": (lambda own: _middle([math.log(max(one.minutes, 0.1)) for one in own]), False),
+        "long": (lambda own: _middle([math.log(max(one.minutes, 0.1)) for one in own]), True),
+        "unknown": (lambda own: statistics.fmean(one.unknown for one in own), True),
+        "same": (lambda own: statistics.fmean(one.same for one in own), True),
+        "far": (
+            lambda own: _middle(
+                [math.log(one.distance + 10.0) for one in own if one.distance == one.distance]
+            ),
+            True,
+        ),
+        "night": (lambda own: statistics.fmean(night(one.hour) for one in own), True),
+        "small": (lambda own: statistics.fmean(one.listed for one in own), False),
+    }
+    found: list[Signal] = []
+    for kind, (measure, above) in measures.items():
+        values = {name: value for name, own in judged.items() if (value := measure(own)) == value}
+        if len(values) < 3:
+            continue
+        usual = statistics.median(values.values())
+        # Where most are alike the spread is not nothing: what a single interview more or less would change.
+        spread = max(1.4826 * statistics.median(abs(value - usual) for value in values.values()), FLOOR[kind])
+        for name, value in values.items():
+            units = (value - usual) / spread if above else (usual - value) / spread
+            if units > FAR:
+                shown = math.exp if kind in ("short", "long", "far") else float
+                found.append(Signal(official=name, kind=kind, value=shown(value), usual=shown(usual),
+                                    units=units, interviews=len(judged[name])))  # fmt: skip
+    return sorted(found, key=lambda one: (-one.units, one.official, one.kind))
+
+
+FLOOR: Mapping[str, float] = {
+    "short": 0.10, "long": 0.10, "unknown": 0.02, "same": 0.04, "far": 0.35, "night": 0.04, "small": 0.20,
+}  # fmt: skip
+"""The least spread between officials that counts, on the scale of each measure (minutes and metres as logarithms)."""
+
+
+def _middle(values: Sequence[float]) -> float:
+    return statistics.median(values) if values else math.nan
+
+
+def minutes(times: Sequence[int]) -> float:
+    """Time spent asking, from the times of an interview's events (milliseconds, in any order); pauses left out."""
+    ordered = sorted(times)
+    gaps = [after - before for before, after in itertools.pairwise(ordered)]
+    return sum(gap for gap in gaps if gap <= PAUSE_MILLISECONDS) / 60_000.0
+
+
+def metres(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Great-circle distance between two (latitude, longitude), by the haversine formula; the earth as a sphere."""
+    (lat1, lon1), (lat2, lon2) = ((math.radians(a), math.radians(b)) for a, b in (one, other))
+    half = (
+        math.sin((lat2 - lat1) / 2.0) ** 2
+        + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2.0) ** 2
+    )
+    return 2.0 * 6_371_000.0 * math.asin(math.sqrt(half))
