@@ -104,6 +104,37 @@ _TEXTS: dict[str, tuple[int, Type]] = {
     "contains": (2, "boolean"), "starts-with": (2, "boolean"), "ends-with": (2, "boolean"), "string-length": (1, "number"),
     "substring-before": (2, "text"), "substring-after": (2, "text"), "normalize-space": (1, "text"),
 }  # fmt: skip
+_UNSUPPORTED: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(
+        ("sqrt", "log", "log10", "exp", "exp10", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "pi"),
+        ("{}() is not supported: numbers are exact here, and its results are not",
+         "chưa hỗ trợ {}(): số ở đây luôn chính xác, kết quả của hàm này thì không"),
+    ),
+    **dict.fromkeys(
+        ("pulldata", "instance", "current", "version", "digest", "base64-decode", "extract-signed"),
+        ("{}() is not supported: a condition looks at answers, not at files",
+         "chưa hỗ trợ {}(): điều kiện chỉ xem câu trả lời, không xem tệp"),
+    ),
+    **dict.fromkeys(
+        ("area", "distance", "geofence", "intersects"),
+        ("{}() is not supported: places are kept, not measured", "chưa hỗ trợ {}(): vị trí được lưu, không đo đạc"),
+    ),
+    **dict.fromkeys(
+        ("decimal-time", "format-date-time"),
+        ("{}() is not supported: there is no clock in a condition, only today()",
+         "chưa hỗ trợ {}(): điều kiện không xem giờ, chỉ có today()"),
+    ),
+    **dict.fromkeys(
+        ("randomize", "uuid"),
+        ("{}() is not supported: rows have ids of their own, and a person is drawn by a draw",
+         "chưa hỗ trợ {}(): dòng có mã riêng, còn chọn người thì dùng draw"),
+    ),
+    **dict.fromkeys(
+        ("checklist", "weighted-checklist", "translate"),
+        ("{}() is not supported", "chưa hỗ trợ {}()"),
+    ),
+}  # fmt: skip
+"""Functions of XLSForm that are refused by name (the others are read, or nobody knows them)."""
 _AGGREGATES = ("sum", "min", "max", "count-non-empty", "join")
 _FLIPPED = {">": "<", ">=": "<="}
 
@@ -158,7 +189,10 @@ class _Typing:
         if said.op in _AGGREGATES:
             return self._aggregate(said)
         if known is None:
-            raise ConditionError(f"there is no function {said.op}()", f"không có hàm {said.op}()", said.at)
+            english, vietnamese = _UNSUPPORTED.get(
+                said.op, ("there is no function {}()", "không có hàm {}()")
+            )
+            raise ConditionError(english.format(said.op), vietnamese.format(said.op), said.at)
         found: Node = known(said)
         return found
 

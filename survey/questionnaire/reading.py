@@ -491,8 +491,15 @@ class _Review:
         yield (*path, "title"), page.title
         yield (*path, "body"), page.body
         for q, question in enumerate(page.questions):
-            yield (*path, "questions", q, "label"), question.label
-            yield (*path, "questions", q, "hint"), question.hint
+            here = (*path, "questions", q)
+            for field in ("label", "hint", "help", "for_official"):
+                yield (*here, field), getattr(question, field)
+            for mode, words in question.wording.items():
+                yield (*here, "wording", mode), words
+            for c, check in enumerate(question.checks):
+                yield (*here, "checks", c, "message"), check.message
+            for c, choice in enumerate(question.choices if isinstance(question.choices, tuple) else ()):
+                yield (*here, "choices", c, "label"), choice.label
 
     def _piping(self, path: Path, words: Text, page: Page) -> None:
         for said in words.values():
