@@ -73,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     bring.add_argument("--language", default="", help="language of a form that does not say it: vi, en, …")
     bring.set_defaults(run=_import_xlsform)
 
+    give = verbs.add_parser(
+        "export-xlsform", help="xuất phiếu sang XLSForm cho ODK, Kobo · write an XLSForm for ODK and Kobo"
+    )
+    give.add_argument("folder", type=Path, help="survey folder, or a questionnaire.yaml")
+    give.add_argument("--out", type=Path, required=True, help="the .xlsx to write")
+    give.set_defaults(run=_export_xlsform)
+
     plan = verbs.add_parser(
         "plan", help="cỡ mẫu, lực, phân bổ · what a sample will be able to say, before field work"
     )
@@ -229,6 +236,14 @@ def _import_xlsform(options: argparse.Namespace) -> int:
     print(fidelity.text("en"))
     print(f"{options.out / 'fidelity.json'}")
     return 0 if fidelity.imported else 1
+
+
+def _export_xlsform(options: argparse.Namespace) -> None:
+    from survey.folder import questionnaire_at
+    from survey.xlsform.exporting import export_form
+
+    export_form(questionnaire_at(options.folder), options.out)
+    print(options.out)
 
 
 def _schema(options: argparse.Namespace) -> None:

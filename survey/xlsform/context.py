@@ -18,7 +18,7 @@ from survey.xlsform.fidelity import Cell, Notes
 from survey.xlsform.workbook import ROW
 
 Element = dict[str, Any]
-NOTHING = Cell()
+DEPTH = "depth_in_repeat"  # of every element: the groups between it and the repeat around
 
 INPUTS: dict[str, Kind] = {
     "string": "text", "int": "integer", "decimal": "decimal", "date": "date", "geopoint": "location",
@@ -104,9 +104,10 @@ class Context:
         shown_if: dict[str, str] = {}
         taken: set[str] = set()
 
-        def look(element: Element, repeat: str, relevant: str) -> None:
+        def look(element: Element, repeat: str, relevant: str, depth: int) -> None:
             for child in element.get("children", ()):
                 name, kind = str(child.get("name", "")), str(child.get("type", ""))
+                child[DEPTH] = depth
                 own = child["bind"].get("relevant", "")
                 both = " and ".join(f"({part})" for part in (relevant, own) if part)
                 preload = child["bind"].get("jr:preloadParams") if child["bind"].get("jr:preload") else None
@@ -137,9 +138,9 @@ class Context:
                     times.add(name)
                 elif name not in ids:
                     unavailable[name] = kind
-                look(child, inner, both)
+                look(child, inner, both, depth + 1 if kind == "group" else 0)
 
-        look(self.tree, "", "")
+        look(self.tree, "", "", 0)
         plain = Known(
             ids=ids, repeats=frozenset(repeats), times=frozenset(times), unavailable=unavailable,
             codes=codes, many=frozenset(many), home=self.home,
@@ -163,12 +164,20 @@ class Context:
     # --- expressions -----------------------------------------------------------------------------------------------
 
     def expression(
-        self, text: str, cell: Cell, roster: str = "", own: str = "", filled: frozenset[str] = frozenset()
+        self,
+        text: str,
+        element: Element,
+        cell: Cell,
+        roster: str = "",
+        own: str = "",
+        filled: frozenset[str] = frozenset(),
     ) -> str | None:
         """The expression in our language, or None with a refusal noted (see `expressions.Standing`)."""
         remarks: list[Remark] = []
         try:
-            said = written(translate(str(text), self.known, Standing(own, roster, filled), remarks))
+            said = written(
+                translate(str(text), self.known, Standing(own, roster, filled, element[DEPTH]), remarks)
+            )
         except ConditionError as error:
             self.refuse(cell, str(text), error)
             return None
@@ -186,7 +195,7 @@ class Context:
     def relevant(self, element: Element, roster: str) -> tuple[str, ...]:
         """The element's own relevance as conditions: none, or one."""
         said = element["bind"].get("relevant")
-        found = self.expression(said, self.cell(element, "relevant"), roster) if said else None
+        found = self.expression(said, element, self.cell(element, "relevant"), roster) if said else None
         return (found,) if found else ()
 
     # --- words -----------------------------------------------------------------------------------------------------
@@ -268,6 +277,8 @@ class Context:
 
     def _plain(self, words: str, cell: Cell) -> str:
         """Without Markdown and HTML; `${old}` as `${id}`."""
+        held: list[str] = re.findall(r"\$\{[^}]*\}", words)
+        words = re.sub(r"\$\{[^}]*\}", "\ue000", words)  # names may hold underscores that are no Markdown
         plain = re.sub(
             r"</?(?:span|b|i|u|em|strong|font|br|p|center|big|small|h[1-6])\b[^>]*>",
             "",
@@ -281,7 +292,7 @@ class Context:
             self.notes.say("left_out", "formatting", cell, "bỏ chữ đậm, nghiêng, màu trong lời hỏi",
                            "bold, italics or colours in the words", found=words)  # fmt: skip
 
-        def rename(match: re.Match[str]) -> str:
-            return f"${{{self.known.ids.get(match.group(1), match.group(1))}}}"
-
-        return re.sub(r"\$\{\s*([^}]*?)\s*\}", rename, plain).strip()
+        for reference in held:
+            name = reference[2:-1].strip()
+            plain = plain.replace("\ue000", f"${{{self.known.ids.get(name, name)}}}", 1)
+        return plain.strip()

@@ -50,6 +50,7 @@ class Standing(Struct, frozen=True):
     own: str = ""
     roster: str = ""
     filled: frozenset[str] = frozenset()
+    depth: int = 0  # groups between the repeat and the place
 
 
 def translate(
@@ -61,6 +62,8 @@ def translate(
         raise ConditionError("the last saved answers of another interview are not kept",
                              "không lưu câu trả lời của lần phỏng vấn trước", text.index("${last-saved#"))  # fmt: skip
     text = re.sub(r"(?<![\w./}])\.\./([A-Za-z_][\w.-]*)(?![\w./(-])", lambda m: _sibling(m, known), text)
+    standing = standing or Standing()
+    text = re.sub(r"\bposition\(\s*((?:\.\./)*\.\.)\s*\)", lambda m: _position(m, standing, remarks), text)
     raw = re.search(
         r"(?<![\w\]')}.])/|\.\./|\binstance\s*\(|\bcurrent\s*\(|\[|\bpulldata\s*\(|\|", _without_texts(text)
     )
@@ -73,7 +76,20 @@ def translate(
         vi = {"pulldata": "pulldata() tra tệp đính kèm", "instance": "instance() tra dữ liệu đính kèm"}
         raise ConditionError(what.get(named, f"a path of XPath (“{named}”) in place of ${{name}}") + ", which is not supported",
                              vi.get(named, f"đường dẫn XPath (“{named}”) thay cho ${{tên}}") + ", chưa hỗ trợ", raw.start())  # fmt: skip
-    return _Translation(known, standing or Standing(), [] if remarks is None else remarks).tree(parse(text))
+    return _Translation(known, standing, [] if remarks is None else remarks).tree(parse(text))
+
+
+def _position(said: re.Match[str], standing: Standing, remarks: list[Remark] | None) -> str:
+    """`position(..)` counts the rows of a repeat only where the repeat is next above; a group has one place, 1."""
+    up = said.group(1).count("..")
+    if standing.roster and up == standing.depth + 1:
+        return "position(..)"
+    if up > standing.depth + 1:
+        return said.group()
+    if remarks is not None:
+        remarks.append(Remark("position", f"{said.group()} ở đây là thứ tự của nhóm, luôn là 1, như trong Collect",
+                              f"{said.group()} is the place of a group here, which is always 1, as in Collect"))  # fmt: skip
+    return "1"
 
 
 def _sibling(path: re.Match[str], known: Known) -> str:
@@ -101,7 +117,7 @@ class _Translation:
     def tree(self, said: Syntax) -> Syntax:
         special: Callable[[Syntax], Syntax | None] | None = {
             "#answer": self._answer, "now": self._now, "count": self._count, "jr:choice-name": self._choice_name,
-            "format-date-time": self._format, "boolean-from-string": self._from_string, "position": self._position,
+            "format-date-time": self._format, "boolean-from-string": self._from_string,
             "=": self._equal, "!=": self._equal, "selected": self._selected,
             **dict.fromkeys(("sum", "min", "max", "count-non-empty"), self._fold), "join": self._join,
         }.get(said.op)  # fmt: skip
@@ -173,14 +189,6 @@ class _Translation:
         self._remark("no_such_option", f"{asked} không có lựa chọn “{code}”: điều kiện này không bao giờ đúng",
                      f"{asked} has no option “{code}”: this part of the condition can never be true")  # fmt: skip
         return Syntax("true" if said.op == "!=" else "false", at=said.at)
-
-    def _position(self, said: Syntax) -> Syntax | None:
-        if self.standing.roster or len(said.arguments) != 1 or said.arguments[0].op != "#row":
-            return None
-        self._remark(
-            "position", "position(..) ngoài phần lặp luôn là 1", "position(..) outside a repeat is always 1"
-        )
-        return Syntax("#number", said="1", at=said.at)
 
     def _remark(self, code: str, vi: str, en: str) -> None:
         self.remarks.append(Remark(code, vi, en))

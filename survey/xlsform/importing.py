@@ -18,6 +18,7 @@ from survey.xlsform.context import Context
 from survey.xlsform.fidelity import Cell, Fidelity, Level, Notes
 from survey.xlsform.mapping import Form, Mapped
 from survey.xlsform.repairs import repair
+from survey.xlsform.restoring import is_ours, restore
 from survey.xlsform.skeleton import skeleton
 from survey.xlsform.workbook import Workbook, form, read
 
@@ -32,10 +33,11 @@ def import_form(
 ) -> tuple[Questionnaire | None, Fidelity]:
     """The questionnaire (None when anything was refused) and the report. BadDocument when the file cannot be read."""
     notes = Notes()
-    workbook = repair(read(path, notes), notes, repairing)
-    tree = form(workbook, notes)
+    read_in = read(path, notes)
     questionnaire = None
-    if tree is not None:
+    if is_ours(read_in):
+        questionnaire = restore(read_in, notes)
+    elif (tree := form(workbook := repair(read_in, notes, repairing), notes)) is not None:
         columns = Columns(workbook)
         mapped = Form(Context(tree, columns, notes, _beside(path, workbook), language)).map()
         _review(mapped, columns, notes)

@@ -256,7 +256,7 @@ class Form:
         computed = re.fullmatch(r"\$\{\s*(.*?)\s*\}", said)
         if computed and computed.group(1) not in context.known.ids:
             said = context.columns.value(cell) or said  # pyxform has put a calculate in its place
-        counted = context.expression(said, cell, context.home[context.known.ids[str(repeat["name"])]])
+        counted = context.expression(said, repeat, cell, context.home[context.known.ids[str(repeat["name"])]])
         conditions = _all(relevant)
         return f"if({conditions}, {counted}, 0)" if counted and conditions else counted
 

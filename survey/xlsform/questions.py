@@ -89,7 +89,7 @@ class Questions:
             return self._stamp(row, said, relevant)
         if not bind.get("calculate") and said and not _is_expression(said) and said != "today()":
             said = said if re.fullmatch(r"-?\d+(\.\d+)?", said) else _quoted(said)
-        found = context.expression(said, cell, roster) if said else "''"
+        found = context.expression(said, row, cell, roster) if said else "''"
         if found is None:
             return []
         asked = [Asked(Question(id=ident, kind="calculate", label=self._name_of(row),
@@ -166,6 +166,7 @@ class Questions:
         if bind.get("constraint") and kind not in ("note", "acknowledge"):
             that = context.expression(
                 bind["constraint"],
+                row,
                 context.cell(row, "constraint"),
                 context.home[context.known.ids[str(row["name"])]],
                 own=str(row["name"]),
@@ -215,6 +216,7 @@ class Questions:
         found = (
             context.expression(
                 said,
+                row,
                 context.cell(row, "choice_filter"),
                 context.home[question.id],
                 filled=self._filled(source),

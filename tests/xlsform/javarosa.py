@@ -34,6 +34,7 @@ from survey.questionnaire.model import Question, Questionnaire
 from survey.questionnaire.response import Answer, Key, Response, Value
 from survey.questionnaire.routing import Walk, needs_answer
 from survey.questionnaire.values import plain, scalar
+from survey.xlsform.dialect import MISSING
 from survey.xlsform.importing import import_form
 
 JAR = Path(pyxform.__file__).parent / "validators" / "odk_validate" / "bin" / "ODK_Validate.jar"
@@ -128,14 +129,25 @@ def rewritten(questionnaire: Questionnaire, old: str, new: str) -> Questionnaire
     return msgspec.json.decode(text.replace(old, new), type=Questionnaire)
 
 
-def compare(questionnaire: Questionnaire, fill: Fill) -> list[str]:
-    """Where our engine and JavaRosa disagree on this fill; nothing when they agree."""
-    return list(_Replay(questionnaire, fill).differences())
+def compare(questionnaire: Questionnaire, fill: Fill, exported: bool = False) -> list[str]:
+    """Where our engine and JavaRosa disagree on this fill; nothing when they agree.
+
+    An `exported` form is ours: its companion questions say don't know, its constraints hold limits too, its draw is
+    the row whose number it computed. Relevance, options and values are compared, and hard checks that hold."""
+    return list(_Replay(questionnaire, fill, exported).differences())
 
 
 class _Replay:
-    def __init__(self, questionnaire: Questionnaire, fill: Fill) -> None:
-        self.questionnaire, self.fill = questionnaire, fill
+    def __init__(self, questionnaire: Questionnaire, fill: Fill, exported: bool) -> None:
+        self.questionnaire, self.fill, self.exported = questionnaire, fill, exported
+        self.drawn = {
+            draw.id: event[3]
+            for draw in questionnaire.draws
+            for event in fill.events
+            if event[0] == "END"
+            and re.search(rf"/{draw.id}__row\[1\]$", event[1])
+            and event[3] not in ("", "0")
+        }
         self.index = index(questionnaire)
         self.answers: dict[Key, Answer] = {}
         self.rows: dict[str, list[str]] = {}
@@ -147,8 +159,9 @@ class _Replay:
             rows = {roster: tuple(listed) for roster, listed in self.rows.items()}
             languages = self.questionnaire.languages
             response = Response(
-                id="x", answers=dict(self.answers), rows=rows, today=self.fill.today, language=languages[0]
-            )
+                id="x", answers=dict(self.answers), rows=rows, drawn=self.drawn, today=self.fill.today,
+                language=languages[0],
+            )  # fmt: skip
             self._view = Walk(self.index, response)
         return self._view
 
@@ -158,9 +171,13 @@ class _Replay:
                 yield f"JavaRosa fails: {parts[0]}"
                 return
             name, row = self._place(parts[0])
+            if self.exported and kind == "SAY" and parts[1] and name.endswith(MISSING):
+                self.answers[self._key(name.removesuffix(MISSING), row)] = Answer(missing=parts[1])  # type: ignore[arg-type]
+                self._view = None
             if name not in self.index.places or name in self.by_chance:
                 continue
             question = self.index.places[name].question
+            row = self._key(name, row).row
             here = f"{name}@{row}" if row else name
             if kind == "ASK":
                 yield from self._asked(question, row, parts[1].split(), here)
@@ -174,14 +191,19 @@ class _Replay:
         row = ""
         steps = re.findall(r"/([^/\[]+)(?:\[(\d+)\])?", path)
         for step, number in steps:
-            roster = self.index.rosters.get(step)
+            roster = self.index.rosters.get(re.sub(r"__\d+$", "", step) if self.exported else step)
             if roster is not None:
                 row = f"{row}.{number}" if row else number
-                listed = self.rows.setdefault(step, [])
+                listed = self.rows.setdefault(roster.id, [])
                 if roster.count is None and row not in listed:
                     listed.append(row)
                     self._view = None
         return steps[-1][0], row
+
+    def _key(self, name: str, row: str) -> Key:
+        """Where an answer is kept: that of the row drawn stands outside the repeat in the form."""
+        place = self.index.places.get(name)
+        return Key(name, self.drawn.get(place.draw, "") if place and place.draw else row)
 
     def _asked(self, question: Question, row: str, offered: list[str], here: str) -> Iterator[str]:
         view = self.view()
@@ -194,18 +216,22 @@ class _Replay:
 
     def _relevant(self, question: Question, row: str) -> bool:
         view = self.view()
-        view.at(row)[question.id]
+        view.of[row][question.id]
         return (question.id, row) in view.on
 
     def _said(self, question: Question, row: str, said: str, kept: int, here: str) -> Iterator[str]:
         if not said:
-            if needs_answer(question) != (kept == 1):
+            if not self.exported and needs_answer(question) != (kept == 1):
                 yield f"{here}: required is {kept == 1} in JavaRosa, {needs_answer(question)} here"
             return
         value = self._value(question, said)
         asked, view = self.index.asked[question.id], self.view()
-        holds = all(run(view, row, scalar(asked.type, value)) is True for _, run in asked.checks)
-        if holds != (kept == 0):
+        holds = all(
+            run(view, row, scalar(asked.type, value)) is True
+            for check, run in asked.checks
+            if check.severity == "hard"
+        )
+        if holds != (kept == 0) and not (self.exported and holds):
             yield f"{here}: the constraint on {said!r} is {kept == 0} in JavaRosa, {holds} here"
         if kept == 0:
             self.answers[Key(question.id, row)] = Answer(value)
@@ -230,12 +256,16 @@ class _Replay:
                 return said
 
     def _ended(self, question: Question, row: str, relevant: bool, said: str, here: str) -> Iterator[str]:
+        if row.endswith("1") and not self.view().rows(
+            self.index.places[question.id].roster, row.rpartition(".")[0]
+        ):
+            return  # a repeat counted zero keeps one row in Collect's record, which nobody was asked for
         ours = self._relevant(question, row)
         if ours != relevant:
             yield f"{here}: relevant is {relevant} in JavaRosa, {ours} here"
         elif ours and question.kind == "calculate":
             view = self.view()
-            value = plain(self.index.asked[question.id].type, view.at(row)[question.id])
+            value = plain(self.index.asked[question.id].type, view.of[row][question.id])
             if not _alike(value, said):
                 yield f"{here}: {said!r} in JavaRosa, {value!r} here ({question.calculate})"
 
