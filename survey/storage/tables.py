@@ -115,6 +115,31 @@ codes = Table(  # keyed hashes only: whoever reads this table cannot answer for 
     ),  # the roster row whose private code it is, or ""
 )
 
+consents = Table(  # what was agreed to, purpose by purpose; appended, never changed
+    "consents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("case", Text, ForeignKey("cases.id"), nullable=False, index=True),
+    Column("member", Text, nullable=False),  # the roster row of a private code, or ""
+    Column("purpose", Text, nullable=False),
+    Column("given", Boolean, nullable=False),
+    Column("text_hash", Text, nullable=False),  # SHA-256 of the words that were shown
+    Column("language", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+requests = Table(  # what people ask for about their own data
+    "requests",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("case", Text, ForeignKey("cases.id"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("done_at", BigInteger, nullable=False),
+    Column("outcome", Text, nullable=False),
+)
+
 responses = Table(
     "responses",
     metadata,

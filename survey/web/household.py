@@ -6,7 +6,7 @@ own; that member only that; and a code that an official issued in place of a los
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +25,9 @@ from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.published import written
 from survey.questionnaire.response import Event, fold, place
 from survey.questionnaire.routing import Step
-from survey.storage import cases, codes, responses
+from survey.storage import cases, codes, responses, rights
 from survey.storage.responses import ResponseRecord
+from survey.storage.rights import Consent
 from survey.web import forms, ids, photos, security
 from survey.web import interview as pages
 from survey.web.booklet import booklet
@@ -52,6 +53,7 @@ from survey.web.steps import ask_remove_page, check_page, read_page, remove_page
 from survey.web.words import LANGUAGES, long_date, word
 
 BASE = "/survey"
+CONSENT = f"{BASE}/consent"
 
 
 # --- what a request finds ------------------------------------------------------------------------------------------
@@ -61,9 +63,31 @@ class Here:
     """A household's request: its session, case and interview as they are now."""
 
     def __init__(
-        self, site: Site, signed: SignedIn, case: Case, record: ResponseRecord, interview: Interview
+        self,
+        site: Site,
+        signed: SignedIn,
+        case: Case,
+        record: ResponseRecord,
+        interview: Interview,
+        consents: Mapping[str, Consent],
     ) -> None:
         self.site, self.signed, self.case, self.record, self.interview = site, signed, case, record, interview
+        self.consents = consents
+
+    @property
+    def refused(self) -> bool:
+        """Something the survey rests on was answered with no."""
+        legal = self.site.survey.plan.legal
+        needed = [one.id for one in legal.purposes if not one.optional] if legal.basis == "consent" else []
+        return any(purpose in self.consents and not self.consents[purpose].given for purpose in needed)
+
+    @property
+    def unasked(self) -> bool:
+        """The survey rests on consent, and it is not (yet) given: nothing is asked."""
+        legal = self.site.survey.plan.legal
+        return legal.basis == "consent" and (
+            self.refused or any(one.id not in self.consents for one in legal.purposes)
+        )
 
     @property
     def member(self) -> str:
@@ -82,7 +106,9 @@ class Here:
     @property
     def address(self) -> str:
         """Where one goes on."""
-        return f"{BASE}/receipt" if self.over else self.interview.next_url()
+        if self.over:
+            return f"{BASE}/receipt"
+        return CONSENT if self.unasked else self.interview.next_url()
 
     @property
     def waiting(self) -> bool:
@@ -114,6 +140,7 @@ def _find(connection: Connection, site: Site, request: AnyRequest, token: str) -
         responses.events(connection, record.id),
         responses.events(connection, record.id, before=sealed),
         codes.members(connection, case.id),
+        rights.consents_of(connection, case.id, member_of(signed)),
     )
 
 
@@ -127,6 +154,7 @@ class Found:
     events: list[Event]
     sealed: list[Event]
     members: frozenset[str]
+    consents: dict[str, Consent]
 
 
 async def here_of(request: AnyRequest, token: str = "") -> Here:
@@ -150,7 +178,7 @@ async def here_of(request: AnyRequest, token: str = "") -> Here:
     interview = Interview(
         questionnaire, response, author, "self", BASE, language_of(request), frozenset(shut)
     )
-    return Here(site, found.signed, found.case, found.record, interview)
+    return Here(site, found.signed, found.case, found.record, interview, found.consents)
 
 
 def members_alone(interview: Interview) -> dict[str, str]:
@@ -269,8 +297,8 @@ async def resume(request: AnyRequest) -> Response[str]:
 async def read(request: AnyRequest, page: FromPath[str], row: FromPath[str] = "") -> Response[str]:
     """One page with what is kept."""
     here = await here_of(request)
-    if here.over:
-        return goto(f"{BASE}/receipt")
+    if here.over or here.unasked:
+        return goto(here.address)
     shown = read_page(here.interview, page, row, change=request.query_params.get("change") == "1")
     return _page(request, here, shown) if isinstance(shown, pages.PageView) else goto(shown)
 
@@ -291,8 +319,8 @@ async def photo(request: AnyRequest, digest: FromPath[str]) -> Response[Any]:
 async def save(request: AnyRequest, page: FromPath[str], row: FromPath[str] = "") -> Response[str]:
     """Keep one page, then show the next; or show it again with everything that is wrong."""
     here, form = await _with_form(request)
-    if here.over:
-        return then(request, f"{BASE}/receipt")
+    if here.over or here.unasked:
+        return then(request, here.address)
     form |= await photos.of_response(request, here.site, here.record.id)
     change = request.query_params.get("change") == "1"
     answer = save_page(here.interview, here.case.unit.respondent_draw, page, row, form, change)
@@ -328,16 +356,16 @@ async def _kept(
 async def check(request: AnyRequest) -> Response[str]:
     """All answers before they are sent."""
     here = await here_of(request)
-    if here.over:
-        return goto(f"{BASE}/receipt")
+    if here.over or here.unasked:
+        return goto(here.address)
     return check_page(request, here.interview, here.signed, "/stop", here=here_told(here))
 
 
 @post(BASE + "/submit", status_code=200)
 async def submit(request: AnyRequest) -> Response[str]:
     here, form = await _with_form(request)
-    if here.over:
-        return then(request, f"{BASE}/receipt")
+    if here.over or here.unasked:
+        return then(request, here.address)
     if (left := here.interview.next_url()) != f"{BASE}/check":
         return then(request, left)
     if here.waiting:

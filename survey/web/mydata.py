@@ -1,0 +1,172 @@
+"""A household and its own data: see, take along, correct, ask for restriction, withdrawal or deletion, and agree.
+
+Where the survey rests on consent, nothing is asked before each purpose has been answered yes or no, by itself; a purpose
+that is not optional and refused ends the questionnaire there.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from typing import get_args
+
+import msgspec
+from litestar import Response, get, post
+from sqlalchemy import Connection
+
+from survey.access.rights import DAYS, Kind, clock
+from survey.questionnaire import routing
+from survey.storage import audit, rights
+from survey.storage.clock import now
+from survey.storage.rights import Consent
+from survey.web import forms, ids
+from survey.web import interview as pages
+from survey.web.household import BASE, CONSENT, Here, here_of
+from survey.web.site import AnyRequest, Site, check_form, form_of, goto, language_of, show, then
+from survey.web.words import long_date, word
+
+PAGE = f"{BASE}/my-data"
+
+
+# --- consent -------------------------------------------------------------------------------------------------------
+
+
+@get(CONSENT)
+async def ask_consent(request: AnyRequest) -> Response[str]:
+    """Each purpose by itself, nothing ticked beforehand."""
+    return _consent(request, await here_of(request))
+
+
+def _consent(request: AnyRequest, here: Here, missing: tuple[str, ...] = ()) -> Response[str]:
+    language = language_of(request)
+    return show(
+        request,
+        "consent.html",
+        422 if missing else 200,
+        purposes=[
+            (one.id, one.text.get(language, ""), one.optional) for one in here.site.survey.plan.legal.purposes
+        ],
+        refused=here.refused,
+        missing=missing,
+        action=CONSENT,
+        csrf=here.signed.csrf,
+    )
+
+
+@post(CONSENT, status_code=200)
+async def consent(request: AnyRequest) -> Response[str]:
+    """Keep every answer, with the text it was an answer to."""
+    here = await here_of(request)
+    form = await form_of(request)
+    check_form(here.site, request, here.signed, form)
+    purposes = here.site.survey.plan.legal.purposes
+    said = {one.id: next(iter(form.get(one.id, ())), "") for one in purposes}
+    missing = tuple(purpose for purpose, answer in said.items() if answer not in ("yes", "no"))
+    if missing:
+        return _consent(request, here, missing)
+    language = language_of(request)
+    given = [
+        Consent(
+            case=here.case.id, member=here.member, purpose=one.id, given=said[one.id] == "yes",
+            text_hash=hashlib.sha256(one.text.get(language, "").encode()).hexdigest(),
+            language=language, mode="self", at=now(),
+        )
+        for one in purposes
+    ]  # fmt: skip
+    await here.site.database.write(_record, given)
+    return then(request, BASE)
+
+
+def _record(connection: Connection, given: list[Consent]) -> None:
+    rights.record_consents(connection, given)
+    for one in given:
+        deed = f"consent {'given' if one.given else 'refused'}: {one.purpose}"
+        audit.append(connection, f"household:{one.case}", deed, f"case:{one.case}")
+
+
+# --- one's own data ------------------------------------------------------------------------------------------------
+
+
+@get(PAGE)
+async def my_data(request: AnyRequest) -> Response[str]:
+    """What is held, and what can be done about it."""
+    here = await here_of(request)
+    asked = await here.site.database.read(rights.requests_of, here.case.id)
+    return _page(request, here, asked)
+
+
+def _page(request: AnyRequest, here: Here, asked: list[rights.Request], error: str = "") -> Response[str]:
+    language = language_of(request)
+    plan = here.site.survey.plan
+    return show(
+        request,
+        "my_data.html",
+        422 if error else 200,
+        parts=pages.summary(here.interview),
+        consents=[(one.text.get(language, ""), here.consents.get(one.id)) for one in plan.legal.purposes],
+        by_law=plan.legal.basis != "consent",
+        closes=long_date(language, plan.dates.closes),
+        correct="" if here.site.closed or here.by_visit else BASE,
+        requests=[_line(one, language) for one in asked],
+        kinds=[kind for kind in get_args(Kind) if kind != "withdraw" or plan.legal.basis == "consent"],
+        days=DAYS,
+        error=error,
+        action=PAGE,
+        csrf=here.signed.csrf,
+        form=ids.new_form_id(),
+    )
+
+
+def _line(request: rights.Request, language: str) -> dict[str, str]:
+    received = datetime.datetime.fromtimestamp(request.at / 1000, forms.TIME_ZONE).date()
+    until = clock(request.kind, received)  # type: ignore[arg-type]
+    return {
+        "what": word(language, f"my_data.{request.kind}"),
+        "received": long_date(language, received.isoformat()),
+        "reply": long_date(language, until.reply.isoformat()),
+        "done": long_date(language, until.done.isoformat()),
+        "outcome": request.outcome,
+    }
+
+
+@post(PAGE, status_code=200)
+async def ask(request: AnyRequest) -> Response[str]:
+    """Keep a request; its clock begins now."""
+    here = await here_of(request)
+    form = await form_of(request)
+    check_form(here.site, request, here.signed, form)
+    kind = next(iter(form.get("kind", ())), "")
+    if kind not in get_args(Kind):
+        asked = await here.site.database.read(rights.requests_of, here.case.id)
+        return _page(request, here, asked, word(language_of(request), "my_data.needed"))
+    id = ids.derived_id(next(iter(form.get("form", ())), "") or ids.new_form_id(), kind.encode())
+    await here.site.database.write(_ask, here.site, id, here.case.id, kind)
+    return then(request, PAGE)
+
+
+def _ask(connection: Connection, site: Site, id: str, case: str, kind: str) -> None:
+    rights.ask(connection, id, case, kind)
+    audit.append(connection, f"household:{case}", f"rights: {kind}", f"case:{case}")
+
+
+@get(f"{PAGE}/answers.json")
+async def download(request: AnyRequest) -> Response[bytes]:
+    """The answers of whoever asks, to take along: every question that was open to this code, as it was kept."""
+    here = await here_of(request)
+    steps = here.interview.steps
+    if not steps:
+        return goto(PAGE)  # type: ignore[return-value]
+    answers = {
+        str(pages.Key(question.id, step.row)): msgspec.to_builtins(here.interview.response.answers[key])
+        for step in steps
+        for question in routing.visible(here.interview.questionnaire, here.interview.response, step)
+        if (key := pages.Key(question.id, step.row)) in here.interview.response.answers
+    }
+    facts = {"case": here.case.id, "questionnaire": here.record.version, "answers": answers}
+    headers = {"content-disposition": 'attachment; filename="answers.json"'}
+    return Response(
+        msgspec.json.format(msgspec.json.encode(facts)), media_type="application/json", headers=headers
+    )
+
+
+HANDLERS = (ask_consent, consent, my_data, ask, download)
