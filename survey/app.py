@@ -34,6 +34,7 @@ from survey.web import (
     members,
     mydata,
     office,
+    phone,
     reissue,
     security,
     supervision,
@@ -90,6 +91,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
         *mydata.HANDLERS,
         *reissue.HANDLERS,
         *field.HANDLERS,
+        *phone.HANDLERS,
         *sync.HANDLERS,
         *office.HANDLERS,
         *supervision.HANDLERS,
@@ -207,8 +209,13 @@ def serve(
     proxies: tuple[str, ...] = Settings.proxies,
 ) -> None:
     """Run the application until it is stopped: one worker process; several machines share a PostgreSQL."""
+    import multiprocessing
+
     from granian import Granian
     from granian.constants import Interfaces
+
+    # A worker that is forked inherits the shortener of scripts in mid-breath, and hangs at its first use.
+    multiprocessing.set_start_method("spawn", force=True)
 
     settings = Settings(
         folder=folder.resolve(),

@@ -10,11 +10,9 @@
  */
 
 import { fetchBooklet, formOf } from './booklet.mjs';
-import { readForm } from './checks.mjs';
 import { canonical } from './events.mjs';
 import { Interview } from './interview.mjs';
 import { keepSending, openOutbox, supported } from './outbox.mjs';
-import { Walk } from './routing.mjs';
 
 const MOMENT = 600; // milliseconds that the next page waits for the receipt of this one
 const PATIENCE = 15_000;
@@ -149,13 +147,8 @@ function put(made, findings = []) {
 function live() {
   const form = main.querySelector('form');
   if (!place?.step || !form.querySelector('[data-q]')) return;
-  const trial = place.add ? interview.withRow(place.step, form.elements.row.value) : { step: place.step, response: interview.response };
-  const others = { ...trial.response.answers };
-  for (const { id } of place.step.page.questions) delete others[trial.step.row ? `${id}@${trial.step.row}` : id];
-  const before = { ...trial.response, answers: others };
-  const { answers } = readForm(interview.q, before, trial.step, formOf(form));
-  const now = { ...before, answers: { ...others, ...answers } };
-  booklet.open(form, new Walk(interview.q, now), trial.step);
+  const { walk, step } = interview.trial(place, formOf(form));
+  booklet.open(form, walk, step);
 }
 
 /** The page as the server drew it, with the questions that its answers may open. */

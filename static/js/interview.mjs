@@ -5,7 +5,7 @@
 
 import { readForm } from './checks.mjs';
 import { event, formId } from './events.mjs';
-import { fold, place } from './response.mjs';
+import { fold, key, place } from './response.mjs';
 import { Walk, drawRow, isList } from './routing.mjs';
 
 const isRow = (step) => step.page.kind === 'list' && !isList(step);
@@ -74,6 +74,15 @@ export class Interview {
     const rows = { ...this.response.rows, [roster]: [...this.response.rows[roster] ?? [], row] };
     const response = { ...this.response, rows };
     return { response, walk: new Walk(this.q, response), step: { ...step, row } };
+  }
+
+  /** The walk as it would be with what a page's form says now, for the questions that this opens or closes. */
+  trial({ step: at, add }, form) {
+    const { response, step } = add ? this.withRow(at, form.row[0]) : { response: this.response, step: at };
+    const others = { ...response.answers };
+    for (const { id } of at.page.questions) delete others[key(id, step.row)];
+    const { answers } = readForm(this.q, { ...response, answers: others }, step, form);
+    return { walk: new Walk(this.q, { ...response, answers: { ...others, ...answers } }), step };
   }
 
   event(form, kind, facts, answers) { return event(this.facts, form.form?.[0] || formId(), kind, facts, answers); }

@@ -42,6 +42,7 @@ function database(name) {
   request.onupgradeneeded = () => {
     const unsent = request.result.createObjectStore('unsent', { keyPath: 'order', autoIncrement: true });
     unsent.createIndex('id', 'id', { unique: true });
+    unsent.createIndex('group', 'group');
     request.result.createObjectStore('receipts', { keyPath: 'id' }).createIndex('group', 'group');
     request.result.createObjectStore('shelf');
   };
@@ -121,7 +122,7 @@ export async function openOutbox(name, {
         }
       });
       told.sent += acknowledged.length;
-      told.receipts.push(...acknowledged.map(({ receipt }) => receipt));
+      told.receipts.push(...acknowledged.map(({ receipt, group }) => ({ ...receipt, group })));
       if (acknowledged.length < batch.length) {
         told.state = answer.state;
         break;
@@ -134,6 +135,22 @@ export async function openOutbox(name, {
   return {
     add, send, unsent, receipts,
     count: () => read('unsent', (store) => store.count()),
+    /** Whether something of this id was ever added. */
+    knows: async (id) => Boolean(await read('unsent', (store) => store.index('id').count(id))
+      || await read('receipts', (store) => store.count(id))),
+    /** Whether something of this id is still unsent. */
+    waits: async (id) => Boolean(await read('unsent', (store) => store.index('id').count(id))),
+    /** How many items of each group are unsent, and whether its first has left at least once. */
+    tally: () => within(['unsent'], 'readonly', async (transaction) => {
+      const groups = transaction.objectStore('unsent').index('group');
+      const found = new Map();
+      for (let next = await done(groups.get(IDBKeyRange.lowerBound(''))); next;) {
+        const { group, tried } = next;
+        found.set(group, { unsent: await done(groups.count(group)), tried: Boolean(tried) });
+        next = await done(groups.get(IDBKeyRange.lowerBound(group, true)));
+      }
+      return found;
+    }),
     /** Small things that must outlive the page, beside the items: `shelve(key, undefined)` takes one away. */
     shelve: (key, value) => within(['shelf'], 'readwrite', (transaction) => done(
       value === undefined ? transaction.objectStore('shelf').delete(key) : transaction.objectStore('shelf').put(value, key),
@@ -163,9 +180,9 @@ function fitting(waiting) {
 /** The items that a receipt names by id and by hash. */
 function match(batch, receipts) {
   const byId = new Map(receipts.map((receipt) => [receipt.id, receipt]));
-  return batch.flatMap(({ id, hash, order, group }) => {
+  return batch.flatMap(({ id, hash, order, group, type }) => {
     const receipt = byId.get(id);
-    return receipt?.hash === hash ? [{ order, group, receipt }] : [];
+    return receipt?.hash === hash ? [{ order, group, receipt: { ...receipt, type } }] : [];
   });
 }
 

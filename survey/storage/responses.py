@@ -187,6 +187,31 @@ def drafts(connection: Connection, version: str, *, lock: bool = False) -> list[
     return [_record(row) for row in connection.execute(query.with_for_update() if lock else query)]
 
 
+def carry_over(
+    connection: Connection, source: ResponseRecord, target: str, mode: str, author: str
+) -> ResponseRecord:
+    """A new response of the same case that goes on from the answers of another, which stays as it is.
+
+    Copied events keep who gave them, in which mode and when; their ids follow from the target and their own.
+    """
+    open(connection, target, source.case, source.version, mode)
+    copied = [
+        msgspec.structs.replace(
+            event,
+            id=hashlib.sha256(f"{target}:{event.id}".encode()).hexdigest()[:32],
+            response=target,
+            case=source.case if event.kind == "opened" else "",
+            **({"author": author, "mode": mode} if event.kind == "opened" else {}),
+        )
+        for event in events(connection, source.id)
+        if event.kind not in ("submitted", "reopened")
+    ]
+    append(connection, copied)
+    record = find(connection, target)
+    assert record is not None  # it was opened above
+    return record
+
+
 def _append_together(connection: Connection, many: Sequence[tuple[Sequence[Event]]]) -> list[list[Receipt]]:
     """What `append` would answer to each of these in turn, with one set of statements for all of them."""
     receipts = iter(append(connection, [event for (events,) in many for event in events]))

@@ -28,7 +28,7 @@ AnyRequest = Request[Any, Any, Any]
 FOLDER = Path(__file__).parents[2] / "static"
 if not FOLDER.is_dir():  # installed as a wheel
     FOLDER = Path(__file__).parents[1] / "_static"
-BUNDLES = ("household",)
+BUNDLES = ("household", "field")
 """Modules served as one script with all they import, as `js/<name>.js`."""
 SOUNDS = (".mp3", ".m4a", ".ogg", ".opus", ".wav")
 _KINDS = {

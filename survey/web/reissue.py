@@ -1,7 +1,8 @@
 """A household has lost its code: an official gives it a new one, on the spot.
 
 The old code ends with its sessions, and the new one shows nothing that was answered before it: the official who reads
-it out cannot read the household's answers with it. Every new code is in the audit trail.
+it out cannot read the household's answers with it. Where an interview at the door has been begun, the household goes on
+from there by itself, without seeing what was answered before. Every new code is in the audit trail.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sqlalchemy import Connection
 
 from survey.access import codes as household_codes
 from survey.access.policy import may
-from survey.storage import audit, cases, codes, sessions
+from survey.storage import audit, cases, codes, responses, sessions
 from survey.storage.accounts import Account
 from survey.web import security
 from survey.web.field import actor, find_account, scope
@@ -63,6 +64,12 @@ def _reissue(connection: Connection, site: Site, account: str, case: str, code: 
     codes.reissue(connection, case, household_codes.digest(code, site.keys.codes), member)
     sessions.revoke_all(connection, security.HOUSEHOLD, case)
     audit.append(connection, f"account:{account}", "code reissued", f"case:{case}")
+    cases.lock(connection, case)
+    mine = responses.by_case(connection, case)
+    begun = next((record for record in mine if record.mode != "self" and not record.submitted), None)
+    if begun is not None and not member and all(record.mode != "self" for record in mine):
+        responses.carry_over(connection, begun, secrets.token_hex(16), "self", f"household:{case}")
+        audit.append(connection, f"account:{account}", "interview handed to the household", f"case:{case}")
 
 
 HANDLERS = (ask, give)

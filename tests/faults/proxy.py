@@ -28,6 +28,8 @@ class FaultyProxy:
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
+        self.weights = WEIGHTS
+        self.script: list[str] = []  # fates of the next posts, before chance decides again
         self.server_port = 0
         self.port = 0
         self.fates: Counter[str] = Counter()
@@ -50,7 +52,9 @@ class FaultyProxy:
         try:
             request = await _message(reader)
             posts = request.startswith(b"POST")
-            fate = self.rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+            fate = self.rng.choices(list(self.weights), list(self.weights.values()))[0]
+            if posts and self.script:
+                fate = self.script.pop(0)
             if not posts and fate not in ("delay", "captive", "no_request"):
                 fate = "pass"
             self.fates[fate if posts else "read"] += 1

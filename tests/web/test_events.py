@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Answer, Event, Key, Response
@@ -24,17 +21,6 @@ from survey.web.interview import Interview
 SCRIPT = Path(__file__).with_name("events.mjs")
 TEXTS = ["Bà Tư", "N", 'a "b" \\ / c', "dòng 1\ndòng 2", "\u2028 \x7f", "😀", "0", ""]
 NUMBERS = [0, 1, -3, 2026, 10**15 - 1, 2.5, 0.1, 0.000001, 0.000012, 123456789.123456, -0.5]
-
-
-@pytest.fixture(scope="module")
-def node() -> str:
-    found = shutil.which("node")
-    if found is None:
-        message = "no JavaScript engine; install one with: sudo apt-get install nodejs"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
 
 
 def some_answer(chance: random.Random) -> Answer:

@@ -1,0 +1,135 @@
+/**
+ * An interview at the door, without a network: begun here, page by page from the booklet of the questionnaire.
+ *
+ * The pages, what a form comes to and where it leads are those of the household's own script; this brings the answers
+ * from the phone's store and keeps them there.
+ */
+
+import { fetchBooklet, formOf } from './booklet.mjs';
+import { formId, sha256 } from './events.mjs';
+import { message, part, say, template } from './field-pages.mjs';
+import { Interview } from './interview.mjs';
+import { summary } from './summary.mjs';
+
+const timeOf = (id) => parseInt(id.replaceAll('-', '').slice(0, 12), 16);
+const language = document.documentElement.lang;
+const booklets = new Map();
+
+/** The first event of an interview: which questionnaire, in which language, on which day, of which household. */
+export function opened(store, id, response) {
+  const made = formId();
+  return {
+    id: made, response, kind: 'opened', at: timeOf(made), author: store.account, mode: 'visit', language,
+    version: store.list.version, today: store.today(), case: id,
+  };
+}
+
+/** The visit that an interview is. */
+export function visit(store, id) {
+  const made = formId();
+  return { id: made, case: id, at: timeOf(made), author: store.account, mode: 'visit', outcome: 'interviewed', note: '', appointment: '' };
+}
+
+/** What a household writes down, as `receipt_number` in survey/web/ids.py. */
+export async function receiptNumber(response) {
+  const number = (await sha256(response)).slice(0, 5).reduce((sum, byte) => sum * 256 + byte, 0) % 10 ** 10;
+  return String(number).padStart(10, '0').replace(/^(...)(...)/, '$1 $2 ');
+}
+
+async function bookletOf(store, version) {
+  const url = store.list.booklets[`${version}/${language}`];
+  if (!booklets.has(url)) booklets.set(url, await fetchBooklet(url));
+  if (!booklets.get(url)) booklets.delete(url);
+  return booklets.get(url);
+}
+
+let current = null;
+
+/** The interview of a case as it is kept now; the one on the screen goes on if nobody else has changed it. */
+async function interviewOf(store, id, one) {
+  const kept = await store.read(one.response);
+  if (current?.facts.response === kept.response && current.events.length === kept.events.length) return current;
+  const booklet = await bookletOf(store, kept.version);
+  if (!booklet) return null;
+  current = new Interview(booklet.q, {
+    response: kept.response, author: store.account, mode: 'visit', language, base: `/interview/${id}`, number: one.draw,
+  }, kept.events);
+  current.booklet = booklet;
+  return current;
+}
+
+/**
+ * The page at an address ("/interview/HD-1/p/phone"), or the next one.
+ * @param {{go: (address: string) => void, kept: () => void}} shell `go` shows another address, `kept` is told of answers
+ */
+export async function showInterview(view, store, id, address, shell) {
+  const one = store.cases().find((found) => found.id === id);
+  const mine = store.interview(id);
+  if (!one || !mine) return message(view, 'not_found');
+  const interview = await interviewOf(store, id, { ...mine, draw: one.draw });
+  if (!interview) return message(view, 'no_booklet');
+  if (interview.response.submitted) return finished(view, interview);
+  const { booklet } = interview;
+  const end = `/interview/${id}/check`;
+  const at = address === end ? null : interview.at(address);
+  if (!at && (address !== end || interview.next() !== end)) return shell.go(interview.next());
+
+  const made = template('t-interview');
+  Object.assign(part(made, 'stop'), { href: `#/case/${id}`, textContent: say('stop', { name: one.address || id }) });
+  const frame = part(made, 'page');
+  view.replaceChildren(made);
+
+  const keep = async (events, next) => {
+    const kept = await store.say(interview.response.id, events);
+    const alone = kept.events.length === interview.events.length + events.length;
+    current = alone ? Object.assign(interview.with(events), { booklet }) : null; // another tab has written too: read again
+    shell.kept();
+    shell.go(next);
+  };
+  const show = (page) => {
+    frame.replaceChildren(page);
+    frame.querySelector('.summary, h1')?.focus({ preventScroll: true });
+    const form = frame.querySelector('form');
+    let sending = false;
+    form.addEventListener('submit', async (event) => {
+      event.preventDefault();
+      if (sending) return;
+      sending = true;
+      const sent = formOf(form);
+      if (!at) return keep([await interview.submit(sent)], address);
+      const { events, next, findings } = await interview.save(at, sent);
+      if (!findings) return keep(events, next);
+      show(booklet.page(interview, at, '', sent, findings));
+      scrollTo(0, 0);
+    });
+    if (at && !at.remove && form.querySelector('[data-q]')) {
+      const live = () => {
+        const { walk, step } = interview.trial(at, formOf(form));
+        booklet.open(form, walk, step);
+      };
+      form.addEventListener('change', live);
+      live();
+    }
+  };
+  if (!at) show(summary(booklet, interview, ''));
+  else if (at.remove) show(remove(booklet, interview, at.step));
+  else {
+    if (!frame.previousElementSibling.matches('.progress')) frame.before(booklet.progress(interview, at.step));
+    show(booklet.page(interview, at, ''));
+  }
+}
+
+function remove(booklet, interview, step) {
+  const made = template('t-remove');
+  made.querySelector('h1').textContent = booklet.say('list.remove_title', { name: booklet.rowName(interview.walk, step.page.roster, step.row) });
+  made.querySelector('a').href = interview.listUrl(step);
+  return made;
+}
+
+async function finished(view, interview) {
+  const made = template('t-done');
+  part(made, 'said').textContent = say('finished_phone');
+  part(made, 'number').textContent = await receiptNumber(interview.response.id);
+  view.replaceChildren(made);
+  view.querySelector('h1').focus();
+}

@@ -1,0 +1,277 @@
+/**
+ * Everything one official's phone holds: the list, interviews in hand, visits, and what has still to be sent.
+ *
+ * An interview and a visit are kept here first and put into the outbox then; what a crash leaves between the two is put
+ * there when the app opens again. What the server has confirmed is forgotten, but for the number and time of its receipt.
+ */
+
+import { canonical } from './events.mjs';
+import { dayOf, withAttempts } from './field-list.mjs';
+import { openOutbox } from './outbox.mjs';
+import { openVault } from './vault.mjs';
+
+export const APP = 1; // raised when the server must tell data of this version apart
+const TRAINING = 'training-';
+
+/** Thrown when the server does not know who is signed in. */
+export class SignedOut extends Error {}
+/** Thrown when somebody else has signed in on this phone. */
+export class SomebodyElse extends Error {}
+/** Thrown after everything on this phone has been erased, because it was reported lost. */
+export class Revoked extends Error {}
+
+const hexOf = (length) => [...crypto.getRandomValues(new Uint8Array(length))].map((b) => b.toString(16).padStart(2, '0')).join('');
+
+/**
+ * @param {string} account whose phone it is now; in training a name that no account can have
+ * @param {{training?: boolean, comesBack: (outcome: string) => boolean}} settings
+ */
+export async function openStore(account, { training = false, comesBack }) {
+  const name = `field ${training ? 'training' : account}`;
+  const vault = await openVault(`${name} vault`);
+  let list = await vault.get('list');
+  let device = await vault.get('device');
+  if (!device) await vault.put('device', device = hexOf(16));
+  let unsent = 0;
+  const outbox = await openOutbox(name, {
+    url: '/field/sync',
+    seal: vault.seal,
+    unseal: vault.unseal,
+    batch: 300,
+    headers: () => ({
+      'x-csrf': list?.csrf ?? '', 'survey-app': String(APP), 'survey-device': device, 'survey-unsent': String(unsent),
+      'survey-clock': String(Date.now()),
+    }),
+  });
+
+  /** case → its interview in hand, without the answers; case → attempts that the list does not count yet */
+  const interviews = new Map();
+  const attempts = new Map();
+  /** case → {receipt, at, aside} of what was confirmed; case → {unsent, tried} */
+  let confirmed = {};
+  let waiting = new Map();
+
+  const summary = ({ response, version, events }) => ({
+    response, version, events: events.length, submitted: events.at(-1)?.kind === 'submitted',
+  });
+  const text = (event) => (event.response ? canonical(event) : JSON.stringify(event));
+  const item = (group, type, value) => ({ id: value.id, group, type, text: text(value) });
+
+  async function count() {
+    waiting = await outbox.tally();
+    confirmed = (await outbox.shelf('confirmed')) ?? {};
+    unsent = [...waiting.values()].reduce((sum, one) => sum + one.unsent, 0);
+  }
+
+  /** Remember the last receipt of each household, an interview's before a visit's, and why anything was set aside. */
+  async function confirm(receipts) {
+    const known = (await outbox.shelf('confirmed')) ?? {};
+    for (const { group, type, state, receipt, received_at: at, why, reason } of receipts) {
+      const before = known[group] ?? {};
+      const aside = state === 'quarantined' ? why ?? reason : before.aside;
+      known[group] = type === 'events' || !before.interview
+        ? { receipt, at, aside, interview: type === 'events' } : { ...before, at, aside };
+    }
+    await outbox.shelve('confirmed', known);
+  }
+
+  const ownEvents = ({ case: id, events, sent = 0 }) => events.slice(sent).map((event) => item(id, 'events', event));
+
+  /** What a crash kept from the outbox goes there now; what was sent to the end is forgotten. */
+  async function settle() {
+    interviews.clear();
+    attempts.clear();
+    for (const key of await vault.keys('interview ')) {
+      const kept = await vault.get(key);
+      if (!training && !(await outbox.knows(kept.events.at(-1).id))) await outbox.add(ownEvents(kept));
+      interviews.set(kept.case, summary(kept));
+    }
+    for (const key of await vault.keys('visits ')) {
+      const kept = await vault.get(key);
+      if (!training) await outbox.add(kept.map((attempt) => item(attempt.case, 'attempts', attempt)));
+      attempts.set(key.slice('visits '.length), kept);
+    }
+    await count();
+    await forget();
+  }
+
+  /** Wipe interviews that were submitted and wholly confirmed. */
+  async function forget() {
+    if (training) return;
+    for (const [id, { response, submitted }] of interviews) {
+      if (!submitted || waiting.get(id)) continue;
+      await vault.remove(`interview ${response}`);
+      await outbox.forget(id);
+      interviews.delete(id);
+    }
+  }
+
+  /** The interview of a response as it is now, changed, and kept: one tab at a time. */
+  const within = (response, change) => navigator.locks.request(`${name} ${response}`, async () => {
+    const kept = await vault.get(`interview ${response}`);
+    const changed = await change(kept);
+    if (changed === kept) return kept;
+    await vault.put(`interview ${response}`, changed);
+    interviews.set(changed.case, summary(changed));
+    return changed;
+  });
+
+  /** Interviews that the server knows, perhaps begun on another phone: joined with what only this phone has. */
+  async function adopt(begun) {
+    for (const { case: id, version, response, events } of begun) {
+      await within(response, (kept) => {
+        const known = new Set(events.map((event) => event.id));
+        const own = (kept?.events ?? []).filter((event) => !known.has(event.id));
+        return { case: id, version, response, events: [...events, ...own], sent: events.length };
+      });
+    }
+  }
+
+  /** Forget everything, whatever it is. */
+  async function erase() {
+    await vault.destroy();
+    await outbox.destroy(true);
+    localStorage.removeItem('field account');
+    for (const cache of await caches.keys()) if (cache.startsWith('field ')) await caches.delete(cache);
+  }
+
+  /** Other tabs of this phone learn what was kept and sent here. */
+  const others = new BroadcastChannel(name);
+  let changed = () => {};
+  others.addEventListener('message', async () => {
+    await count();
+    changed();
+  });
+
+  await settle();
+
+  return {
+    /** Call this when another tab has kept or sent something. */
+    watch(call) { changed = call; },
+    account,
+    training,
+    get list() { return list; },
+    get unsent() { return unsent; },
+    interview: (id) => interviews.get(id),
+    attempts: (id) => attempts.get(id) ?? [],
+    /** The cases of the list as this phone knows them. */
+    cases: () => (list?.cases ?? []).map((one) => {
+      const found = withAttempts(one, attempts.get(one.id) ?? [], comesBack);
+      const mine = interviews.get(one.id);
+      if (!mine || found.state === 'complete') return found;
+      return { ...found, state: mine.submitted ? 'complete' : 'started' };
+    }),
+    /** @returns {import('./field-list.mjs').Carriage} */
+    carried: (id) => ({ unsent: 0, tried: false, aside: '', receipt: '', at: 0, ...confirmed[id], ...waiting.get(id) }),
+
+    /** Fetch the list; what this phone has recorded and the server confirmed before is in it. */
+    async refresh() {
+      if (training) return;
+      const answer = await fetch('/field/list', {
+        credentials: 'same-origin', cache: 'no-store', redirect: 'manual',
+        headers: { accept: 'application/json', 'survey-device': device },
+      });
+      const ours = answer.headers.get('content-type')?.startsWith('application/json');
+      if (ours && answer.status === 410) {
+        await erase();
+        throw new Revoked();
+      }
+      if (ours && answer.status === 401) throw new SignedOut();
+      if (!ours || !answer.ok) throw new TypeError('not our list');
+      const fresh = await answer.json();
+      if (fresh.account !== account) throw new SomebodyElse(fresh.account);
+      list = { ...fresh, begun: undefined };
+      await vault.put('list', list);
+      await adopt(fresh.begun);
+      for (const [id, kept] of attempts) {
+        const left = [];
+        for (const attempt of kept) if (await outbox.waits(attempt.id)) left.push(attempt);
+        if (left.length) await vault.put(`visits ${id}`, left);
+        else await vault.remove(`visits ${id}`);
+      }
+      const mine = new Set(list.cases.filter(({ state }) => state !== 'complete').map(({ id }) => id));
+      for (const [id, { response }] of interviews) {
+        if (!mine.has(id) && !waiting.get(id)) await vault.remove(`interview ${response}`);
+      }
+      await settle();
+    },
+
+    /** Try to send; `told.revoked` is found out by the next refresh. */
+    async send() {
+      if (training) return { state: 'sent', sent: 0, left: 0, receipts: [] };
+      const told = await outbox.send();
+      if (told.receipts.length) await navigator.locks.request(`${name} confirmed`, () => confirm(told.receipts));
+      await count();
+      await forget();
+      if (told.receipts.length) others.postMessage('sent');
+      return told;
+    },
+
+    /** Begin the interview of a case, or find the one that was begun: a button pressed in two tabs begins one. */
+    begin: (id, opened) => navigator.locks.request(`${name} begin ${id}`, async () => {
+      for (const key of await vault.keys('interview ')) {
+        const kept = await vault.get(key);
+        if (kept.case === id && kept.events.at(-1)?.kind !== 'submitted') {
+          interviews.set(id, summary(kept));
+          return kept;
+        }
+      }
+      const response = (training ? TRAINING : '') + hexOf(16);
+      const first = opened(response);
+      const kept = await within(response, () => ({ case: id, version: first.version, response, events: [first] }));
+      if (!training) await outbox.add([item(id, 'events', first)]);
+      await count();
+      return kept;
+    }),
+
+    read: (response) => vault.get(`interview ${response}`),
+
+    /** Keep events of an interview; resolves when they are on the disk. Returns the interview with them. */
+    async say(response, events) {
+      const kept = await within(response, (before) => {
+        const known = new Set(before.events.map((event) => event.id));
+        const fresh = events.filter((event) => !known.has(event.id));
+        return fresh.length ? { ...before, events: [...before.events, ...fresh] } : before;
+      });
+      const whole = events.at(-1)?.kind === 'submitted'; // the last chance for what a crashed tab left behind
+      if (!training) await outbox.add(whole ? ownEvents(kept) : events.map((event) => item(kept.case, 'events', event)));
+      await count();
+      return kept;
+    },
+
+    /** Keep a visit. */
+    async visit(attempt) {
+      const made = training ? { ...attempt, id: TRAINING + attempt.id } : attempt;
+      await navigator.locks.request(`${name} visits ${attempt.case}`, async () => {
+        const kept = [...((await vault.get(`visits ${attempt.case}`)) ?? []), made];
+        await vault.put(`visits ${attempt.case}`, kept);
+        attempts.set(attempt.case, kept);
+      });
+      if (!training) await outbox.add([item(attempt.case, 'attempts', made)]);
+      await count();
+    },
+
+    /** Go on from what the household answered online: `null` when the code does not open it. */
+    async takeOver(id, code) {
+      const answer = await fetch(`/field/cases/${id}/take-over`, {
+        method: 'POST', credentials: 'same-origin', redirect: 'manual', body: JSON.stringify({ code }),
+        headers: { 'content-type': 'application/json', accept: 'application/json', 'x-csrf': list.csrf },
+      });
+      if (answer.status === 422) return null;
+      if (!answer.ok) throw new TypeError('not our answer');
+      const begun = await answer.json();
+      await adopt([begun]);
+      return begun.response;
+    },
+
+    /** Training households, kept only here. */
+    async invent(made) {
+      list = made;
+      await vault.put('list', made);
+    },
+
+    settle,
+    erase,
+    today: () => dayOf(Date.now()),
+  };
+}

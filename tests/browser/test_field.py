@@ -1,0 +1,261 @@
+"""An official's day on a real phone without a network, in two tabs, with the browser killed in the middle and a bad
+connection in the evening: everything arrives once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+
+from survey.storage import cases, quarantine, responses
+from survey.storage.database import Database
+from tests.browser.conftest import _wait as wait_for_server
+from tests.browser.test_stories import FLAGS
+from tests.faults.proxy import FaultyProxy
+from tests.test_loading import FOLDER
+from tests.web.phone import PASSWORD, settle
+
+TALK = Path(__file__).with_name("talk.js").read_text(encoding="utf-8")
+DAY = 20
+CALM = {"pass": 1}
+"""A connection on which nothing is lost."""
+BAD = {
+    "pass": 20,
+    "delay": 10,
+    "no_request": 12,
+    "no_reply": 15,
+    "cut": 12,
+    "twice": 12,
+    "late": 12,
+    "captive": 7,
+}
+
+
+class Network:
+    """The faulty proxy on a thread of its own, before a real server; `port` is the phone's way to it."""
+
+    def __init__(self, server_port: int) -> None:
+        self.proxy = FaultyProxy(random.Random(7))
+        self.proxy.server_port = server_port
+        self.proxy.weights = CALM
+        self._loop = asyncio.new_event_loop()
+        self._end = asyncio.Event()
+        self._begun = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._begun.wait(10)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.proxy.port}"
+
+    def _run(self) -> None:
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        async with self.proxy:
+            self._begun.set()
+            await self._end.wait()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def field(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Network, str]]:
+    """A server with an official who has 22 households, behind the proxy; and the database's address."""
+    folder = tmp_path_factory.mktemp("field")
+    database = settle(folder, 44)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(Path(sys.executable).parent / "survey"), "serve", str(FOLDER), "--database", database]
+    server = subprocess.Popen(
+        [*command, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    wait_for_server(f"http://127.0.0.1:{port}", server)
+    network = Network(port)
+    try:
+        yield network, database
+    finally:
+        network.close()
+        server.terminate()
+        server.wait(20)
+
+
+class Handset:
+    """A Chromium of its own with a profile that outlives it, so that it can be killed and opened again."""
+
+    def __init__(self, chromium: str, profile: Path, play: Any) -> None:
+        self._chromium, self._profile, self._play = chromium, profile, play
+        self._process: subprocess.Popen[str] | None = None
+        self._browser: Browser | None = None
+
+    def open(self) -> BrowserContext:
+        command = [
+            self._chromium, *FLAGS, "--headless=new", "--remote-debugging-port=0", f"--user-data-dir={self._profile}",
+            "--disable-background-timer-throttling", "--disable-renderer-backgrounding",
+            "--disable-backgrounding-occluded-windows", "--window-size=360,640", "about:blank",
+        ]  # fmt: skip
+        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        assert self._process.stderr
+        address = next(
+            found[1]
+            for line in self._process.stderr
+            if (found := re.search(r"listening on (ws://\S+)", line))
+        )
+        self._browser = self._play.chromium.connect_over_cdp(address)
+        return self._browser.contexts[0]
+
+    def kill(self) -> None:
+        """As when the battery is taken out."""
+        assert self._process
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(20)
+        assert self._process.stderr
+        self._process.stderr.close()
+        with contextlib.suppress(Exception):
+            assert self._browser
+            self._browser.close()
+
+
+@pytest.fixture
+def handset(chromium: str, tmp_path: Path) -> Iterator[Handset]:
+    with sync_playwright() as play:
+        made = Handset(chromium, tmp_path / "profile", play)
+        yield made
+        made.kill()
+
+
+def sign_in(page: Page, url: str) -> None:
+    """Until it has worked: on a bad connection the page or its form may not get through."""
+    for _ in range(40):
+        with contextlib.suppress(PlaywrightError):
+            page.goto(f"{url}/field/sign-in")
+            page.fill("[name=name]", "an", timeout=1000)
+            page.fill("[name=password]", PASSWORD)
+            page.click("main button")
+            page.wait_for_url("**/field", timeout=1500)
+            return
+    raise AssertionError("nobody could sign in")
+
+
+def app(context: BrowserContext, url: str) -> Page:
+    page = context.new_page()
+    page.on("pageerror", lambda error: print(f"page error: {error.stack}"))
+    page.goto(f"{url}/field/app/vi#/?all")
+    page.wait_for_selector("#view h1")
+    page.evaluate(TALK)
+    return page
+
+
+def settled(page: Page) -> None:
+    """The worker has what it needs, so that the next look needs no network."""
+    page.wait_for_selector(".cards li")
+    page.evaluate("navigator.serviceWorker.ready")
+    page.wait_for_function(
+        "async () => (await caches.open('field booklets')).keys().then((keys) => keys.length)"
+    )
+
+
+def talk(page: Page, ids: list[str]) -> None:
+    page.evaluate("(ids) => { talk.day(ids, 2).catch((error) => { talk.failed = String(error); }); }", ids)
+
+
+def wait_done(pages: list[Page], number: int) -> None:
+    for _ in range(600):
+        for page in pages:
+            assert not page.evaluate("talk.failed")
+        if sum(page.evaluate("talk.done.length") for page in pages) >= number:
+            return
+        time.sleep(0.05)
+    raise AssertionError(
+        [(page.evaluate("talk.done"), page.url, page.inner_text("#view")[:400]) for page in pages]
+    )
+
+
+def test_a_day_without_a_network_in_two_tabs_arrives_once(
+    field: tuple[Network, str], handset: Handset
+) -> None:
+    network, address = field
+    context = handset.open()
+    first = context.new_page()
+    sign_in(first, network.url)
+    first.close()
+    left, right = app(context, network.url), app(context, network.url)
+    settled(left)
+    with Database.open(address) as database, database.reading() as connection:
+        mine = [case.id for case in cases.assigned_to(connection, "an")][:DAY]
+
+    context.set_offline(True)
+    talk(left, mine[: DAY // 2])
+    talk(right, mine[DAY // 2 :])
+    wait_done([left, right], 7)
+    handset.kill()
+
+    context = handset.open()
+    context.set_offline(True)
+    left, right = app(context, network.url), app(context, network.url)
+    print("REOPENED", left.inner_text("#view")[:300], left.inner_text("#status"))
+    unfinished = left.evaluate(
+        "[...document.querySelectorAll('.cards li')].filter((li) => !li.querySelector('.state.complete'))"
+        ".map((li) => li.querySelector('a').hash.split('/').pop())"
+    )
+    todo = [case for case in mine if case in unfinished]
+    assert len(todo) <= DAY - 7
+    talk(left, todo[::2])
+    talk(right, todo[1::2])
+    wait_done([left, right], len(todo))
+    held = int(re.search(r"\d+", left.inner_text("#status"))[0])  # type: ignore[index]
+    assert held > DAY * 20
+    with Database.open(address) as database, database.reading() as connection:
+        assert list(responses.all(connection)) == [], "nothing has left the phone"
+
+    context.set_offline(False)
+    again = (
+        context.new_page()
+    )  # the kill has taken the session with it: the phone says so, and keeps everything
+    left.evaluate("dispatchEvent(new Event('online'))")
+    left.wait_for_selector("#status[data-state=signed-out]")
+    network.proxy.script = list(BAD)
+    sign_in(again, network.url)
+    patience = time.monotonic() + 60
+    while left.locator("#send").is_visible() or left.get_attribute("#status", "data-state") != "sent":
+        assert time.monotonic() < patience, left.inner_text("#status")
+        left.evaluate("dispatchEvent(new Event('online'))")
+        right.evaluate("dispatchEvent(new Event('online'))")
+        time.sleep(0.1)
+    assert network.proxy.script == [] or set(BAD[:6]) <= set(network.proxy.fates)
+    time.sleep(0.7)  # what the proxy still holds back arrives late
+    with Database.open(address) as database, database.reading() as connection:
+        found = {case.id: case for case in cases.assigned_to(connection, "an")}
+        assert {found[case].state for case in mine} == {"complete"}
+        stored = [event for _, events in responses.all(connection) for event in events]
+        visits = cases.every_attempt(connection)
+        assert len({event.id for event in stored}) == len(stored)
+        assert len(stored) + sum(map(len, visits.values())) == held
+        assert {len(visits[case]) for case in mine} == {1}
+        assert quarantine.waiting(connection) == []
+        assert list(responses.verify(connection)) == []
+    left.evaluate("location.hash = '#/?finished'")
+    expect(left.locator(".cards [data-where=confirmed]")).to_have_count(DAY)
+    kept = left.evaluate("async () => (await indexedDB.databases()).map(({ name }) => name).sort()")
+    assert kept == ["field an", "field an vault"]
