@@ -115,6 +115,12 @@ def _bad(path: Path, code: str, vi: str, en: str, do_vi: str = "", do_en: str = 
 
 
 def _inspect(path: Path, content: bytes, notes: Notes) -> None:
+    if content.startswith(
+        bytes.fromhex("D0CF11E0")
+    ):  # an OLE file: what a password makes of an .xlsx, or an .xls
+        raise _bad(path, "password", "tệp có mật khẩu, hoặc là tệp .xls bị đổi đuôi",
+                   "the file is protected by a password, or is an .xls under another name",
+                   "bỏ mật khẩu rồi lưu lại dạng .xlsx", "take the password off and save it as .xlsx")  # fmt: skip
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except (zipfile.BadZipFile, ValueError):
@@ -131,9 +137,6 @@ def _inspect(path: Path, content: bytes, notes: Notes) -> None:
             raise _bad(path, "bomb", "tệp nén bung ra quá lớn, có thể là tệp phá hoại",
                        "the file unpacks to far more than it weighs: refused as a zip bomb")  # fmt: skip
         for part in parts:
-            if part.flag_bits & 1:
-                raise _bad(path, "password", "tệp có mật khẩu", "the file is protected by a password",
-                           "bỏ mật khẩu rồi lưu lại", "take the password off and save it again")  # fmt: skip
             if part.filename.endswith((".xml", ".rels")):
                 _inspect_part(path, archive, part, notes)
             elif "vbaProject" in part.filename:

@@ -71,7 +71,7 @@ def test_a_hostile_archive_is_refused_before_it_is_opened(
 
 @pytest.mark.parametrize(
     ("name", "content", "code"),
-    [("form.xlsx", b"not a zip", "not_xlsx"), ("form.xls", b"nothing", "unreadable"), ("form.pdf", b"%PDF", "kind"),
+    [("form.xlsx", b"not a zip", "not_xlsx"), ("form.xls", b"nothing", "unreadable"), ("form.xlsx", bytes.fromhex("D0CF11E0A1B11AE1"), "password"), ("form.pdf", b"%PDF", "kind"),
      ("form.csv", b"a,b\n1,2\n", "no_survey"), ("form.xlsx", None, "no_file")],
 )  # fmt: skip
 def test_what_cannot_be_read_says_so(name: str, content: bytes | None, code: str, tmp_path: Path) -> None:
