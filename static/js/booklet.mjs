@@ -40,7 +40,7 @@ export class Booklet {
   /** The words of an option, as they stand on its page. */
   label(walk, question, code) {
     const { page, question: asked } = walk.places[question];
-    if (asked.rows) return walk.label(question, code) ?? code;
+    if (asked.rows || asked.kind === 'preload') return walk.label(question, code) ?? code;
     const pattern = this.pages.getElementById(`p-${page.id}${page.kind === 'list' ? '-row' : ''}`).content;
     const found = pattern.querySelector(`[name="${CSS.escape(question)}"] [value="${CSS.escape(code)}"],`
       + `[name="${CSS.escape(question)}"][value="${CSS.escape(code)}"]`) ?? pattern.querySelector(`[name="${CSS.escape(question)}.rank.${CSS.escape(code)}"]`);
@@ -183,6 +183,7 @@ export class Booklet {
       }
       if (sent) refill(node, sent);
       else put(node, question, interview.response.answers, step.row);
+      if (question.kind === 'preload') node.querySelector('dd').textContent = this.said(walk, id, step.row) || '…';
       const here = findings.filter(({ where }) => where === id);
       for (const { message, severity, code } of here) {
         const mild = severity === 'warning' || code === 'opened';
@@ -276,7 +277,6 @@ function put(node, question, answers, row) {
     ['year', 'month', 'day'].forEach((part, index) => { form[`${question.id}.${part}`] = [texts[0].split('-')[index]]; });
   }
   if (question.kind === 'rank') texts.forEach((code, index) => { form[`${question.id}.rank.${code}`] = [String(index + 1)]; });
-  if (question.kind === 'preload') node.querySelector('dd').textContent = texts.join(', ') || '…';
   for (const { name } of node.querySelectorAll('.specify input')) form[name] = [answers[place(name, row)]?.value ?? ''];
   refill(node, form);
 }

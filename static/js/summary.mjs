@@ -9,7 +9,7 @@ export function summary(booklet, interview, csrf) {
   const sections = [];
   for (const step of interview.steps) {
     const { page, row, section } = step;
-    const asked = interview.walk.visible(step).filter(({ kind }) => kind !== 'note');
+    const asked = interview.walk.visible(step).filter(({ kind }) => kind !== 'note' && kind !== 'preload');
     if (!asked.length) continue;
     const named = row && !page.of ? `: ${booklet.rowName(interview.walk, page.roster ?? page.each, row)}` : '';
     const title = booklet.fill(interview.walk, booklet.titles[section.id], row) + named;

@@ -58,7 +58,7 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     asked of each row that may be offered (`${age} >= 15`).
 
     A "preload" is shown and never asked: what the sample knows of the household, from its `column` (commune, urban_rural,
-    stratum, psu ...), for conditions and for texts.
+    stratum, psu ...), for conditions and for texts; its `choices`, if any, are the words for its codes.
     """
 
     id: str

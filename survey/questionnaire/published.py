@@ -102,6 +102,10 @@ class _Published:
         scope = self.known.scope_at(question)
         kind = self.known.type_of(question)
         shared = question.choices if isinstance(question.choices, str) else ""
+        if (
+            question.kind == "preload" and question.choices
+        ):  # no page shows its options to take the words from
+            self.labelled.add(question.id)
         return _given(
             id=question.id,
             kind=question.kind,

@@ -270,7 +270,7 @@ class _Review:
                 f"không có danh sách lựa chọn “{question.choices}”",
                 f"there is no list of choices “{question.choices}”",
             )
-        if chooses != bool(question.choices or question.rows):
+        if chooses != bool(question.choices or question.rows) and question.kind != "preload":
             self._say(
                 "choices",
                 path,

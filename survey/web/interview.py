@@ -375,7 +375,9 @@ def _question(
             for choice in offered
         ),
         missing=_missing_options(interview.language, question, missing),
-        value=value if question.kind not in ("select_one", "select_many") else "",
+        value=said_answer(interview, question, Key(question.id, step.row))
+        if question.kind == "preload"
+        else value,
         parts=(date[2], date[1], date[0]) if len(date) == 3 else ("", "", ""),
         error=" ".join(
             interview.say(f.message) for f in here if f.severity == "error" and f.code != "opened"
@@ -529,7 +531,7 @@ def summary(interview: Interview) -> tuple[SummaryPart, ...]:
                 "" if interview.locked(step.page) else f"{interview.url(step)}?change=1",
             )
             for question in routing.visible(interview.questionnaire, interview.response, step)
-            if question.kind != "note"
+            if question.kind not in ("note", "preload")
         )
         if not lines:
             continue
