@@ -6,20 +6,17 @@ behind it (x). The two are different promises, to the reader and to the responde
 Quality follows the standards of the United States National Center for Health Statistics for proportions (Parker
 et al. 2017, Vital and Health Statistics 2(175)): the Korn-Graubard interval decides, not the coefficient of
 variation, which for a share depends on whether one counts those who have or those who have not. Confidentiality
-is a minimum number of respondents in the numerator and in its complement, and an audit: what is held back may not
-be the sum and difference of what is shown, in this table or in any other of the same release.
+is a minimum number of respondents in the numerator and in its complement; that nothing held back can be worked out
+from what is shown is the audit of `analysis.disclosure`.
 
 These rules decide about shares. Rates, counts and magnitudes have other standards; do not use these for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.special import betaincinv, stdtrit
 
 Status = Literal["show", "F", "x"]
@@ -31,6 +28,7 @@ Reason = Literal[
     "cell",  # x: fewer respondents than the minimum have it
     "complement",  # x: fewer respondents than the minimum do not have it
     "complementary",  # x: would give away, by subtraction, a figure that is held back
+    "earlier",  # x: next to an earlier release it would tell of the few who came or went
 ]
 Flag = Literal[
     "complement_width",  # the share of those who do not is too uncertain: footnote it
@@ -159,106 +157,3 @@ def confidential(
     if not reasons:
         return presentation
     return replace(presentation, status="x", reasons=tuple(reasons))
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Figure:
-    """One figure of a release, as the audit sees it: its place, its decision and the units it sums.
-
-    `table` names figures that add up to a published total (one indicator by one domain); `counts` is each unit's
-    contribution to the respondents with it (0 or 1), `contribution` its contribution to the figure (the weight
-    where it has it). Arrays have the length of the release's units; all figures of one audit share that length.
-    `protected` figures are never given up to hide another: those the release exists for.
-    """
-
-    table: tuple[str, ...]
-    category: str
-    presentation: Presentation
-    respondents: float
-    contribution: NDArray[np.float64] = field(repr=False)
-    protected: bool = False
-
-
-class DisclosureError(ValueError):
-    """A figure that is held back follows from the figures shown, and none of those may be given up."""
-
-
-def protect(figures: Sequence[Figure], minimum: int, *, tolerance: float = 1e-9) -> tuple[Presentation, ...]:
-    """Hold back further figures until no x can be worked out from what is shown.
-
-    Two rules, repeated until both hold:
-
-    1. In a table whose total is shown, the figures held back together hide `minimum` respondents or more and are
-       at least two; otherwise the smallest figure shown joins them (complementary suppression).
-    2. No x is a linear combination of figures shown, in any table: its vector of contributions by unit must not
-       lie in their span. This catches what a rule for one table cannot: "all ages" less "15 and over" is
-       "under 15"; "province" less "rural" is "urban"; the sum of all modes is the sample.
-
-    Rule 2 is exact for what sums and differences can reveal. It does not bound how closely a reader may guess.
-    """
-    decided = [figure.presentation for figure in figures]
-    _complete(figures, decided, minimum)
-    while True:
-        found = _revealed(figures, decided, tolerance)
-        if found is None:
-            return tuple(decided)
-        hidden, helpers = found
-        open_to_give = [index for index in helpers if not figures[index].protected]
-        if not open_to_give:
-            names = " / ".join((*figures[hidden].table, figures[hidden].category))
-            raise DisclosureError(
-                f"{names} follows from the figures shown, and none of those may be held back"
-            )
-        _hold_back(decided, min(open_to_give, key=lambda index: (figures[index].respondents, index)))
-        _complete(figures, decided, minimum)
-
-
-def _hold_back(decided: list[Presentation], index: int) -> None:
-    decided[index] = replace(decided[index], status="x", reasons=("complementary",))
-
-
-def _complete(figures: Sequence[Figure], decided: list[Presentation], minimum: int) -> None:
-    """Rule 1 on every table, in place."""
-    tables: dict[tuple[str, ...], list[int]] = {}
-    for index, figure in enumerate(figures):
-        if not figure.protected:
-            tables.setdefault(figure.table, []).append(index)
-    for members in tables.values():
-        held = [index for index in members if not decided[index].shown]
-        if not any(decided[index].status == "x" for index in held):
-            continue
-        shown = sorted(
-            (index for index in members if decided[index].shown),
-            key=lambda index: (figures[index].respondents, index),
-        )
-        while shown and (len(held) < 2 or sum(figures[index].respondents for index in held) < minimum):
-            taken = shown.pop(0)
-            _hold_back(decided, taken)
-            held.append(taken)
-
-
-def _revealed(
-    figures: Sequence[Figure], decided: Sequence[Presentation], tolerance: float
-) -> tuple[int, list[int]] | None:
-    """The first x that the figures shown determine, with the figures that determine it; None when there is none."""
-    shown = [index for index, one in enumerate(decided) if one.shown and np.any(figures[index].contribution)]
-    secret = [
-        index
-        for index, one in enumerate(decided)
-        if one.status == "x" and "complementary" not in one.reasons and np.any(figures[index].contribution)
-    ]
-    if not shown or not secret:
-        return None
-    open_figures = np.stack([figures[index].contribution for index in shown], axis=1)
-    targets = np.stack([figures[index].contribution for index in secret], axis=1)
-    # Columns are scaled so that a commune and the province weigh the same in the numerical rank.
-    scale = np.linalg.norm(open_figures, axis=0)
-    solution, *_ = np.linalg.lstsq(open_figures / scale, targets, rcond=None)
-    left_over = np.linalg.norm(targets - (open_figures / scale) @ solution, axis=0)
-    for column, index in enumerate(secret):
-        size = float(np.linalg.norm(targets[:, column]))
-        if left_over[column] <= tolerance * size:
-            weights = np.abs(solution[:, column])
-            used = [shown[row] for row in np.flatnonzero(weights > 1e-6 * weights.max())]
-            return index, used
-    return None

@@ -17,10 +17,12 @@ from rich.console import Console
 
 from analysis.indicators import Domain
 from survey.freeze import freeze, read_manifest
+from survey.measuring import NotReleased, evaluate
 from survey.problems import Conflict
-from survey.publish import NotReleased, evaluate, read_totals, release
+from survey.publish import read_totals, release
 from survey.terminal import show
 from survey.weighting import having, inside, weigh
+from tests import attack
 from tests.village import Village
 
 TRUTH = {"EPAY_ANY_ALL": {"": 0.7, "urban_rural=urban": 0.8}, "HH6": {"": 0.99}}
@@ -287,3 +289,42 @@ def test_the_terminal_says_verdicts_in_both_languages_beside_the_truth(found):
     ):
         assert words in said
     assert "Đủ bằng chứng để kết luận" in said
+
+
+def test_a_reader_of_the_files_cannot_work_out_any_figure_held_back(village, out, measured, weighted):
+    """The attack by linear programming on what was published: every x keeps an interval as wide as ten respondents."""
+    rows = [
+        row
+        for row in attack.read(out / "estimates.csv")
+        if row["indicator"] in ("EPAY_ANY_ALL", "EPAY_ANY_15P", "HH6")
+    ]
+    communes = {area["code"]: area["group"] for area in village.folder.areas}
+    totals = {}
+    for row in rows:
+        arrays = measured.households if row["indicator"] == "HH6" else measured.persons
+        weight = weighted.design("household" if row["indicator"] == "HH6" else "person").weight
+        here = arrays[inside(row["indicator"])] == 1
+        if row["domain"]:
+            here = here & (arrays[f"domain {row['domain']}"] == row["category"])
+        totals[row["indicator"], row["domain"], row["category"]] = float(weight[here].sum())
+    found = attack.intervals(rows, communes, [("EPAY_ANY_ALL", "EPAY_ANY_15P")], totals)
+    assert len(found) > 50
+    typical = weighted.persons.weight[weighted.persons.weight > 0].mean()
+    narrow = {
+        place: (low, high)
+        for place, (low, high, most) in found.items()
+        if most > 0 and high - low < min(most, 10 * typical) * 0.5
+    }
+    assert narrow == {}
+
+
+def test_the_attack_can_succeed(village, out):
+    """The same reader finds a figure when only one of its table is held back."""
+    rows = [row for row in attack.read(out / "estimates.csv") if row["indicator"] == "EPAY_ANY_ALL"]
+    rows = [row for row in rows if row["domain"] in ("", "sex")]
+    held = next(row for row in rows if row["category"] == "female")
+    secret = float(held["having"])
+    held["status"] = "x"
+    ((low, high, _),) = attack.intervals(rows, {}, [], {}).values()
+    assert low == pytest.approx(secret, rel=1e-6)
+    assert high == pytest.approx(secret, rel=1e-6)
