@@ -15,12 +15,15 @@ const timeOf = (id) => parseInt(id.replaceAll('-', '').slice(0, 12), 16);
 const language = document.documentElement.lang;
 const booklets = new Map();
 
-/** The first event of an interview: which questionnaire, in which language, on which day, of which household. */
+/**
+ * The first event of an interview: which questionnaire, in which language, on which day, of which household, and what the
+ * sample knows of it beforehand.
+ */
 export function opened(store, id, response) {
-  const made = formId();
+  const made = formId(), { known } = store.list.cases.find((one) => one.id === id) ?? {};
   return {
     id: made, response, kind: 'opened', at: timeOf(made), author: store.account, mode: 'visit', language,
-    version: store.list.version, today: store.today(), case: id,
+    version: store.list.version, today: store.today(), case: id, ...(known && { answers: known }),
   };
 }
 

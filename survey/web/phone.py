@@ -24,7 +24,8 @@ from survey.access.policy import may
 from survey.fieldwork.cases import Case
 from survey.fieldwork.dispositions import OUTCOMES
 from survey.fieldwork.reception import OLDEST_APP
-from survey.questionnaire.response import Event
+from survey.questionnaire import routing
+from survey.questionnaire.response import Answer, Event
 from survey.storage import audit, cases, codes, devices, identities, responses
 from survey.web import security
 from survey.web.booklet import booklet
@@ -126,7 +127,7 @@ def service_worker(request: AnyRequest) -> Response[bytes]:
 
 class ListedCase(Struct, omit_defaults=True):
     """One household on the phone. Finished ones are there by number only; `draw` is its number for the random choice
-    of a person. `place` are coordinates of the listing, if it has some."""
+    of a person, `known` what an interview begins with (preloads). `place` are coordinates of the listing, if it has some."""
 
     id: str
     commune: str
@@ -138,6 +139,7 @@ class ListedCase(Struct, omit_defaults=True):
     last_at: int = 0
     appointment: str = ""
     draw: float = 0.0
+    known: dict[str, Answer] = {}
     web: bool = False
     place: str = ""
 
@@ -193,6 +195,7 @@ def _listed(
     if case.state == "complete":
         return ListedCase(case.id, commune, case.state, hamlet)
     other = place.other if place else {}
+    known = routing.preloaded(site.survey.questionnaire, msgspec.structs.asdict(case.unit))
     return ListedCase(
         id=case.id,
         commune=commune,
@@ -204,6 +207,7 @@ def _listed(
         last_at=case.last_attempt_at or 0,
         appointment=case.appointment,
         draw=case.unit.respondent_draw,
+        known={str(key): answer for key, answer in known.items()},
         web=any(record.mode == "self" for record in records),
         place=",".join(other[name] for name in ("latitude", "longitude") if name in other),
     )

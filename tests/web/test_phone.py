@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from litestar.testing import TestClient
 
 from survey.app import create_app
+from survey.questionnaire.model import Page, Question
 from survey.questionnaire.response import Event, fold
 from survey.settings import Settings
-from survey.storage import audit, cases, devices, responses
+from survey.storage import audit, cases, devices, responses, surveys
 from survey.storage.database import Database
 from tests.test_loading import FOLDER
 from tests.web.phone import Phone, settle, sign_in
@@ -84,6 +86,27 @@ def test_an_interview_begun_on_one_phone_can_be_ended_on_another(
     second.send(*events[9:])
     with database.reading() as connection:
         assert cases.existing(connection, MINE).state == "complete"
+
+
+def test_a_phone_knows_what_the_sample_knows_of_a_household(
+    client: TestClient[Any], database: Database
+) -> None:
+    sign_in(client, "an")
+    assert all("known" not in one for one in listed(client).json()["cases"]), (
+        "this questionnaire asks for nothing"
+    )
+    site = client.app.state.site
+    area = Question(id="area", kind="preload", column="urban_rural", label={"vi": "Khu vực", "en": "Area"})
+    first, *rest = site.survey.questionnaire.sections
+    page = Page(id="where", title={"vi": "Nơi ở", "en": "Home"}, questions=(area,))
+    sections = (msgspec.structs.replace(first, pages=(page, *first.pages)), *rest)
+    newer = msgspec.structs.replace(site.survey.questionnaire, sections=sections)
+    with database.writing() as connection:
+        surveys.keep(connection, newer, site.survey.plan, "newer")
+    site.survey = msgspec.structs.replace(site.survey, questionnaire=newer, version=newer.version)
+    known = [one["known"] for one in listed(client).json()["cases"] if one["state"] != "complete"]
+    assert known
+    assert all(one["area"]["value"] in ("urban", "rural") for one in known)
 
 
 def test_nobody_gets_a_list_without_signing_in(client: TestClient[Any]) -> None:
