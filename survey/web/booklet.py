@@ -33,7 +33,7 @@ from survey.web.interview import (
     worded,
 )
 from survey.web.site import AnyRequest, Site, render, site_of
-from survey.web.words import LANGUAGES, word
+from survey.web.words import word
 
 WORDS = (
     "section", "minutes", "error_title", "error_summary", "warning_summary", "opened_summary", "continue",
@@ -123,7 +123,7 @@ def booklet(site: Site, questionnaire: Questionnaire, version: str, language: st
                 if "proxy" in one.question.wording
             },
             words={key: word(language, key) for key in WORDS},
-            missing={reason: said[language] for reason, said in MISSING.items()},
+            missing={reason: said.get(language, said["vi"]) for reason, said in MISSING.items()},
         ).encode()
         site.booklets[name] = Booklet(f"{name}?{hashlib.sha256(content).hexdigest()[:12]}", content)
     return site.booklets[name]
@@ -134,7 +134,7 @@ async def read(
     request: AnyRequest, version: FromPath[str], language: FromPath[str], mode: FromPath[Mode]
 ) -> Response[bytes]:
     """Nobody's answers, so nobody needs to be known; `Refused` for a version that never was."""
-    if language not in LANGUAGES or mode not in get_args(Mode):
+    if language not in site_of(request).languages or mode not in get_args(Mode):
         raise NotFoundException
     site = site_of(request)
     found = booklet(site, await site.questionnaire(version), version, language, mode)

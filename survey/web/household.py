@@ -50,7 +50,7 @@ from survey.web.site import (
     then,
 )
 from survey.web.steps import ask_remove_page, check_page, read_page, remove_page, save_page
-from survey.web.words import LANGUAGES, long_date, word
+from survey.web.words import long_date, word
 
 BASE = "/survey"
 CONSENT = f"{BASE}/consent"
@@ -263,7 +263,7 @@ def open_to(interview: Interview) -> answered.Response:
 @get("/shell/{language:str}", sync_to_thread=False)
 def shell(request: AnyRequest, language: FromPath[str]) -> Response[str]:
     """An empty page that a phone shows when it has no network; its script fills it from what is kept there."""
-    if language not in LANGUAGES:
+    if language not in site_of(request).languages:
         raise NotFoundException
     site = site_of(request)
     page = render(site, "shell.html", language, failed=False, other_language="", here=told(site, language))

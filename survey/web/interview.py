@@ -551,7 +551,7 @@ def said_answer(interview: Interview, question: Question, key: Key) -> str:
     if answer is None:
         return ""
     if answer.missing is not None:
-        return MISSING[answer.missing][interview.language]
+        return interview.say(MISSING[answer.missing])
     labels = {choice.code: choice for choice in index(interview.questionnaire).choices(question)}
     codes = answer.value if isinstance(answer.value, list) else [str(answer.value)]
     if not labels:

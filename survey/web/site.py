@@ -23,7 +23,7 @@ from survey.storage import sessions, surveys
 from survey.storage.database import Database
 from survey.storage.sessions import Session
 from survey.storage.surveys import KeptSurvey
-from survey.web import forms, interview, security
+from survey.web import forms, interview, security, words
 from survey.web.assets import Assets, sounds
 from survey.web.words import LANGUAGES, word
 
@@ -46,6 +46,7 @@ class Site:
     templates: jinja2.Environment = field(init=False)
     assets: Assets = field(default_factory=Assets)
     sounds: frozenset[str] = field(init=False)
+    languages: tuple[str, ...] = field(init=False)
     oversight: Any = None  # survey.web.supervision.Oversight, where the office is served
     booklets: dict[str, Booklet] = field(default_factory=dict)
     _questionnaires: dict[str, Questionnaire] = field(default_factory=dict)
@@ -59,6 +60,9 @@ class Site:
             undefined=jinja2.StrictUndefined,
             auto_reload=False,
         )
+        brought = words.bring(self.settings.folder)
+        asked = self.survey.questionnaire.languages
+        self.languages = (*LANGUAGES, *(code for code in brought if code in asked))
         self.sounds = sounds(self.settings.folder)
         self.templates.policies["json.dumps_kwargs"] = {
             "ensure_ascii": False,
@@ -94,15 +98,21 @@ def site_of(request: AnyRequest) -> Site:
 def language_of(request: AnyRequest) -> str:
     """?lang= wins, then the cookie, then Vietnamese."""
     asked = request.query_params.get("lang") or request.cookies.get("lang", "")
-    return asked if asked in LANGUAGES else LANGUAGES[0]
+    return asked if asked in offered(request) else LANGUAGES[0]
+
+
+def offered(request: AnyRequest) -> tuple[str, ...]:
+    """The languages of this page: a survey's further ones are for its households."""
+    staff = request.url.path.startswith(("/field", "/office"))
+    return LANGUAGES if staff else site_of(request).languages
 
 
 def render(site: Site, template: str, language: str, **facts: Any) -> str:
     """A template in a language, with what every one of them names."""
     plan = site.survey.plan
 
-    def said(words: Text) -> str:
-        return words.get(language) or next(iter(words.values()), "")
+    def said(text: Text) -> str:
+        return text.get(language) or next(iter(text.values()), "")
 
     def w(key: str, **values: Any) -> Markup | str:
         return word(language, key, **values)
@@ -124,17 +134,22 @@ def show(
 ) -> Page:
     """A page in the reader's language. `facts` are what its template names."""
     language = language_of(request)
-    other = next(code for code in LANGUAGES if code != language)
-    query = {**{key: value for key, value in request.query_params.items() if key != "lang"}, "lang": other}
+    query = {key: value for key, value in request.query_params.items() if key != "lang"}
+    others = [
+        (code, word(code, "language_name"), f"{request.url.path}?{urlencode({**query, 'lang': code})}")
+        for code in offered(request)
+        if code != language
+    ]
     content = render(
         site_of(request),
         template,
         language,
         failed=status == 422,
-        other_language=f"{request.url.path}?{urlencode(query)}",
+        other_language=others[0][2],
+        languages=others,
         **facts,
     )
-    if request.query_params.get("lang") in LANGUAGES:
+    if request.query_params.get("lang") == language:
         cookies = (
             *cookies,
             Cookie(key="lang", value=language, path="/", samesite="lax", httponly=True, max_age=31536000),
@@ -236,27 +251,16 @@ def notice(site: Site, language: str) -> list[tuple[str, str]]:
     """Who asks and by which right, from the plan: shown on the notice page, whatever the questionnaire says."""
     legal = site.survey.plan.legal
     retention = site.survey.plan.retention
-    labels = {
-        "vi": (
-            "Cơ quan chịu trách nhiệm",
-            "Căn cứ",
-            "Mục đích",
-            "Thời gian lưu giữ",
-            "Liên hệ về dữ liệu cá nhân",
-        ),
-        "en": (
-            "Responsible agency",
-            "Legal basis",
-            "Purpose",
-            "How long it is kept",
-            "Data protection contact",
-        ),
-    }[language]
-    kept = {
-        "vi": f"Địa chỉ: {retention.identities_months} tháng, câu trả lời: {retention.answers_months} tháng sau ngày kết thúc",
-        "en": f"Addresses {retention.identities_months} months, answers {retention.answers_months} months after the survey closes",
-    }[language]
-    basis = "; ".join([legal.decision.get(language, ""), *legal.citations])
-    purpose = " ".join(item.text.get(language, "") for item in legal.purposes)
-    words = (legal.controller.get(language, ""), basis, purpose, kept, legal.contact.get(language, ""))
-    return list(zip(labels, words, strict=True))
+    first = site.survey.plan.languages[0]
+
+    def said(text: Text) -> str:
+        return text.get(language) or text.get(first, "")
+
+    kept = word(
+        language, "notice.kept", addresses=retention.identities_months, answers=retention.answers_months
+    )
+    basis = "; ".join([said(legal.decision), *legal.citations])
+    purpose = " ".join(said(item.text) for item in legal.purposes)
+    facts = {"controller": said(legal.controller), "basis": basis, "purpose": purpose, "keeping": kept,
+             "contact": said(legal.contact)}  # fmt: skip
+    return [(word(language, f"notice.{name}"), text) for name, text in facts.items()]

@@ -8,18 +8,35 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from babel import localedata
 from babel.dates import format_date
 from babel.numbers import format_decimal
 
 LANGUAGES = ("vi", "en")
+"""The languages of officials and statisticians; a survey may bring more for its households."""
 _FOLDER = Path(__file__).parent.parent / "locale"
+_brought: dict[str, Path] = {}
+
+
+def bring(folder: Path) -> tuple[str, ...]:
+    """Take in the catalogues of a survey's own folder, `locale/<code>.yaml`; returns their codes.
+
+    A word that is not there is said in Vietnamese, so that a language can be begun with the pages of households alone.
+    """
+    found = {
+        path.stem: path for path in sorted((folder / "locale").glob("*.yaml")) if path.stem not in LANGUAGES
+    }
+    _brought.update(found)
+    _catalogue.cache_clear()
+    return tuple(found)
 
 
 @cache
 def _catalogue(language: str) -> dict[str, str]:
-    """Every word by its dotted key; a language is one file, so a third is added as data."""
-    tree = yaml.safe_load((_FOLDER / f"{language}.yaml").read_text(encoding="utf-8"))
-    flat: dict[str, str] = {}
+    """Every word by its dotted key; a language is one file."""
+    path = _brought.get(language, _FOLDER / f"{language}.yaml")
+    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    flat: dict[str, str] = dict(_catalogue(LANGUAGES[0])) if language in _brought else {}
 
     def walk(branch: dict[str, Any], prefix: str) -> None:
         for key, value in branch.items():
@@ -45,7 +62,8 @@ def word(language: str, key: str, **values: object) -> str:
 
 def long_date(language: str, iso: str) -> str:
     """A date as people write it: "31 tháng 1, 2027", "31 January 2027"."""
-    return str(format_date(datetime.date.fromisoformat(iso), "long", locale=language))
+    known = language if language in LANGUAGES or localedata.exists(language) else LANGUAGES[0]
+    return str(format_date(datetime.date.fromisoformat(iso), "long", locale=known))
 
 
 def number(language: str, value: float) -> str:
