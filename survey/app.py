@@ -26,6 +26,7 @@ from survey.storage import surveys
 from survey.storage.database import Database
 from survey.web import (
     assets,
+    backchecks,
     booklet,
     entry,
     field,
@@ -95,6 +96,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
         *sync.HANDLERS,
         *office.HANDLERS,
         *supervision.HANDLERS,
+        *backchecks.HANDLERS,
         *health.HANDLERS,
         *assets.HANDLERS,
         *booklet.HANDLERS,

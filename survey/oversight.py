@@ -21,11 +21,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from analysis.agreement import kappa
+from analysis.design import Design
 from analysis.estimates import Estimate
 from analysis.indicators import Indicator
 from analysis.outcomes import Outcomes, rates
 from analysis.outlook import Outlook, where
 from analysis.targets import verdict
+from survey.fieldwork.backchecks import PREFIX, Agreement
 from survey.fieldwork.cases import Case, disposition
 from survey.fieldwork.progress import CATEGORIES, FORMULAS, Precision, Rates, Report, StratumPrecision
 from survey.fieldwork.sample import SampledUnit
@@ -34,7 +37,7 @@ from survey.folder import Folder
 from survey.freeze import HOUSEHOLDS, PERSONS, freeze
 from survey.publish import evaluate, read_totals
 from survey.questionnaire.index import index
-from survey.questionnaire.response import Event, fold
+from survey.questionnaire.response import Answer, Event, Key, fold
 from survey.storage import cases, responses, surveys
 from survey.storage.clock import now
 from survey.storage.database import Database
@@ -80,6 +83,27 @@ class Oversight:
     def signals(self, communes: Sequence[str] | None = None) -> list[Signal]:
         """Signs in how officials' interviews were made (`survey.fieldwork.signals`); no answer leaves this function."""
         return signals(list(self._interviews(communes)))
+
+    def agreement(self) -> list[Agreement]:
+        """How answers asked twice agree, question by question; every household counts alike."""
+        first: dict[str, Mapping[Key, Answer]] = {}
+        second: dict[str, Mapping[Key, Answer]] = {}
+        with self.database.reading() as connection:
+            checked = {r.case for r in responses.records(connection) if r.id.startswith(PREFIX)}
+            counted = {case.id: case.response for case in cases.several(connection, sorted(checked))}
+            for case in checked:
+                for record in responses.by_case(connection, case):
+                    said = fold(record.id, responses.events(connection, record.id)).answers
+                    if record.id.startswith(PREFIX):
+                        second[case] = said
+                    elif record.id == counted.get(case):
+                        first[case] = said
+        pairs: dict[str, list[tuple[str, str]]] = {}
+        for case in sorted(first.keys() & second.keys()):
+            for key, answer in second[case].items():
+                if key in first[case] and "." not in key.question:
+                    pairs.setdefault(key.question, []).append((_plain(first[case][key]), _plain(answer)))
+        return [_agreement(question, found) for question, found in sorted(pairs.items())]
 
     def _interviews(self, communes: Sequence[str] | None) -> Iterator[Interview]:
         with self.database.reading() as connection:
@@ -182,6 +206,21 @@ def _interview(
         hour=begun.hour,
         listed=max((len(rows) for rows in response.rows.values()), default=0),
     )
+
+
+def _plain(answer: Answer) -> str:
+    return answer.missing or str(answer.value)
+
+
+def _agreement(question: str, pairs: Sequence[tuple[str, str]]) -> Agreement:
+    """Kappa needs two answers that occur both times; it is not said from fewer than ten pairs."""
+    coefficient = math.nan
+    differ = sum(one != other for one, other in pairs)
+    first, second = [one for one, _ in pairs], [other for _, other in pairs]
+    if len(pairs) >= 10 and len(set(first)) > 1 and set(first) == set(second):
+        data = {"first": np.array(first), "second": np.array(second), "one": np.ones(len(pairs))}
+        coefficient = kappa(Design(data, weights="one"), "first", "second").value
+    return Agreement(question=question, pairs=len(pairs), differ=differ, kappa=coefficient)
 
 
 def _rates(name: str, found: Iterable[tuple[str, float]]) -> Rates:

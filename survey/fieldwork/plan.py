@@ -80,6 +80,13 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     answers_months: int
 
 
+class BackChecks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which share of the interviews at doors is asked again, and which questions: such as are asked of everybody."""
+
+    share: float = 0.05
+    questions: tuple[str, ...] = ()
+
+
 class SurveyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole plan of collection; frozen by hash with the questionnaire once the first answer arrives."""
 
@@ -95,3 +102,4 @@ class SurveyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     legal: Legal
     retention: Retention
     helpline: Text = {}
+    back_checks: BackChecks = BackChecks()

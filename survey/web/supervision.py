@@ -17,6 +17,7 @@ from litestar.params import FromPath
 from sqlalchemy import Connection
 
 from survey.access.policy import may
+from survey.fieldwork.backchecks import Agreement
 from survey.fieldwork.cases import Case
 from survey.fieldwork.dispositions import OUTCOMES
 from survey.fieldwork.progress import FORMULAS, Precision, Rates, Report
@@ -50,9 +51,12 @@ class Oversight(Protocol):
     def rates(self, by: Any, communes: Sequence[str] | None = None) -> list[Rates]: ...
     def precision(self) -> Report: ...
     def signals(self, communes: Sequence[str] | None = None) -> list[Signal]: ...
+    def agreement(self) -> list[Agreement]: ...
 
 
-def _signed(connection: Connection, site: Site, request: AnyRequest, action: Any) -> tuple[SignedIn, Account]:
+def signed_for(
+    connection: Connection, site: Site, request: AnyRequest, action: Any
+) -> tuple[SignedIn, Account]:
     signed, account = find_account(connection, site, request)
     if not may(actor(account), action):
         raise NotYours(security.ACCOUNT)
@@ -65,7 +69,7 @@ def communes_of(account: Account) -> tuple[str, ...] | None:
 
 
 PAGES = {
-    "/office": "see_progress", "/office/rates": "see_progress", "/office/signals": "assign_any", "/office/cases": "assign_any",
+    "/office": "see_progress", "/office/rates": "see_progress", "/office/signals": "assign_any", "/office/back-checks": "assign_any", "/office/cases": "assign_any",
     "/office/quarantine": "decide_quarantine", "/office/precision": "see_precision",
 }  # fmt: skip
 """The pages of the office and what one must be allowed for each: the tabs show what the reader may open."""
@@ -94,7 +98,7 @@ class RateLine:
 async def rates(request: AnyRequest) -> Response[str]:
     """RR1-RR6, cooperation, refusal and contact by commune or official, each with its formula."""
     site = site_of(request)
-    signed, account = await site.database.read(_signed, site, request, "see_progress")
+    signed, account = await site.database.read(signed_for, site, request, "see_progress")
     by = "official" if request.query_params.get("by") == "official" else "commune"
     found = await asyncio.to_thread(site.oversight.rates, by, communes_of(account))
     language = language_of(request)
@@ -115,13 +119,11 @@ def _rate_line(site: Site, language: str, by: str, one: Rates) -> RateLine:
         name=(area.name if area else one.name) or word(language, "office.total"),
         cases=number(language, one.cases),
         complete=number(language, one.counts["I"]),
-        shares=tuple(
-            (_percent(language, one.plain[r]), _percent(language, one.weighted[r])) for r in FORMULAS
-        ),
+        shares=tuple((percent(language, one.plain[r]), percent(language, one.weighted[r])) for r in FORMULAS),
     )
 
 
-def _percent(language: str, share: float) -> str:
+def percent(language: str, share: float) -> str:
     return "–" if math.isnan(share) else f"{number(language, round(100 * share, 1))} %"
 
 
@@ -147,7 +149,7 @@ class PrecisionLine:
 async def precision(request: AnyRequest) -> Response[str]:
     """How wide each interval is now and will be, and how many interviews, where, would decide each target."""
     site = site_of(request)
-    signed, account = await site.database.read(_signed, site, request, "see_precision")
+    signed, account = await site.database.read(signed_for, site, request, "see_precision")
     language = language_of(request)
     report, problem = None, ""
     try:
@@ -183,10 +185,10 @@ def _precision_line(language: str, one: Precision) -> PrecisionLine:
     return PrecisionLine(
         name=one.name.get(language, one.indicator),
         n=number(language, one.n),
-        value=_percent(language, one.value),
+        value=percent(language, one.value),
         now=points(one.half_width),
         expected=points(one.expected_half_width),
-        target="" if one.threshold is None else _percent(language, one.threshold),
+        target="" if one.threshold is None else percent(language, one.threshold),
         outcome=word(language, "precision." + one.outcome.replace(" ", "_")) if one.outcome else "",
         more=more,
         strata=tuple(
@@ -204,7 +206,7 @@ def _precision_line(language: str, one: Precision) -> PrecisionLine:
 async def quality(request: AnyRequest) -> Response[str]:
     """Signs that an official's interviews differ from the others', each with what it may mean. No answers."""
     site = site_of(request)
-    signed, account = await site.database.read(_signed, site, request, "assign_any")
+    signed, account = await site.database.read(signed_for, site, request, "assign_any")
     found = await asyncio.to_thread(site.oversight.signals, communes_of(account))
     await site.database.write(audit.append, f"account:{account.name}", "look at signals", "survey")
     language = language_of(request)
@@ -224,7 +226,7 @@ def _measure(language: str, kind: str, value: float) -> str:
         return word(language, "signals.metres", n=number(language, round(value)))
     if kind == "small":
         return word(language, "signals.people", n=number(language, round(value, 1)))
-    return _percent(language, value)
+    return percent(language, value)
 
 
 # --- who works on which case ---------------------------------------------------------------------------------------
@@ -245,7 +247,7 @@ class CaseLine:
 def _cases(
     connection: Connection, site: Site, request: AnyRequest
 ) -> tuple[SignedIn, Account, list[Case], list[str]]:
-    signed, account = _signed(connection, site, request, "see_progress")
+    signed, account = signed_for(connection, site, request, "see_progress")
     communes = communes_of(account)
     asked = request.query_params
     found = cases.page(
@@ -287,7 +289,7 @@ async def assign(request: AnyRequest) -> Response[str]:
     """Hand the ticked cases over; every one is in the audit log."""
     site = site_of(request)
     form = await form_of(request)
-    signed, account = await site.database.read(_signed, site, request, "assign_any")
+    signed, account = await site.database.read(signed_for, site, request, "assign_any")
     check_form(site, request, signed, form)
     chosen, official = form.get("case", []), next(iter(form.get("official", ())), "")
     await site.database.write(_assign, account, chosen, official)
@@ -310,7 +312,7 @@ def _assign(connection: Connection, account: Account, chosen: Sequence[str], off
 
 
 def _waiting(connection: Connection, site: Site, request: AnyRequest) -> tuple[SignedIn, Account, Any]:
-    signed, account = _signed(connection, site, request, "decide_quarantine")
+    signed, account = signed_for(connection, site, request, "decide_quarantine")
     return signed, account, quarantine.waiting(connection, communes_of(account))
 
 

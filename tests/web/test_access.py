@@ -11,11 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from litestar.testing import TestClient
 
 from survey.access.policy import Role
 from survey.app import create_app
+from survey.fieldwork import backchecks
 from survey.settings import Settings
 from survey.storage import accounts, cases, photos, quarantine, responses, surveys
 from survey.storage.database import Database
@@ -29,6 +31,10 @@ ROLES = ("nobody", *get_args(Role))
 COMMUNES = {"supervisor": ("10507",), "official": ("10507",)}
 """Case HD-000001 is of 10507 and the official's; HD-000000 is of 10510 and somebody else's."""
 OWN, FOREIGN, NOWHERE = "HD-000001", "HD-000000", "HD-999999"
+CHECKED, CHECKED_ELSEWHERE = (
+    "HD-000003",
+    "HD-000002",
+)  # finished at the door, in the own commune and elsewhere
 
 
 @cache
@@ -93,6 +99,12 @@ def refused(answer: Any) -> bool:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with pytest.MonkeyPatch.context() as patch:  # every finished visit is drawn for a back-check
+        patch.setattr(backchecks, "drawn", lambda key, case, share: True)
+        yield from _world(tmp_path_factory)
+
+
+def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     home = tmp_path_factory.mktemp("access")
     folder = Path(shutil.copytree(FOLDER, home / "survey"))
     (folder / "audio").mkdir()
@@ -129,6 +141,12 @@ def _fill(client: TestClient[Any], database: Database) -> dict[str, tuple[str, s
                 responses.append(connection, [begin, person])
                 digest = photos.keep(connection, response, f"picture of {case}".encode())
             pictures.append(digest)
+        for case in (CHECKED, CHECKED_ELSEWHERE):
+            response, author = f"done-{case}", "official"
+            responses.open(connection, response, case, version, "visit")
+            begin = forms.opened(response, author, "visit", "vi", survey, forms.today())
+            end = msgspec.structs.replace(begin, id=f"end-{case}", kind="submitted")
+            responses.append(connection, [begin, end])
         quarantine.keep(
             connection,
             [Misfit(hash=hash, kind="events", event="e", response="", case=case, author="x", device="d",
@@ -146,6 +164,9 @@ def _fill(client: TestClient[Any], database: Database) -> dict[str, tuple[str, s
         "results/{name:path}": "results/index.html",
     }
     return {
+        "back-checks/{case_id:str}": tuple(
+            f"back-checks/{one}" for one in (CHECKED, CHECKED_ELSEWHERE, NOWHERE)
+        ),
         "{case_id:str}": (OWN, FOREIGN, NOWHERE),
         "photo/{digest:str}": (f"photo/{pictures[0]}", f"photo/{pictures[1]}", f"photo/{'0' * 64}"),
         "quarantine/{digest:str}": ("quarantine/m-own", "quarantine/m-foreign", "quarantine/m-none"),

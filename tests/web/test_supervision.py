@@ -13,7 +13,7 @@ from litestar.testing import TestClient
 
 from survey.app import create_app
 from survey.settings import Settings
-from survey.storage import accounts, audit, cases, quarantine
+from survey.storage import accounts, audit, cases, quarantine, responses
 from survey.storage.database import Database
 from survey.storage.quarantine import Misfit
 from tests.village import FOLDER, Village
@@ -134,3 +134,29 @@ def test_signs_of_quality_name_no_answers_and_leave_a_trace(
 def _audit(database: Database) -> list[audit.AuditLine]:
     with database.reading() as connection:
         return audit.of_subject(connection, "survey")
+
+
+def test_a_back_check_asks_again_without_the_first_answers_and_measures_agreement(
+    client: TestClient[Any], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("survey.web.backchecks.backchecks.drawn", lambda key, case, share: True)
+    csrf = _sign_in(client, "giamsat")
+    listed = client.get("/office/back-checks").text
+    case = re.search(r'href="/office/back-checks/([\w-]+)"', listed)
+    assert case, "a finished visit in the own communes is drawn"
+    page = client.get(f"/office/back-checks/{case[1]}").text
+    assert "own_mobile" in page
+    assert "checked" not in page
+    wrong = client.post(f"/office/back-checks/{case[1]}", data={"csrf": csrf})
+    assert wrong.status_code == 422
+    said = dict.fromkeys(("own_mobile", "internet_last", "bank_account", "wallet", "mobile_money"), "-dk")
+    kept = client.post(f"/office/back-checks/{case[1]}", data={"csrf": csrf, **said})
+    assert kept.url.path == "/office/back-checks"
+    assert f"/{case[1]}" not in kept.text
+    found = {one.question: one for one in client.app.state.site.oversight.agreement()}
+    assert found["wallet"].pairs == 1
+    with database.reading() as connection:
+        assert cases.existing(connection, case[1]).state == "complete"
+        assert len([r for r in responses.by_case(connection, case[1]) if r.id.startswith("check-")]) == 1
+        assert not list(responses.verify(connection))
+    assert client.get(f"/office/back-checks/{case[1]}").status_code == 404
