@@ -114,12 +114,12 @@ def frozen_columns(questionnaire: Questionnaire, unit: str, areas: Iterable[str]
 def _columns_of(variable: Variable) -> dict[str, str]:
     name = column_name(variable.name)
     reason = {f"{name}__missing": "VARCHAR"}
-    match variable.kind:
+    match variable.form:
         case "select_many":
             return {f"{name}__{column_name(choice.code)}": "BOOLEAN" for choice in variable.choices} | reason
         case "integer" | "year":
             return {name: "BIGINT"} | reason
-        case "decimal" | "calculate":
+        case "decimal":
             return {name: "DOUBLE"} | reason
         case "acknowledge":
             return {name: "BOOLEAN"} | reason

@@ -7,8 +7,8 @@
     manifest.json        hashes, counts, versions, and whether the people are invented
 
 A value is NULL when there is none and `<variable>__missing` says which of the states it is in. Choice codes are text;
-a question with many choices has a truth column for each. Free text, places, photographs and bar codes stay in the
-database: they can hold names and are no one's estimate. Addresses were never with the answers.
+a question with many choices has a truth column for each. Free text, places, photographs and bar codes, and what is
+computed from them, stay in the database: they can hold names and are no one's estimate. Addresses were never with the answers.
 
 The same database gives the same bytes. Memory stays flat: responses are streamed and sorted on disk.
 """
@@ -45,8 +45,6 @@ from survey.questionnaire.routing import outcome, walk
 from survey.storage import cases, responses, surveys
 from survey.storage.database import Database
 
-LEFT_OUT: Final = ("text", "location", "photo", "barcode")
-"""Kinds of questions that stay in the database: they can hold names, faces and places."""
 HOUSEHOLDS: Final = "households"
 PERSONS: Final = "persons"
 BATCH: Final = 2000
@@ -131,9 +129,7 @@ def freeze(database: Database, folder: Folder, out: Path) -> Manifest:
         persons=frozen.persons,
         dispositions=dict(sorted(frozen.dispositions.items())),
         modes=dict(sorted(frozen.modes.items())),
-        left_out=tuple(
-            variable.name for variable in variables(folder.questionnaire) if variable.kind in LEFT_OUT
-        ),
+        left_out=tuple(variable.name for variable in variables(folder.questionnaire) if variable.free),
     )
     _write(out / "manifest.json", manifest)
     return manifest
@@ -177,13 +173,13 @@ class _Table:
 def _fill(cells: dict[str, Any], variable: Variable, answer: Answer) -> None:
     name = column_name(variable.name)
     value, missing = answer.value, answer.missing
-    if variable.kind == "select_many":
+    if variable.form == "select_many":
         chosen = value if isinstance(value, list) else ()
         for choice in variable.choices:
             cells[f"{name}__{column_name(choice.code)}"] = None if missing else choice.code in chosen
     elif missing is None:
         try:
-            cells[name] = _typed(variable.kind, value)
+            cells[name] = _typed(variable.form, value)
         except (TypeError, ValueError):
             missing = "lost"  # a value no reader can use; the event in the database still has it
     cells[f"{name}__missing"] = missing
@@ -193,7 +189,7 @@ def _typed(kind: str, value: object) -> object:
     match kind:
         case "integer" | "year":
             return int(str(value))
-        case "decimal" | "calculate":
+        case "decimal":
             return float(value) if isinstance(value, int | float) else float(str(value))
         case "acknowledge":
             return bool(value)
@@ -230,7 +226,7 @@ class _Freezing:
 
     def _tables(self) -> dict[str, _Table]:
         """Households, and a table a roster; persons are the rows of the roster that a draw is made from."""
-        filled = [one for one in variables(self.questionnaire) if one.kind not in LEFT_OUT]
+        filled = [one for one in variables(self.questionnaire) if not one.free]
         area_columns = [
             name
             for name in (self.folder.areas[0] if self.folder.areas else {})
@@ -402,7 +398,7 @@ def _cells_of(
         name = column_name(variable.name)
         own = (
             [f"{name}__{column_name(choice.code)}" for choice in variable.choices]
-            if variable.kind == "select_many"
+            if variable.form == "select_many"
             else [name]
         )
         columns |= {column: types[column] for column in (*own, f"{name}__missing")}

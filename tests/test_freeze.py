@@ -10,7 +10,7 @@ import pytest
 
 from survey.fieldwork.dispositions import DISPOSITIONS
 from survey.folder import Folder, frozen_columns
-from survey.freeze import LEFT_OUT, freeze, read_manifest
+from survey.freeze import freeze, read_manifest
 from survey.problems import Conflict
 from survey.questionnaire.codebook import MISSING, variables
 from survey.questionnaire.response import Answer, Event
@@ -64,7 +64,7 @@ def test_every_sampled_case_is_there_with_its_design_and_its_outcome(village, fr
 def test_the_columns_are_those_that_indicators_were_checked_against(village, frozen):
     folder = village.folder
     areas = [name for name in folder.areas[0] if name not in ("code", "name")]
-    text = {one.name.replace(".", "_") for one in variables(folder.questionnaire) if one.kind in LEFT_OUT}
+    text = {one.name.replace(".", "_") for one in variables(folder.questionnaire) if one.free}
     household = pq.read_schema(frozen / "households.parquet")
     person = pq.read_schema(frozen / "persons.parquet")
     for unit, present in (("household", set(household.names)), ("person", {*household.names, *person.names})):

@@ -5,13 +5,19 @@ from __future__ import annotations
 from msgspec import Struct
 
 from survey.problems import Text
-from survey.questionnaire.index import index, specify_variable
+from survey.questionnaire.grammar import names, parse
+from survey.questionnaire.index import Index, index, specify_variable
 from survey.questionnaire.model import Choice, Kind, Question, Questionnaire, Sensitivity
 from survey.questionnaire.response import Answer, Key, Missing
+from survey.questionnaire.values import Type
 
 
 class Variable(Struct, frozen=True, kw_only=True):
-    """One variable. level: "household", a roster's id (one value for each row), or a draw's id (the drawn row only)."""
+    """One variable. level: "household", a roster's id (one value for each row), or a draw's id (the drawn row only).
+
+    `type` is what its values are; `free` says that it is what somebody wrote or where somebody is, or is computed from
+    that: it can name people, so it stays in the database.
+    """
 
     name: str
     label: Text
@@ -22,7 +28,21 @@ class Variable(Struct, frozen=True, kw_only=True):
     sensitivity: Sensitivity = "ordinary"
     universe: tuple[str, ...] = ()
     definition: str = ""
+    type: Type = "text"
+    free: bool = False
 
+    @property
+    def form(self) -> str:
+        """The kind of question whose answers its values look like: a calculate's by what it computes."""
+        if self.kind == "calculate":
+            return {"number": "decimal", "date": "date", "boolean": "acknowledge", "codes": "rank"}.get(
+                self.type, "text"
+            )
+        return "rank" if self.kind == "select_many" and not self.choices else self.kind
+
+
+FREE: tuple[Kind, ...] = ("text", "location", "photo", "barcode")
+"""Kinds of questions whose answers can hold names, faces and places."""
 
 MISSING: dict[Missing, Text] = {
     "dont_know": {"vi": "Không biết", "en": "Don’t know"},
@@ -55,10 +75,24 @@ def variables(questionnaire: Questionnaire) -> tuple[Variable, ...]:
                 sensitivity=question.sensitivity,
                 universe=universe,
                 definition=question.definition or "",
+                type=known.type_of(question),
+                free=_free(known, question),
             )
         )
         found += [_specify(question, choice, level, stands.roster) for choice in choices if choice.specify]
     return tuple(found)
+
+
+def _free(known: Index, question: Question) -> bool:
+    """Whether its values are what somebody wrote, or hold it: a yes or no computed from that does not."""
+    if question.kind != "calculate" or known.type_of(question) == "boolean":
+        return question.kind in FREE
+    asked = (
+        known.places[name].question
+        for name in names(parse(question.calculate or "''"))
+        if name in known.places
+    )
+    return any(_free(known, one) for one in asked)
 
 
 _NUMBERS = frozenset({"integer", "decimal", "year"})
@@ -103,6 +137,7 @@ def _specify(question: Question, choice: Choice, level: str, roster: str) -> Var
             language: f"{said}: {choice.label.get(language, '')}" for language, said in question.label.items()
         },
         kind="text",
+        free=True,
         level=level,
         roster=roster,
         sensitivity="personal",
