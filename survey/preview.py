@@ -118,12 +118,18 @@ def _not_utf8(name: str) -> Finding:
                    message={"vi": "tệp không ở dạng UTF-8", "en": "the file is not UTF-8"})  # fmt: skip
 
 
-def create_preview(path: Path, database: Database) -> Litestar:
-    """The application for a survey folder or a questionnaire file alone. `database` stays empty."""
+def trial_of(path: Path) -> Trial:
+    """The interview of a survey folder or a questionnaire file; BadDocument when the file has errors."""
     file = path / "questionnaire.yaml" if path.is_dir() else path
     if not file.is_file():
         raise SurveyError({"vi": f"Không có tệp {file}.", "en": f"There is no file {file}."})
-    trial = Trial(file)
+    return Trial(file)
+
+
+def create_preview(path: Path, database: Database) -> Litestar:
+    """The application for a survey folder or a questionnaire file alone. `database` stays empty."""
+    trial = trial_of(path)
+    file = trial.file
     survey = KeptSurvey(hash="", version=trial.questionnaire.version, kept_at=0, synthetic=False,
                         questionnaire=trial.questionnaire, plan=_plan(file.parent, trial.questionnaire))  # fmt: skip
     settings = Settings(folder=file.parent, database="sqlite://")
@@ -385,8 +391,7 @@ def serve(path: Path, port: int) -> None:
     from granian import Granian
     from granian.constants import Interfaces
 
-    with application(path.resolve()):
-        pass
+    trial_of(path.resolve())  # and no more: a forked worker could not use what the pages load
     os.environ[PATH_VARIABLE] = str(path.resolve())
     print(f"http://127.0.0.1:{port}/")
     Granian(
