@@ -203,14 +203,16 @@ class _Export:
         reasons = [reason for reason in ("dont_know", "refused") if getattr(question, reason)] if asks else []
         constraint, message = self._constraint(question, here)
         kind = TYPES[question.kind]
-        if question.kind in ("select_one", "select_many", "rank"):
+        chooses = question.kind in ("select_one", "select_many", "rank")
+        listed = chooses and isinstance(question.choices, tuple)  # a preload's are only words, in no list
+        if chooses:
             kind = f"{kind} {self._list(question)}"
         self._row(
             kind, question.id, "question", label=self._piped(question.label, here), hint=self._piped(question.hint, here),
             guidance_hint=question.for_official, required="yes" if question.required and asks and not reasons else "",
             relevant=when, constraint=constraint, constraint_message=message,
             calculation=self._calculation(question, here),
-            choice_filter=self._filter(question, here), more=_more(question, "id", "label", "hint", "for_official", *(("choices",) if isinstance(question.choices, tuple) else ()),
+            choice_filter=self._filter(question, here), more=_more(question, "id", "label", "hint", "for_official", *(("choices",) if listed else ()),
                        label=question.label, hint=question.hint, guidance_hint=question.for_official),
         )  # fmt: skip
         self._specified(question, here, when)
