@@ -19,6 +19,12 @@ BUTTONS = (
     "stop",
     "draw.button",
     "field.interview",
+    "phone.app",
+    "phone.filter_today",
+    "phone.map",
+    "phone.qr",
+    "phone.takeover",
+    "phone.train",
 )
 
 

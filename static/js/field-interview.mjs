@@ -27,12 +27,6 @@ export function opened(store, id, response) {
   };
 }
 
-/** The visit that an interview is. */
-export function visit(store, id) {
-  const made = formId();
-  return { id: made, case: id, at: timeOf(made), author: store.account, mode: 'visit', outcome: 'interviewed', note: '', appointment: '' };
-}
-
 /** What a household writes down, as `receipt_number` in survey/web/ids.py. */
 export async function receiptNumber(response) {
   const number = (await sha256(response)).slice(0, 5).reduce((sum, byte) => sum * 256 + byte, 0) % 10 ** 10;
@@ -50,6 +44,10 @@ let current = null;
 
 /** The interview of a case as it is kept now; the one on the screen goes on if nobody else has changed it. */
 async function interviewOf(store, id, one) {
+  if (current?.fresh && current.facts.response === one.response) {
+    current.fresh = false;
+    return current;
+  }
   const kept = await store.read(one.response);
   if (current?.facts.response === kept.response && current.events.length === kept.events.length) return current;
   const booklet = await bookletOf(store, kept.version);
@@ -63,7 +61,7 @@ async function interviewOf(store, id, one) {
 
 /**
  * The page at an address ("/interview/HD-1/p/phone"), or the next one.
- * @param {{go: (address: string) => void, kept: () => void}} shell `go` shows another address, `kept` is told of answers
+ * @param {{go: (address: string) => void}} shell `go` shows another address
  */
 export async function showInterview(view, store, id, address, shell) {
   const one = store.cases().find((found) => found.id === id);
@@ -83,10 +81,9 @@ export async function showInterview(view, store, id, address, shell) {
   view.replaceChildren(made);
 
   const keep = async (events, next) => {
-    const kept = await store.say(interview.response.id, events);
+    const kept = await store.say(interview.response.id, id, events);
     const alone = kept.events.length === interview.events.length + events.length;
-    current = alone ? Object.assign(interview.with(events), { booklet }) : null; // another tab has written too: read again
-    shell.kept();
+    current = alone ? Object.assign(interview.with(events), { booklet, fresh: true }) : null; // another tab has written too: read again
     shell.go(next);
   };
   const show = (page) => {

@@ -77,6 +77,18 @@ export async function openStore(account, { training = false, comesBack }) {
 
   const ownEvents = ({ case: id, events, sent = 0 }) => events.slice(sent).map((event) => item(id, 'events', event));
 
+  /** The visit that an interview is: it follows from the first event, so that a crash between the two loses neither. */
+  const visitOf = ({ id, case: of, at, author, mode }) => ({
+    id: id.replace(/^((?:training-)?.{14})7/, '$18'), case: of, at, author, mode, outcome: 'interviewed', note: '', appointment: '',
+  });
+
+  const keepVisit = (attempt) => navigator.locks.request(`${name} visits ${attempt.case}`, async () => {
+    const kept = (await vault.get(`visits ${attempt.case}`)) ?? [];
+    if (kept.some(({ id }) => id === attempt.id) || await outbox.knows(attempt.id)) return;
+    await vault.put(`visits ${attempt.case}`, [...kept, attempt]);
+    attempts.set(attempt.case, [...kept, attempt]);
+  });
+
   /** What a crash kept from the outbox goes there now; what was sent to the end is forgotten. */
   async function settle() {
     interviews.clear();
@@ -85,6 +97,7 @@ export async function openStore(account, { training = false, comesBack }) {
       const kept = await vault.get(key);
       if (!training && !(await outbox.knows(kept.events.at(-1).id))) await outbox.add(ownEvents(kept));
       interviews.set(kept.case, summary(kept));
+      if (!kept.sent) await keepVisit(visitOf(kept.events[0]));
     }
     for (const key of await vault.keys('visits ')) {
       const kept = await vault.get(key);
@@ -146,7 +159,7 @@ export async function openStore(account, { training = false, comesBack }) {
   await settle();
 
   return {
-    /** Call this when another tab has kept or sent something. */
+    /** Call this when something has been kept, or sent by another tab. */
     watch(call) { changed = call; },
     account,
     training,
@@ -219,34 +232,36 @@ export async function openStore(account, { training = false, comesBack }) {
       const response = (training ? TRAINING : '') + hexOf(16);
       const first = opened(response);
       const kept = await within(response, () => ({ case: id, version: first.version, response, events: [first] }));
-      if (!training) await outbox.add([item(id, 'events', first)]);
+      const visit = visitOf(first);
+      await keepVisit(visit);
+      if (!training) await outbox.add([item(id, 'events', first), item(id, 'attempts', visit)]);
       await count();
       return kept;
     }),
 
     read: (response) => vault.get(`interview ${response}`),
 
-    /** Keep events of an interview; resolves when they are on the disk. Returns the interview with them. */
-    async say(response, events) {
-      const kept = await within(response, (before) => {
+    /**
+     * Keep events of an interview; resolves when they are on the disk. Returns the interview with them. Of its two
+     * places either may come first: what is in one alone after a crash is asked again, or sent when the app opens.
+     */
+    async say(response, id, events) {
+      const keeping = within(response, (before) => {
         const known = new Set(before.events.map((event) => event.id));
         const fresh = events.filter((event) => !known.has(event.id));
         return fresh.length ? { ...before, events: [...before.events, ...fresh] } : before;
       });
-      const whole = events.at(-1)?.kind === 'submitted'; // the last chance for what a crashed tab left behind
-      if (!training) await outbox.add(whole ? ownEvents(kept) : events.map((event) => item(kept.case, 'events', event)));
-      await count();
+      const [kept] = await Promise.all([keeping, training || outbox.add(events.map((event) => item(id, 'events', event)))]);
+      // the last chance for what a crashed tab left behind
+      if (!training && events.at(-1)?.kind === 'submitted') await outbox.add(ownEvents(kept));
+      count().then(() => { changed(); others.postMessage('kept'); });
       return kept;
     },
 
     /** Keep a visit. */
     async visit(attempt) {
       const made = training ? { ...attempt, id: TRAINING + attempt.id } : attempt;
-      await navigator.locks.request(`${name} visits ${attempt.case}`, async () => {
-        const kept = [...((await vault.get(`visits ${attempt.case}`)) ?? []), made];
-        await vault.put(`visits ${attempt.case}`, kept);
-        attempts.set(attempt.case, kept);
-      });
+      await keepVisit(made);
       if (!training) await outbox.add([item(attempt.case, 'attempts', made)]);
       await count();
     },

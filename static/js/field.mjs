@@ -9,7 +9,7 @@
  */
 
 import { Revoked, SignedOut, SomebodyElse, openStore } from './field-store.mjs';
-import { opened, showInterview, visit } from './field-interview.mjs';
+import { opened, showInterview } from './field-interview.mjs';
 import { OUTCOMES, message, say, showCase, showList, template } from './field-pages.mjs';
 import { supported } from './outbox.mjs';
 
@@ -95,7 +95,7 @@ async function route() {
   const filter = address.split('?')[1];
   redraw = () => {};
   if (what === 'case') redraw = showCase(view, store, id, { begin, resume });
-  else if (what === 'interview') await showInterview(view, store, id, address, { go, kept: tell });
+  else if (what === 'interview') await showInterview(view, store, id, address, { go });
   else redraw = showList(view, store, ['open', 'finished', 'unsent', 'all'].includes(filter) ? filter : 'today');
   scrollTo(0, 0);
   if (what !== 'interview') view.querySelector('h1')?.focus({ preventScroll: true });
@@ -121,7 +121,6 @@ const resume = (id) => go(`/interview/${id}`);
 async function begin({ id }) {
   if (!store.interview(id)) {
     await store.begin(id, (response) => opened(store, id, response));
-    await store.visit(visit(store, id));
   }
   resume(id);
 }

@@ -69,7 +69,8 @@ def communes_of(account: Account) -> tuple[str, ...] | None:
 
 
 PAGES = {
-    "/office": "see_progress", "/office/rates": "see_progress", "/office/signals": "assign_any", "/office/back-checks": "assign_any", "/office/cases": "assign_any",
+    "/office": "see_progress", "/office/rates": "see_progress", "/office/signals": "assign_any",
+    "/office/back-checks": "assign_any", "/office/cases": "assign_any", "/office/phones": "assign_any",
     "/office/quarantine": "decide_quarantine", "/office/precision": "see_precision",
 }  # fmt: skip
 """The pages of the office and what one must be allowed for each: the tabs show what the reader may open."""

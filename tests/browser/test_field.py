@@ -9,9 +9,7 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,10 +22,9 @@ from playwright.sync_api import Error as PlaywrightError
 
 from survey.storage import cases, quarantine, responses
 from survey.storage.database import Database
-from tests.browser.conftest import _wait as wait_for_server
 from tests.browser.test_stories import FLAGS
 from tests.faults.proxy import FaultyProxy
-from tests.test_loading import FOLDER
+from tests.served import serving
 from tests.web.phone import PASSWORD, settle
 
 TALK = Path(__file__).with_name("talk.js").read_text(encoding="utf-8")
@@ -83,21 +80,12 @@ def field(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     """A server with an official who has 22 households, behind the proxy; and the database's address."""
     folder = tmp_path_factory.mktemp("field")
     database = settle(folder, 44)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [str(Path(sys.executable).parent / "survey"), "serve", str(FOLDER), "--database", database]
-    server = subprocess.Popen(
-        [*command, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    wait_for_server(f"http://127.0.0.1:{port}", server)
-    network = Network(port)
-    try:
-        yield network, database
-    finally:
-        network.close()
-        server.terminate()
-        server.wait(20)
+    with serving(database) as port:
+        network = Network(port)
+        try:
+            yield network, database
+        finally:
+            network.close()
 
 
 class Handset:

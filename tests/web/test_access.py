@@ -19,10 +19,11 @@ from survey.access.policy import Role
 from survey.app import create_app
 from survey.fieldwork import backchecks
 from survey.settings import Settings
-from survey.storage import accounts, cases, photos, quarantine, responses, surveys
+from survey.storage import accounts, cases, devices, photos, quarantine, responses, surveys
 from survey.storage.database import Database
 from survey.storage.quarantine import Misfit
 from survey.web import forms, security
+from survey.web.phones import _named
 from tests.test_loading import FOLDER
 from tests.web.phone import Phone, settle
 
@@ -147,6 +148,9 @@ def _fill(client: TestClient[Any], database: Database) -> dict[str, tuple[str, s
             begin = forms.opened(response, author, "visit", "vi", survey, forms.today())
             end = msgspec.structs.replace(begin, id=f"end-{case}", kind="submitted")
             responses.append(connection, [begin, end])
+        devices.heard_of(connection, "p-own", "official", 1, 0, 0)
+        devices.heard_of(connection, "p-foreign", "binh", 1, 0, 0)
+        phones = [devices.find(connection, id) for id in ("p-own", "p-foreign")]
         quarantine.keep(
             connection,
             [Misfit(hash=hash, kind="events", event="e", response="", case=case, author="x", device="d",
@@ -169,6 +173,7 @@ def _fill(client: TestClient[Any], database: Database) -> dict[str, tuple[str, s
         ),
         "{case_id:str}": (OWN, FOREIGN, NOWHERE),
         "photo/{digest:str}": (f"photo/{pictures[0]}", f"photo/{pictures[1]}", f"photo/{'0' * 64}"),
+        "phones/{phone:str}": (f"phones/{_named(phones[0])}", f"phones/{_named(phones[1])}", "phones/none"),
         "quarantine/{digest:str}": ("quarantine/m-own", "quarantine/m-foreign", "quarantine/m-none"),
         "files/{name:str}": ("files/estimates.csv", "files/codes.csv", "files/nothing.csv"),
         **{name: (value, value, value) for name, value in same.items()},

@@ -122,6 +122,25 @@ def test_a_lost_phone_gets_nothing_but_the_word(client: TestClient[Any], databas
     assert listed(client, **{"survey-device": "another"}).status_code == 200
 
 
+def test_a_supervisor_reports_a_phone_lost_and_its_session_ends(
+    client: TestClient[Any], database: Database
+) -> None:
+    phone = Phone(client, "an", token=sign_in(client, "an"))
+    phone.send(phone.attempt(MINE), survey_unsent="7")
+    held = client.cookies["account"]
+    token = sign_in(client, "chi")
+    page = client.get("/office/phones")
+    assert ("an" in page.text, phone.headers["survey-device"] in page.text) == (True, False)
+    address = re.search(r'action="(/office/phones/[^"]+)"', page.text)
+    assert address
+    assert "7" in page.text
+    assert client.post("/office/phones/0000", data={"csrf": token}).status_code == 404
+    assert "Đã báo mất" in client.post(address[1], data={"csrf": token}, follow_redirects=True).text
+    client.cookies.set("account", held)
+    assert listed(client).status_code == 401
+    assert listed(client, **{"survey-device": phone.headers["survey-device"]}).status_code == 410
+
+
 def test_the_app_has_nobodys_data_and_says_that_it_is_the_app(client: TestClient[Any]) -> None:
     page = client.get("/field/app/vi")
     assert page.headers["survey-app"] == "1"

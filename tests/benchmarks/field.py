@@ -1,0 +1,209 @@
+"""The official's phone against its limits: 1,000 households, a slow processor, a thin and lossy connection.
+
+    python tests/benchmarks/field.py [--cases 1000] [--interviews 200]
+
+In a real Chromium with its processor slowed down six times:
+
+    download   bytes of the first opening, everything included, over a connection that is counted   ≤ 80 KB + 1 KB a case
+    list       from opening the app without a network to the first households on the screen         < 1 s
+    page       from pressing "continue" to the next page of an interview, kept on the disk          < 100 ms (median)
+    sync       finished interviews over 64 kbit/s each way, 300 ms away, one request in ten lost     all of them, once
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import msgspec
+from playwright.sync_api import CDPSession, Page, sync_playwright
+from rich.console import Console
+from rich.table import Table
+
+from survey.questionnaire.response import Event
+from survey.storage import cases, responses, surveys
+from survey.storage.database import Database
+from survey.storage.responses import canonical
+from tests.browser.test_field import TALK, sign_in
+from tests.browser.test_stories import FLAGS
+from tests.faults.proxy import _message
+from tests.served import serving
+from tests.web.phone import Phone, settle
+
+SLOWER = 6
+BYTES_A_SECOND = 64_000 / 8
+AWAY = 0.3
+LOST = 0.1
+CHROMIUM = "/usr/bin/chromium"
+
+
+class Line:
+    """A connection that is counted, and thin and lossy once `thin` is set. One request a connection."""
+
+    def __init__(self, server_port: int) -> None:
+        self.server_port, self.port, self.bytes, self.lost, self.posts = server_port, 0, 0, 0, 0
+        self.thin = False
+        self._rng = random.Random(3)
+        self._turn = asyncio.Lock()
+        self._begun = threading.Event()
+        threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True).start()
+        self._begun.wait(10)
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._pass, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        self._begun.set()
+        await server.serve_forever()
+
+    async def _wait(self, size: int) -> None:
+        """One thing after the other crosses a thin line."""
+        if self.thin:
+            await asyncio.sleep(AWAY / 2)
+            async with self._turn:
+                await asyncio.sleep(size / BYTES_A_SECOND)
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            request = await _message(reader)
+            self.posts += request.startswith(b"POST")
+            await self._wait(len(request))
+            if self.thin and self._rng.random() < LOST:
+                self.lost += 1
+                return
+            there, back = await asyncio.open_connection("127.0.0.1", self.server_port)
+            back.write(request.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1))
+            reply = await there.read()
+            back.close()
+            await self._wait(len(reply))
+            self.bytes += len(request) + len(reply)
+            writer.write(reply)
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+def interviews(address: str, number: int) -> list[list[Event]]:
+    """Finished interviews of the official's first households, as the phone's own modules would have made them."""
+    with Database.open(address) as database, database.reading() as connection:
+        kept = surveys.current(connection)
+        assert kept
+        mine = cases.assigned_to(connection, "an")[:number]
+        phone = Phone(None, "an")  # type: ignore[arg-type]  # it makes events and sends nothing
+        return [phone.interview(kept.questionnaire, one.id, one.unit.respondent_draw) for one in mine]
+
+
+PUT = """async ([version, finished]) => {
+  const { openVault } = await import(`/static/${version}/js/vault.mjs`);
+  const { openOutbox } = await import(`/static/${version}/js/outbox.mjs`);
+  const vault = await openVault('field an vault');
+  const outbox = await openOutbox('field an', { seal: vault.seal, unseal: vault.unseal });
+  for (const [group, events] of finished) await outbox.add(events.map(([id, text]) => ({ id, group, text })));
+}"""
+FIRST_CARD = """() => new Promise((resolve) => {
+  const seen = () => document.querySelector('.cards li') ? resolve(performance.now()) : setTimeout(seen, 4);
+  seen();
+})"""
+PAGES = """async (id) => {
+  const times = [];
+  let last = 0;
+  document.addEventListener('submit', () => { last = performance.now(); }, true);
+  new MutationObserver(() => {
+    if (last && document.querySelector('[data-part=page] form')) { times.push(performance.now() - last); last = 0; }
+  }).observe(document.getElementById('view'), { childList: true, subtree: true });
+  await talk.interview(id, 4);
+  return times;
+}"""
+
+
+def slowed(page: Page) -> CDPSession:
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    return session
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments.add_argument("--cases", type=int, default=1000)
+    arguments.add_argument("--interviews", type=int, default=200)
+    asked = arguments.parse_args()
+    found = Table("", "measured", "limit")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
+        address = settle(Path(folder), 2 * asked.cases)
+        with serving(address) as port:
+            line = Line(port)
+            url = f"http://127.0.0.1:{line.port}"
+            context = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS).new_context(
+                viewport={"width": 360, "height": 640}
+            )
+            page = context.new_page()
+            sign_in(page, url)
+            line.bytes = 0
+            page.goto(f"{url}/field/app/vi#/?all")
+            page.wait_for_selector(".cards li")
+            page.evaluate("navigator.serviceWorker.ready")
+            time.sleep(3)
+            limit = 80_000 + 1_000 * asked.cases
+            found.add_row("download, bytes", f"{line.bytes:,}", f"{limit:,}")
+
+            context.set_offline(True)
+            slowed(page)
+            times = []
+            for _ in range(5):
+                page.reload(wait_until="commit")
+                times.append(page.evaluate(FIRST_CARD))
+            found.add_row(f"list of {asked.cases:,}, s", f"{statistics.median(times) / 1000:.2f}", "1.00")
+
+            page.evaluate(TALK)
+            with Database.open(address) as database, database.reading() as connection:
+                last = cases.assigned_to(connection, "an")[-1].id
+            pages = page.evaluate(PAGES, last)
+            found.add_row("next page, median ms", f"{statistics.median(pages):.0f}", "100")
+            found.add_row("next page, 95 of 100, ms", f"{sorted(pages)[int(0.95 * len(pages))]:.0f}", "")
+
+            context.set_offline(False)
+            page.evaluate("dispatchEvent(new Event('online'))")
+            page.wait_for_selector("#status[data-state=sent]", timeout=20_000)
+            finished = interviews(address, asked.interviews)
+            sent = [
+                (events[0].case, [(event.id, canonical(event).decode()) for event in events])
+                for events in finished
+            ]
+            size = sum(len(text.encode()) for _, events in sent for _, text in events)
+            version = page.get_attribute("script[type=module]", "src").split("/")[2]  # type: ignore[union-attr]
+            page.evaluate(PUT, [version, msgspec.to_builtins(sent)])
+            line.thin, line.bytes, line.posts = True, 0, 0
+            begun = time.perf_counter()
+            while True:
+                page.evaluate("dispatchEvent(new Event('online'))")
+                with Database.open(address) as database, database.reading() as connection:
+                    if (
+                        sum(case.state == "complete" for case in cases.assigned_to(connection, "an"))
+                        > asked.interviews
+                    ):
+                        break
+                time.sleep(1)
+            took = time.perf_counter() - begun
+            with Database.open(address) as database, database.reading() as connection:
+                stored = [event.id for _, events in responses.all(connection) for event in events]
+                assert len(stored) == len(set(stored))
+                assert {event.id for events in finished for event in events} <= set(stored)
+            found.add_row(
+                f"{asked.interviews} interviews ({size / 1e6:.1f} MB) sent, s", f"{took:.0f}",
+                f"{line.posts} batches, {line.lost} requests lost, {line.bytes / 1e6:.2f} MB",
+            )  # fmt: skip
+    Console().print(found)
+
+
+if __name__ == "__main__":
+    main()
