@@ -10,6 +10,10 @@ import { dayOf, withAttempts } from './field-list.mjs';
 import { openOutbox } from './outbox.mjs';
 import { openVault } from './vault.mjs';
 
+/** Gzip, where the browser can; a day's interviews are large. */
+const packed = async (json) => 'CompressionStream' in globalThis
+  && new Response(new Blob([json]).stream().pipeThrough(new CompressionStream('gzip'))).arrayBuffer();
+
 export const APP = 1; // raised when the server must tell data of this version apart
 const TRAINING = 'training-';
 
@@ -38,6 +42,7 @@ export async function openStore(account, { training = false, comesBack }) {
     seal: vault.seal,
     unseal: vault.unseal,
     batch: 300,
+    pack: packed,
     headers: () => ({
       'x-csrf': list?.csrf ?? '', 'survey-app': String(APP), 'survey-device': device, 'survey-unsent': String(unsent),
       'survey-clock': String(Date.now()),

@@ -140,7 +140,6 @@ function put(made, findings = []) {
   scrollTo(0, 0);
   head.tabIndex = -1;
   head.focus();
-  if (head === title) head.style.outline = 'none';
 }
 
 /** Questions that the answers on the page open or close. */

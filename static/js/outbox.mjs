@@ -12,6 +12,8 @@
  *
  * With `seal` and `unseal` (vault.mjs) the text is encrypted while it waits. `tried` on an item says when it last left.
  *
+ * `pack` makes gzip of a large batch.
+ *
  * Not for browsers without a secure context (plain http), IndexedDB, Web Locks or Web Crypto: `supported` says so, and
  * `openOutbox` rejects where storage is forbidden (private windows).
  */
@@ -58,7 +60,7 @@ function database(name) {
 
 /** The outbox of this name; rejects where the browser keeps nothing. */
 export async function openOutbox(name, {
-  url = '/sync', headers = () => ({}), seal = async (text) => text, unseal = async (sealed) => sealed, batch: most = BATCH,
+  url = '/sync', headers = () => ({}), seal = async (text) => text, unseal = async (sealed) => sealed, batch: most = BATCH, pack,
 } = {}) {
   let kept = await database(name);
 
@@ -109,7 +111,7 @@ export async function openOutbox(name, {
       await within(['unsent'], 'readwrite', async (transaction) => {
         for (const item of batch) transaction.objectStore('unsent').put({ ...item, tried: Date.now() });
       });
-      const answer = await post(url, headers(), batch.map(({ type }, place) => ({ type, text: texts[place] })));
+      const answer = await post(url, headers(), batch.map(({ type }, place) => ({ type, text: texts[place] })), pack);
       if (answer.status === 413 && batch.length > 1) {
         size = Math.ceil(batch.length / 2);
         continue;
@@ -186,18 +188,17 @@ function match(batch, receipts) {
   });
 }
 
-async function post(url, headers, batch) {
-  const lists = Map.groupBy?.(batch, ({ type }) => type) ?? grouped(batch);
-  const json = `{${[...lists].map(([type, items]) => `"${type}":[${items.map(({ text }) => text)}]`)}}`;
-  const packs = json.length > 1000 && 'CompressionStream' in globalThis;
+async function post(url, headers, batch, pack) {
+  const lists = {};
+  for (const { type, text } of batch) (lists[type] ??= []).push(text);
+  const json = `{${Object.entries(lists).map(([type, texts]) => `"${type}":[${texts}]`)}}`;
+  const packed = json.length > 1000 && await pack?.(json);
   let answer;
   try {
-    const body = packs
-      ? await new Response(new Blob([json]).stream().pipeThrough(new CompressionStream('gzip'))).arrayBuffer() : json;
     answer = await fetch(url, {
-      method: 'POST', body, credentials: 'same-origin', redirect: 'manual', cache: 'no-store',
+      method: 'POST', body: packed || json, credentials: 'same-origin', redirect: 'manual', cache: 'no-store',
       headers: {
-        'content-type': 'application/json', accept: 'application/json', ...(packs && { 'content-encoding': 'gzip' }), ...headers,
+        'content-type': 'application/json', accept: 'application/json', ...(packed && { 'content-encoding': 'gzip' }), ...headers,
       },
       signal: AbortSignal.timeout?.(PATIENCE),
     });
@@ -210,12 +211,6 @@ async function post(url, headers, batch) {
   if (Array.isArray(receipts)) return { state: 'unrecognised', status, receipts };
   const state = ours && (status === 401 || status === 403) ? 'signed-out' : ours && status > 401 ? 'busy' : 'unrecognised';
   return { state, status, receipts: [] };
-}
-
-function grouped(batch) {
-  const lists = new Map();
-  for (const item of batch) lists.set(item.type, [...(lists.get(item.type) ?? []), item]);
-  return lists;
 }
 
 /**
