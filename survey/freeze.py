@@ -42,9 +42,11 @@ from survey.questionnaire.codebook import MISSING, Variable, variables
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Answer, Event, Key, Response, fold
 from survey.questionnaire.routing import outcome, walk
-from survey.storage import cases, responses, surveys
+from survey.storage import cases, responses, rights, surveys
 from survey.storage.database import Database
 
+RESTRICTED: Final = "2.36"
+"""A household that asked for its data not to be used: eligible, and its answers stay out (AAPOR: other)."""
 HOUSEHOLDS: Final = "households"
 PERSONS: Final = "persons"
 BATCH: Final = 2000
@@ -216,6 +218,7 @@ class _Freezing:
         self.dispositions: Counter[str] = Counter()
         self._opened: Counter[str] = Counter()  # reserve households put to work, by PSU
         self.persons = 0
+        self.restricted = rights.restricted(connection)
         self._older: dict[str, Questionnaire] = {folder.questionnaire.version: folder.questionnaire}
         known = as_of(read_areas(folder.areas), folder.plan.territory.as_of)
         self.areas = {code: area.columns for code, area in known.items()}
@@ -286,6 +289,8 @@ class _Freezing:
         completing = {case.response: case.id for case in cases.every(self.connection) if case.response}
         found: dict[str, tuple[dispositions.ResponseState, dict[str, Any]]] = {}
         for record, events in responses.all(self.connection):
+            if record.case in self.restricted:
+                continue
             if record.id in completing:
                 found[record.case] = ("complete", self._response(record.case, record.version, events))
             elif record.case not in found and events:
@@ -332,7 +337,11 @@ class _Freezing:
         state: dispositions.ResponseState,
         answers: dict[str, Any],
     ) -> dict[str, Any]:
-        final = disposition(case, attempts, state)
+        final = (
+            dispositions.DISPOSITIONS[RESTRICTED]
+            if case.id in self.restricted
+            else disposition(case, attempts, state)
+        )
         self.dispositions[final.code] += 1
         unit = case.unit
         row: dict[str, Any] = dict(self.areas.get(unit.commune, {}))

@@ -20,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
 )
 from sqlalchemy import UniqueConstraint as Unique
 
@@ -86,6 +87,7 @@ data_keys = Table(  # that seal identities; sealed themselves by a key outside t
     Column("wrapped", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("retired_at", BigInteger),
+    Column("purpose", Text, nullable=False, server_default="fields"),  # "fields", or "link": case to address
 )
 
 attempts = Table(
@@ -138,6 +140,25 @@ requests = Table(  # what people ask for about their own data
     Column("at", BigInteger, nullable=False),
     Column("done_at", BigInteger, nullable=False),
     Column("outcome", Text, nullable=False),
+    Column("replied_at", BigInteger, nullable=False, server_default="0"),
+    Column("extended", Text, nullable=False, server_default=""),  # why it takes longer; once
+    Column("refused", Boolean, nullable=False, server_default=false()),
+    Column("lifted_at", BigInteger, nullable=False, server_default="0"),  # when a restriction ended
+)
+
+breaches = Table(  # what went wrong with people's data, and when it was told to whom
+    "breaches",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("detected_at", BigInteger, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("recorded_by", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("people", Integer, nullable=False),
+    Column("measures", Text, nullable=False),
+    Column("notified_at", BigInteger, nullable=False),  # the authority
+    Column("told_at", BigInteger, nullable=False),  # the people
 )
 
 responses = Table(
@@ -208,6 +229,23 @@ accounts = Table(
     Column("communes", Text, nullable=False),  # JSON list
     Column("created_at", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
+    Column("totp", Text, nullable=False, server_default=""),  # sealed secret of the second factor
+    Column(
+        "totp_used", BigInteger, nullable=False, server_default="0"
+    ),  # its last step: no number counts twice
+    Column("recovery", Text, nullable=False, server_default="[]"),  # digests of unused recovery codes
+)
+
+invitations = Table(  # one-time links: a phone for an official, a new password for whoever lost it
+    "invitations",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("account", Text, ForeignKey("accounts.name"), nullable=False, index=True),
+    Column("purpose", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
 )
 
 sessions = Table(

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from typing import get_args
 
 import msgspec
 from litestar import Response, get, post
 from sqlalchemy import Connection
 
-from survey.access.rights import DAYS, Kind, clock
+from survey.access.rights import BY_HOUSEHOLD, DAYS, Kind, clock
 from survey.questionnaire import routing
 from survey.storage import audit, rights
 from survey.storage.clock import now
@@ -108,7 +107,7 @@ def _page(request: AnyRequest, here: Here, asked: list[rights.Request], error: s
         closes=long_date(language, plan.dates.closes),
         correct="" if here.site.closed or here.by_visit else BASE,
         requests=[_line(one, language) for one in asked],
-        kinds=[kind for kind in get_args(Kind) if kind != "withdraw" or plan.legal.basis == "consent"],
+        kinds=[kind for kind in BY_HOUSEHOLD if kind != "withdraw" or plan.legal.basis == "consent"],
         days=DAYS,
         error=error,
         action=PAGE,
@@ -119,13 +118,13 @@ def _page(request: AnyRequest, here: Here, asked: list[rights.Request], error: s
 
 def _line(request: rights.Request, language: str) -> dict[str, str]:
     received = datetime.datetime.fromtimestamp(request.at / 1000, forms.TIME_ZONE).date()
-    until = clock(request.kind, received)  # type: ignore[arg-type]
+    until = clock(request.kind, received, extended=bool(request.extended))
     return {
-        "what": word(language, f"my_data.{request.kind}"),
+        "what": word(language, f"requests.{request.kind}"),
         "received": long_date(language, received.isoformat()),
         "reply": long_date(language, until.reply.isoformat()),
         "done": long_date(language, until.done.isoformat()),
-        "outcome": request.outcome,
+        "outcome": request.outcome or request.extended,
     }
 
 
@@ -135,8 +134,9 @@ async def ask(request: AnyRequest) -> Response[str]:
     here = await here_of(request)
     form = await form_of(request)
     check_form(here.site, request, here.signed, form)
-    kind = next(iter(form.get("kind", ())), "")
-    if kind not in get_args(Kind):
+    sent = next(iter(form.get("kind", ())), "")
+    kind = next((one for one in BY_HOUSEHOLD if one == sent), None)
+    if kind is None:
         asked = await here.site.database.read(rights.requests_of, here.case.id)
         return _page(request, here, asked, word(language_of(request), "my_data.needed"))
     id = ids.derived_id(next(iter(form.get("form", ())), "") or ids.new_form_id(), kind.encode())
@@ -144,7 +144,7 @@ async def ask(request: AnyRequest) -> Response[str]:
     return then(request, PAGE)
 
 
-def _ask(connection: Connection, site: Site, id: str, case: str, kind: str) -> None:
+def _ask(connection: Connection, site: Site, id: str, case: str, kind: Kind) -> None:
     rights.ask(connection, id, case, kind)
     audit.append(connection, f"household:{case}", f"rights: {kind}", f"case:{case}")
 

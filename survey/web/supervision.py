@@ -16,7 +16,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from sqlalchemy import Connection
 
-from survey.access.policy import may
+from survey.access.policy import Action, may
 from survey.fieldwork.backchecks import Agreement
 from survey.fieldwork.cases import Case
 from survey.fieldwork.dispositions import OUTCOMES
@@ -55,7 +55,7 @@ class Oversight(Protocol):
 
 
 def signed_for(
-    connection: Connection, site: Site, request: AnyRequest, action: Any
+    connection: Connection, site: Site, request: AnyRequest, action: Action
 ) -> tuple[SignedIn, Account]:
     signed, account = find_account(connection, site, request)
     if not may(actor(account), action):
@@ -68,18 +68,29 @@ def communes_of(account: Account) -> tuple[str, ...] | None:
     return account.communes if account.role == "supervisor" else None
 
 
-PAGES = {
-    "/office": "see_progress", "/office/rates": "see_progress", "/office/signals": "assign_any",
-    "/office/back-checks": "assign_any", "/office/cases": "assign_any", "/office/phones": "assign_any",
-    "/office/quarantine": "decide_quarantine", "/office/precision": "see_precision",
-}  # fmt: skip
+PAGES: dict[str, Action] = {
+    "/office": "see_progress",
+    "/office/rates": "see_progress",
+    "/office/cases": "assign_any",
+    "/office/phones": "assign_any",
+    "/office/quarantine": "decide_quarantine",
+    "/office/signals": "assign_any",
+    "/office/back-checks": "assign_any",
+    "/office/precision": "see_precision",
+    "/office/requests": "handle_requests",
+    "/office/breaches": "register_breach",
+}
 """The pages of the office and what one must be allowed for each: the tabs show what the reader may open."""
 
 
 def frame(request: AnyRequest, signed: SignedIn, account: Account) -> dict[str, Any]:
     """What the frame of every office page names."""
-    pages = [address for address, action in PAGES.items() if may(actor(account), action)]  # type: ignore[arg-type]
-    return {"pages": pages, "here": request.url.path, "csrf": signed.csrf}
+    pages = [
+        (address, address.removeprefix("/office").strip("/").replace("-", "_") or "progress")
+        for address, action in PAGES.items()
+        if may(actor(account), action)
+    ]
+    return {"pages": pages, "this_page": request.url.path, "csrf": signed.csrf}
 
 
 # --- outcome rates -------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from survey.access.policy import Role
 from survey.app import create_app
 from survey.fieldwork import backchecks
 from survey.settings import Settings
-from survey.storage import accounts, cases, devices, photos, quarantine, responses, surveys
+from survey.storage import accounts, cases, devices, photos, quarantine, responses, rights, surveys
 from survey.storage.database import Database
 from survey.storage.quarantine import Misfit
 from survey.web import forms, security
@@ -156,6 +156,12 @@ def _fill(client: TestClient[Any], database: Database) -> dict[str, tuple[str, s
             [Misfit(hash=hash, kind="events", event="e", response="", case=case, author="x", device="d",
                     reason="unknown_case", document="{}") for hash, case in (("m-own", OWN), ("m-foreign", FOREIGN))],
         )  # fmt: skip
+        rights.ask(connection, "r-own", OWN, "see")
+        rights.register_breach(
+            connection,
+            rights.Breach(id="b-own", detected_at=1, recorded_at=1, recorded_by="manager", what="x", fields="y",
+                          people=1, measures=""),
+        )  # fmt: skip
     site = client.app.state.site
     same = {
         "{version:str}/{name:path}": site.assets.url("app.css").removeprefix("/static/"),
@@ -175,6 +181,8 @@ def _fill(client: TestClient[Any], database: Database) -> dict[str, tuple[str, s
         "photo/{digest:str}": (f"photo/{pictures[0]}", f"photo/{pictures[1]}", f"photo/{'0' * 64}"),
         "phones/{phone:str}": (f"phones/{_named(phones[0])}", f"phones/{_named(phones[1])}", "phones/none"),
         "quarantine/{digest:str}": ("quarantine/m-own", "quarantine/m-foreign", "quarantine/m-none"),
+        "requests/{id:str}": ("requests/r-own", "requests/r-foreign", "requests/r-none"),
+        "breaches/{id:str}": ("breaches/b-own", "breaches/b-foreign", "breaches/b-none"),
         "files/{name:str}": ("files/estimates.csv", "files/codes.csv", "files/nothing.csv"),
         **{name: (value, value, value) for name, value in same.items()},
     }

@@ -1,0 +1,66 @@
+"""Real deletion: what a household said, where it lives and how it comes in are gone; that it was drawn stays.
+
+Kept are the case and the outcomes of its visits (the weights of all others need them), the proof of consent, the request
+and the audit, none of which holds an answer or an address. Figures already released stay as they are: they are about
+nobody in particular.
+
+SQLite overwrites the freed bytes (`secure_delete`); `scrub` then empties its write-ahead log. PostgreSQL overwrites dead
+rows when its vacuum has run and the page is used again. A backup still holds what was deleted after it was made: it goes
+by the backups' own retention.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, or_, select, update
+
+from survey.fieldwork.cases import Closed, Override, Reopened
+from survey.storage import cases, identities
+from survey.storage.clock import now
+from survey.storage.database import Database
+from survey.storage.tables import attempts, codes, events, photos, quarantine, responses, sessions
+
+WITHDRAWN = "2.11"
+"""What a household that took its answers back counts as in the outcome rates: a refusal (AAPOR)."""
+
+
+def erase(connection: Connection, case: str, reason: str, author: str) -> int:
+    """Delete everything that a household said and that leads to it, and close its case; returns the responses deleted."""
+    deleted = erase_answers(connection, case)
+    identities.destroy(connection, [case])
+    connection.execute(delete(codes).where(codes.c.case == case))
+    connection.execute(delete(sessions).where(sessions.c.kind == "household", sessions.c.subject == case))
+    connection.execute(
+        update(attempts).where(attempts.c.case == case).values(note="", appointment="", place=None)
+    )
+    found = cases.existing(connection, case)
+    if found.state in ("complete", "closed"):
+        cases.move(connection, case, Reopened())
+    cases.reassign(connection, case, "")  # nobody goes there again
+    if not found.reserve:
+        override = Override(code=WITHDRAWN, reason=reason, author=author, at=now())
+        cases.move(connection, case, Closed(override))
+    return deleted
+
+
+def erase_answers(connection: Connection, case: str) -> int:
+    """Delete the responses of a case with their events, pictures and what waits apart; returns how many there were."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+    mine = list(connection.execute(select(responses.c.id).where(responses.c.case == case)).scalars())
+    connection.execute(
+        delete(quarantine).where(or_(quarantine.c.case == case, quarantine.c.response.in_(mine)))
+    )
+    for table in (events, photos):
+        connection.execute(delete(table).where(table.c.response.in_(mine)))
+    connection.execute(delete(responses).where(responses.c.case == case))
+    return len(mine)
+
+
+def scrub(database: Database) -> None:
+    """After a deletion is committed: nothing of it stays in the write-ahead log of SQLite."""
+    if database.dialect == "sqlite":
+        raw = database.engine.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # type: ignore[attr-defined]
+        finally:
+            raw.close()
