@@ -134,6 +134,7 @@ def create_preview(path: Path, database: Database) -> Litestar:
                         questionnaire=trial.questionnaire, plan=_plan(file.parent, trial.questionnaire))  # fmt: skip
     settings = Settings(folder=file.parent, database="sqlite://")
     site = Site(settings, database, Keys.of(secrets.token_bytes(32)), survey, {})
+    site.languages = tuple(dict.fromkeys((*site.languages, *trial.questionnaire.languages)))
     app = Litestar(
         route_handlers=[
             desk, panel, start, read, photo, save, ask_remove, remove, check, submit, done, again, change_mode,

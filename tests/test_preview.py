@@ -106,3 +106,21 @@ def test_a_file_that_was_never_sound_says_why(tmp_path: Path) -> None:
     (tmp_path / "questionnaire.yaml").write_text("id: x\n", encoding="utf-8")
     with pytest.raises(BadDocument), application(tmp_path):
         pass
+
+
+def test_a_form_in_arabic_is_shown_in_arabic_from_right_to_left(tmp_path: Path) -> None:
+    text = (
+        TEXT.replace("[vi, en]", "[vi, en, ar]")
+        .replace('en: "Yes"', 'en: "Yes", ar: نعم')
+        .replace('en: "No"', 'en: "No", ar: لا')
+    )
+    for said in ("Small", "Part one", "Is there a phone?", "How many?"):
+        text = text.replace(f"en: {said}", f"en: {said}, ar: هاتف")
+    (tmp_path / "questionnaire.yaml").write_text(text, encoding="utf-8")
+    with application(tmp_path) as app, TestClient(app, base_url="http://127.0.0.1") as client:
+        page = client.get("/survey/p/phone_page?lang=ar").text
+        assert '<html lang="ar" dir="rtl">' in page
+        assert "نعم" in page
+        assert "Continue" in page, "interface words that are not translated are said in English"
+        assert '<html lang="vi" dir="ltr">' in client.get("/survey/p/phone_page?lang=vi").text
+        assert "العربية" in client.get("/?lang=vi").text

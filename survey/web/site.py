@@ -119,6 +119,7 @@ def render(site: Site, template: str, language: str, **facts: Any) -> str:
 
     return site.templates.get_template(template).render(
         language=language,
+        direction=words.direction(language),
         w=w,
         survey_title=said(plan.title),
         organiser=said(plan.organiser),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from babel import localedata
+from babel import Locale, localedata
 from babel.dates import format_date
 from babel.numbers import format_decimal
 
@@ -34,6 +34,11 @@ def bring(folder: Path) -> tuple[str, ...]:
 @cache
 def _catalogue(language: str) -> dict[str, str]:
     """Every word by its dotted key; a language is one file."""
+    if (
+        language not in LANGUAGES and language not in _brought
+    ):  # a preview in a language that has no words of its own yet
+        name = localedata.exists(language) and Locale(language).get_display_name()
+        return {**_catalogue("en"), "language_name": str(name or language)}
     path = _brought.get(language, _FOLDER / f"{language}.yaml")
     tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     flat: dict[str, str] = dict(_catalogue(LANGUAGES[0])) if language in _brought else {}
@@ -47,6 +52,12 @@ def _catalogue(language: str) -> dict[str, str]:
 
     walk(tree, "")
     return flat
+
+
+def direction(language: str) -> str:
+    """The direction of writing, for `dir`: "rtl" for Arabic, Hebrew, Persian, Urdu …"""
+    known = localedata.exists(language)
+    return "rtl" if known and Locale(language).character_order == "right-to-left" else "ltr"
 
 
 def keys(language: str) -> frozenset[str]:
