@@ -25,6 +25,7 @@ from survey.settings import Settings, keys
 from survey.storage import surveys
 from survey.storage.database import Database
 from survey.web import (
+    accounts,
     assets,
     backchecks,
     booklet,
@@ -40,8 +41,10 @@ from survey.web import (
     phones,
     reissue,
     security,
+    signing,
     supervision,
     sync,
+    trail,
 )
 from survey.web.site import ForgedForm, NotYours, Site, by_script, goto, message, site_of
 
@@ -53,6 +56,12 @@ class NoSurvey(SurveyError):
     """The database holds no survey yet."""
 
     code = "no_survey"
+
+
+class SecondStepNeeded(SurveyError):
+    """Only an invented survey may be shown without the second step of signing in."""
+
+    code = "second_step_needed"
 
 
 def create_app(settings: Settings, database: Database | None = None) -> Litestar:
@@ -68,6 +77,13 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
             {
                 "vi": "Cơ sở dữ liệu chưa có khảo sát. Hãy chạy: survey load",
                 "en": "The database holds no survey yet. Run: survey load",
+            }
+        )
+    if not settings.second_step and not survey.synthetic:
+        raise SecondStepNeeded(
+            {
+                "vi": "Khảo sát thật luôn cần bước đăng nhập thứ hai. Hãy bỏ --demonstration.",
+                "en": "A real survey always asks for the second step of signing in. Leave out --demonstration.",
             }
         )
     known = as_of(
@@ -97,10 +113,13 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
         *phone.HANDLERS,
         *phones.HANDLERS,
         *sync.HANDLERS,
+        *signing.HANDLERS,
         *office.HANDLERS,
         *supervision.HANDLERS,
         *backchecks.HANDLERS,
         *duties.HANDLERS,
+        *accounts.HANDLERS,
+        *trail.HANDLERS,
         *health.HANDLERS,
         *assets.HANDLERS,
         *booklet.HANDLERS,
@@ -159,7 +178,7 @@ def _not_yours(request: Request[Any, Any, Any], error: NotYours) -> Response[str
         return message(request, "session", 401)
     if error.kind == security.ACCOUNT and by_script(request):
         return message(request, "session", 401)
-    if error.kind == security.ACCOUNT:
+    if error.kind in (security.ACCOUNT, security.HALF):
         return goto("/office/sign-in" if request.url.path.startswith("/office") else "/field/sign-in")
     return message(request, "not_found", 404, "/field")
 
@@ -213,6 +232,7 @@ def serve(
     https: bool = False,
     metrics: bool = False,
     proxies: tuple[str, ...] = Settings.proxies,
+    second_step: bool = True,
 ) -> None:
     """Run the application until it is stopped: one worker process; several machines share a PostgreSQL."""
     import multiprocessing
@@ -230,6 +250,7 @@ def serve(
         secure_cookies=https,
         metrics=metrics,
         proxies=proxies,
+        second_step=second_step,
     )
     create_app(
         settings

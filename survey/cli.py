@@ -117,10 +117,21 @@ def _parser() -> argparse.ArgumentParser:
         "account", help="tạo tài khoản · create an account for an official or statistician"
     )
     account.add_argument("name")
-    account.add_argument("--role", choices=("official", "supervisor", "statistician"), required=True)
+    account.add_argument(
+        "--role",
+        choices=("official", "supervisor", "manager", "statistician", "auditor", "administrator"),
+        required=True,
+    )
     account.add_argument("--communes", nargs="*", default=(), help="assign the cases of these communes")
     account.add_argument("--database", default="sqlite:///survey.sqlite")
     account.set_defaults(run=_account)
+
+    recover = verbs.add_parser(
+        "recover", help="mất mật khẩu, mất điện thoại · a lost password or phone: a new password"
+    )
+    recover.add_argument("name")
+    recover.add_argument("--database", default="sqlite:///survey.sqlite")
+    recover.set_defaults(run=_recover)
 
     moving = verbs.add_parser(
         "move-drafts",
@@ -146,6 +157,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--results", type=Path, default=None, help="folder of a release whose site is shown")
     serve.add_argument("--https", action="store_true", help="the site is reached over https: secure cookies")
     serve.add_argument("--metrics", action="store_true", help="show figures for Prometheus at /metrics")
+    serve.add_argument(
+        "--demonstration", action="store_true",
+        help="no second step of signing in; taken only with a synthetic survey",
+    )  # fmt: skip
     serve.add_argument(
         "--proxy", nargs="+", default=("127.0.0.1", "::1"), metavar="ADDRESS",
         help="reverse proxies whose X-Forwarded-For is believed: addresses or networks",
@@ -188,6 +203,14 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--database", default="sqlite:///survey.sqlite")
     verify.add_argument("--noted", nargs="*", default=(), help="audit heads that were noted down earlier")
     verify.set_defaults(run=_verify)
+
+    trail = verbs.add_parser(
+        "audit", help="kiểm tra nhật ký · is the audit log whole? changed, deleted and moved lines are named"
+    )
+    trail.add_argument("deed", choices=("verify",))
+    trail.add_argument("--database", default="sqlite:///survey.sqlite")
+    trail.add_argument("--noted", nargs="*", default=(), help="heads that were noted down earlier")
+    trail.set_defaults(run=_audit)
 
     migrate = verbs.add_parser(
         "migrate", help="nâng cấu trúc cơ sở dữ liệu · bring the schema up to this version"
@@ -324,6 +347,12 @@ def _account(options: argparse.Namespace) -> None:
     create_account(options.database, options.name, options.role, options.communes)
 
 
+def _recover(options: argparse.Namespace) -> None:
+    from survey.loading import recover_account
+
+    recover_account(options.database, options.name)
+
+
 def _move_drafts(options: argparse.Namespace) -> None:
     from survey.moving import move_drafts
 
@@ -336,6 +365,7 @@ def _serve(options: argparse.Namespace) -> None:
     serve(
         options.folder, options.database, options.host, options.port, options.results,
         https=options.https, metrics=options.metrics, proxies=tuple(options.proxy),
+        second_step=not options.demonstration,
     )  # fmt: skip
 
 
@@ -376,6 +406,12 @@ def _verify(options: argparse.Namespace) -> int:
     from survey.upkeep import verify
 
     return min(verify(options.database, tuple(options.noted)), 1)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from survey.upkeep import verify_audit
+
+    return min(verify_audit(options.database, tuple(options.noted)), 1)
 
 
 def _migrate(options: argparse.Namespace) -> None:

@@ -495,7 +495,7 @@ def _serve(
         "  Dừng · stop: Ctrl+C",
         soft_wrap=True,
     )
-    serve_app(folder.path, database_url, "127.0.0.1", port, out / "release")
+    serve_app(folder.path, database_url, "127.0.0.1", port, out / "release", second_step=False)
 
 
 def _some_codes(out: Path, code: str) -> Path:

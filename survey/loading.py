@@ -16,9 +16,11 @@ from rich.console import Console
 from sqlalchemy import Connection
 
 from survey.access import codes as household_codes
+from survey.access import passwords
+from survey.access.policy import SECOND_STEP
 from survey.fieldwork.sample import SampledUnit
 from survey.folder import Folder
-from survey.problems import BadDocument, Conflict, Finding, SurveyError
+from survey.problems import BadDocument, Conflict, Finding, SurveyError, Text
 from survey.settings import Keys, keys
 from survey.storage import accounts, audit, cases, codes, identities, surveys
 from survey.storage.database import Database
@@ -26,7 +28,23 @@ from survey.storage.database import Database
 _UNIT_COLUMNS = tuple(field.name for field in msgspec.structs.fields(SampledUnit))
 _NEEDED = tuple(field.name for field in msgspec.structs.fields(SampledUnit) if field.required)
 _TRUE_AND_FALSE = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
-PASSWORD_LENGTH = 12
+BAD_PASSWORD: Mapping[passwords.Weakness, Text] = {
+    "short": {
+        "vi": f"Mật khẩu phải có ít nhất {passwords.ALONE} ký tự ({passwords.WITH_SECOND_STEP} nếu có bước đăng nhập thứ hai). "
+        "Nên dùng một câu dễ nhớ.",
+        "en": f"The password must have at least {passwords.ALONE} characters ({passwords.WITH_SECOND_STEP} where a second "
+        "step follows). A sentence that is easy to remember is best.",
+    },
+    "long": {
+        "vi": f"Mật khẩu dài nhất {passwords.MOST} ký tự.",
+        "en": f"The password may have at most {passwords.MOST} characters.",
+    },
+    "common": {
+        "vi": "Mật khẩu này dễ đoán: chỉ gồm từ, tên, năm hay dãy phím mà ai cũng thử. Hãy chọn một câu khác.",
+        "en": "This password is easy to guess: nothing but words, names, years or runs of keys that everybody tries. "
+        "Choose another sentence.",
+    },
+}
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,15 +245,10 @@ def create_account(
         ).strip()
     if not password:
         password, made = make_password(), True
-    elif len(password) < PASSWORD_LENGTH:
-        raise SurveyError(
-            {
-                "vi": f"Mật khẩu phải có ít nhất {PASSWORD_LENGTH} ký tự.",
-                "en": f"The password must have at least {PASSWORD_LENGTH} characters.",
-            }
-        )
+    elif fault := passwords.weakness(password, (name,), second_step=role in SECOND_STEP):
+        raise SurveyError(BAD_PASSWORD[fault])
     with Database.open(database_url) as database, database.writing() as connection:
-        accounts.create(connection, name, role, PasswordHasher().hash(password), communes)
+        accounts.create(connection, name, role, PasswordHasher().hash(passwords.prepared(password)), communes)
         given = cases.assign(connection, communes, name) if communes and role == "official" else 0
         audit.append(connection, "cli", "create account", f"account:{name}", {"role": role, "cases": given})
     console.print(f"Tài khoản {name} ({role}), {given} hộ · account {name} ({role}), {given} cases")
@@ -244,8 +257,25 @@ def create_account(
     return password
 
 
+def recover_account(database_url: str, name: str, console: Console | None = None) -> str:
+    """A new password for an account whose owner has lost the old one or the phone (`survey recover`); printed once.
+
+    For the administrator's own account; others are recovered on /office/accounts. Its sessions end, and the second step is
+    set up anew at the next sign-in.
+    """
+    password = make_password()
+    with Database.open(database_url) as database, database.writing() as connection:
+        if accounts.find(connection, name) is None:
+            raise SurveyError(
+                {"vi": f"Không có tài khoản {name!r}.", "en": f"There is no account named {name!r}."}
+            )
+        accounts.recover(connection, name, PasswordHasher().hash(password), "cli")
+    (console or Console()).print(
+        f"{name}: mật khẩu mới, chỉ hiện một lần · new password, shown once: {password}"
+    )
+    return password
+
+
 def make_password() -> str:
-    """Sixteen characters that are easy to read aloud and to type on a phone: 79 bits."""
-    alphabet = "23456789abcdefghjkmnpqrstuvwxyz"
-    letters = "".join(secrets.choice(alphabet) for _ in range(16))
-    return "-".join(letters[start : start + 4] for start in range(0, 16, 4))
+    """A password for somebody to begin with."""
+    return passwords.made(secrets.token_bytes(16))

@@ -41,6 +41,9 @@ class Settings:
     proxies: tuple[str, ...] = ("127.0.0.1", "::1")
     """Addresses or networks of the reverse proxies whose X-Forwarded-For is believed: without it everybody behind a
     proxy would be one network, and sixty slips of sixty households would shut out the province."""
+    second_step: bool = True
+    """Whether statisticians, managers, auditors and administrators need a second step (TOTP) to sign in. False is for
+    demonstrations alone and taken only with a synthetic survey; the page of signing in then says so."""
     metrics: bool = False
     """Whether /metrics shows figures for Prometheus; the reverse proxy must not pass it on to the public."""
 

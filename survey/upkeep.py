@@ -9,7 +9,7 @@ from rich.console import Console
 from sqlalchemy.engine import make_url
 
 from survey.settings import key_file_secret, keys
-from survey.storage import audit, identities, responses
+from survey.storage import audit, responses, rotation
 from survey.storage import backup as storage_backup
 from survey.storage.database import Database
 
@@ -58,10 +58,24 @@ def verify(database_url: str, noted: tuple[str, ...] = (), console: Console | No
     console = console or Console()
     problems = _problems(database_url, noted)
     _tell(problems, console)
+    _tell_heads(database_url, console)
+    return len(problems)
+
+
+def verify_audit(database_url: str, noted: tuple[str, ...] = (), console: Console | None = None) -> int:
+    """Walk the audit chains alone, as an auditor does; returns the number of breaks."""
+    console = console or Console()
+    with Database.open(database_url) as database, database.reading() as connection:
+        problems = list(audit.verify(connection, noted))
+    _tell(problems, console, "Nhật ký nguyên vẹn. · The audit chains are whole.")
+    _tell_heads(database_url, console)
+    return len(problems)
+
+
+def _tell_heads(database_url: str, console: Console) -> None:
     with Database.open(database_url) as database, database.reading() as connection:
         for chain, head in sorted(audit.heads(connection).items()):
             console.print(f"audit {chain} {head}", highlight=False, soft_wrap=True)
-    return len(problems)
 
 
 def migrate(database_url: str) -> None:
@@ -74,12 +88,17 @@ def _problems(database_url: str, noted: tuple[str, ...] = ()) -> list[str]:
         return [*responses.verify(connection), *audit.verify(connection, noted)]
 
 
-def _tell(problems: list[str], console: Console) -> None:
+WHOLE = (
+    "Mọi câu trả lời khớp với các lần gửi, nhật ký nguyên vẹn. · "
+    "Every response equals its events; the audit chains are whole."
+)
+
+
+def _tell(problems: list[str], console: Console, whole: str = WHOLE) -> None:
     for problem in problems:
         console.print(problem, style="red", highlight=False, soft_wrap=True)
     if not problems:
-        console.print("Mọi câu trả lời khớp với các lần gửi, nhật ký nguyên vẹn. · "
-                      "Every response equals its events; the audit chains are whole.")  # fmt: skip
+        console.print(whole)
 
 
 def rotate_keys(database_url: str, console: Console | None = None) -> None:
@@ -89,6 +108,6 @@ def rotate_keys(database_url: str, console: Console | None = None) -> None:
         Database.open(database_url).hold_key(keys(database_url).identities) as database,
         database.writing() as connection,
     ):
-        count = identities.reseal(connection)
+        count = rotation.reseal(connection)
         audit.append(connection, "cli", "rotate data key", "identities", {"households": count})
     console.print(f"Đã mã hóa lại địa chỉ của {count} hộ · addresses of {count} households sealed anew")

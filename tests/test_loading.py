@@ -143,7 +143,7 @@ def test_an_official_gets_a_password_and_the_cases_of_the_commune(
         assert account is not None
         assert PasswordHasher().verify(account.password, password)
         assert len(cases.assigned_to(connection, "an")) == 6, "cases that come later go to the same official"
-    with pytest.raises(SurveyError, match="12"):
+    with pytest.raises(SurveyError, match="15"):
         create_account(url, "chi", "official", password="short", console=quiet)
     with pytest.raises(Conflict):
         create_account(url, "an", "official", console=quiet)

@@ -30,6 +30,9 @@ Action = Literal[
     "handle_requests", "register_breach", "read_audit", "manage_accounts",
 ]  # fmt: skip
 
+SECOND_STEP: frozenset[str] = frozenset({"manager", "statistician", "auditor", "administrator"})
+"""Roles that sign in by a password and a second step; officials and supervisors work on phones that are theirs."""
+
 
 class Actor(Struct, frozen=True, kw_only=True):
     """Who asks. `name` is the account's name, for a household the case; `communes` are a supervisor's."""

@@ -10,6 +10,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, select, update
 
 from survey.problems import Conflict
+from survey.storage import audit, factors, sessions
 from survey.storage.clock import now
 from survey.storage.conflict import insert_once
 from survey.storage.tables import accounts
@@ -51,6 +52,15 @@ def find(connection: Connection, name: str) -> Account | None:
 def every(connection: Connection) -> list[Account]:
     """All accounts by name."""
     return [_account(row) for row in connection.execute(select(accounts).order_by(accounts.c.name))]
+
+
+def recover(connection: Connection, name: str, password: str, actor: str) -> None:
+    """A new password's hash; every session ends and the second step is set up anew. In the audit log."""
+    set_password(connection, name, password)
+    factors.forget(connection, name)
+    sessions.revoke_all(connection, "account", name)
+    sessions.revoke_all(connection, "half", name)
+    audit.append(connection, actor, "recover account", f"account:{name}")
 
 
 def set_password(connection: Connection, name: str, password: str) -> None:

@@ -86,6 +86,16 @@ def of_subject(connection: Connection, subject: str) -> list[AuditLine]:
     return [_line(row) for row in connection.execute(query)]
 
 
+def newest(
+    connection: Connection, before: int | None = None, limit: int = 100
+) -> list[tuple[int, AuditLine]]:
+    """The last lines of all chains, newest first, each with its number; `before` pages on."""
+    query = select(audit).order_by(audit.c.sequence.desc()).limit(limit)
+    if before is not None:
+        query = query.where(audit.c.sequence < before)
+    return [(row.sequence, _line(row)) for row in connection.execute(query)]
+
+
 def heads(connection: Connection) -> dict[str, str]:
     """The last hash of each chain."""
     last = (

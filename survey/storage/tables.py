@@ -248,6 +248,16 @@ invitations = Table(  # one-time links: a phone for an official, a new password 
     Column("used_at", BigInteger),
 )
 
+factors = Table(  # the second step of signing in: sealed secrets, keyed hashes of recovery codes
+    "factors",
+    metadata,
+    Column("account", Text, ForeignKey("accounts.name"), primary_key=True),
+    Column("secret", Text, nullable=False),
+    Column("recovery", Text, nullable=False),  # JSON list
+    Column("last_step", BigInteger, nullable=False),
+    Column("confirmed_at", BigInteger),
+)
+
 sessions = Table(
     "sessions",
     metadata,

@@ -6,7 +6,6 @@ posted code.
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import time
 
@@ -85,7 +84,11 @@ async def enter(request: AnyRequest) -> Response[str]:
     if code is None:
         return _entry(request, code=typed, error=word(language, "entry.wrong"), status=422)
     digest = household_codes.digest(code, site.keys.codes)
-    window, network, most = int(time.time()) // WINDOW, _network(site, request), site.settings.wrong_codes
+    window, network, most = (
+        int(time.time()) // WINDOW,
+        security.network(site.keys.sessions, request),
+        site.settings.wrong_codes,
+    )
     opened, tried = await site.database.read(_look_up, digest, network, window)
     if opened is not None and tried <= most * CLOSED_AT:
         uses = await site.database.write(codes.count_try, f"code:{digest[:32]}", window)
@@ -102,12 +105,6 @@ async def enter(request: AnyRequest) -> Response[str]:
     if tried > most:
         return _entry(request, error=word(language, "entry.limited"), status=429)
     return _entry(request, code=typed, error=word(language, "entry.wrong"), status=422)
-
-
-def _network(site: Site, request: AnyRequest) -> str:
-    """The caller's address as a keyed hash: it is counted, never kept."""
-    address = request.client.host if request.client else ""
-    return "network:" + hmac.digest(site.keys.sessions, address.encode(), "sha256").hex()[:32]
 
 
 def _look_up(connection: Connection, digest: str, network: str, window: int) -> tuple[Opened | None, int]:

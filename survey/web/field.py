@@ -6,15 +6,12 @@ An official never sees what a household answered by itself: an interview at the 
 from __future__ import annotations
 
 import datetime
-import hmac
 import re
 import secrets
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 from sqlalchemy import Connection
@@ -23,7 +20,7 @@ from survey.access.policy import Actor, Scope, may
 from survey.fieldwork.cases import Attempt, Case
 from survey.fieldwork.dispositions import OUTCOMES
 from survey.questionnaire.response import Event, fold
-from survey.storage import accounts, audit, cases, codes, identities, responses, sessions
+from survey.storage import accounts, audit, cases, identities, responses
 from survey.storage.accounts import Account
 from survey.storage.responses import ResponseRecord
 from survey.web import forms, ids, photos, security
@@ -35,7 +32,6 @@ from survey.web.site import (
     SignedIn,
     Site,
     check_form,
-    check_origin,
     find_session,
     form_of,
     goto,
@@ -47,80 +43,7 @@ from survey.web.site import (
 from survey.web.steps import ask_remove_page, check_page, read_page, remove_page, save_page
 from survey.web.words import long_date, word
 
-WINDOW = 600
-FAILED_SIGN_INS = 10
-HOME = {
-    "official": "/field",
-    "auditor": "/office/audit",
-    "administrator": "/office/accounts",
-}  # others: /office
-_hasher = PasswordHasher()
-_NOBODY = _hasher.hash(
-    "nobody has this password"
-)  # so that an unknown name takes as long as a wrong password
-
-
-# --- signing in ----------------------------------------------------------------------------------------------------
-
-
-@get(["/field/sign-in", "/office/sign-in"], sync_to_thread=False)
-def sign_in_page(request: AnyRequest) -> Response[str]:
-    return _sign_in(request)
-
-
-def _sign_in(request: AnyRequest, name: str = "", error: str = "", status: int = 200) -> Response[str]:
-    office = request.url.path.startswith("/office")
-    title = word(language_of(request), "office.sign_in" if office else "field.sign_in")
-    return show(request, "sign_in.html", status, title=title, action=request.url.path, name=name, error=error)
-
-
-@post(["/field/sign-in", "/office/sign-in"], status_code=200)
-async def sign_in(request: AnyRequest) -> Response[str]:
-    """One answer for a wrong name and a wrong password; after many failures of one name it must wait."""
-    site = site_of(request)
-    check_origin(request)
-    form = await form_of(request)
-    name, password = (next(iter(form.get(field, ())), "") for field in ("name", "password"))
-    account = await site.database.read(accounts.find, name.strip())
-    language = language_of(request)
-    if account is None or account.disabled_at is not None or not _right(account.password, password):
-        if account is None:
-            _right(_NOBODY, password)
-        subject = "account:" + hmac.digest(site.keys.sessions, name.strip().encode(), "sha256").hex()[:32]
-        tries = await site.database.write(codes.count_try, subject, int(time.time()) // WINDOW)
-        limited = tries > FAILED_SIGN_INS
-        error = word(language, "field.limited" if limited else "field.wrong")
-        return _sign_in(request, name, error, 429 if limited else 422)
-    token = await site.database.write(_begin, site, account)
-    cookie = security.cookie(
-        security.ACCOUNT, token, site.settings.secure_cookies, site.settings.session_hours
-    )
-    return goto(HOME.get(account.role, "/office"), (cookie,))
-
-
-def _right(kept: str, password: str) -> bool:
-    try:
-        return _hasher.verify(kept, password)
-    except (VerificationError, InvalidHashError):
-        return False
-
-
-def _begin(connection: Connection, site: Site, account: Account) -> str:
-    token, _ = security.begin(connection, security.ACCOUNT, account.name, site.settings.session_hours)
-    audit.append(connection, f"account:{account.name}", "sign in", f"account:{account.name}")
-    return token
-
-
-@post("/field/sign-out", status_code=200)
-async def sign_out(request: AnyRequest) -> Response[str]:
-    site = site_of(request)
-    signed, account = await site.database.read(find_account, site, request)
-    check_form(site, request, signed, await form_of(request))
-    await site.database.write(sessions.revoke, signed.session.digest)
-    return goto(
-        "/field/sign-in" if account.role == "official" else "/office/sign-in",
-        (security.dropped(security.ACCOUNT),),
-    )
+# --- who asks ------------------------------------------------------------------------------------------------------
 
 
 def find_account(connection: Connection, site: Site, request: AnyRequest) -> tuple[SignedIn, Account]:
@@ -507,6 +430,6 @@ async def leave(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
 
 
 HANDLERS = (
-    sign_in_page, sign_in, sign_out, my_list, case_page, record_attempt, begin_interview, resume, read, photo, save,
+    my_list, case_page, record_attempt, begin_interview, resume, read, photo, save,
     ask_remove, remove, check, submit, leave,
 )  # fmt: skip

@@ -21,7 +21,8 @@ from survey.storage import sessions
 from survey.storage.clock import now
 from survey.storage.sessions import Session
 
-HOUSEHOLD, ACCOUNT = "household", "account"
+HOUSEHOLD, ACCOUNT, HALF = "household", "account", "half"
+"""Kinds of sessions and names of their cookies; HALF: the password was right, the second step is still to come."""
 HEADERS = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -61,6 +62,16 @@ def same_site(request: AnyRequest) -> bool:
         return site in ("same-origin", "none")
     origin = request.headers.get("origin")
     return origin is None or origin.split("://", 1)[-1] == request.headers.get("host", "")
+
+
+def network(key: bytes, request: AnyRequest) -> str:
+    """The caller's address as a keyed hash: it is counted, never kept."""
+    return keyed(key, "network", request.client.host if request.client else "")
+
+
+def keyed(key: bytes, kind: str, text: str) -> str:
+    """A name for somebody or something that is counted or recognised, from which it cannot be read back."""
+    return f"{kind}:" + hmac.digest(key, f"{kind}:{text}".encode(), "sha256").hex()[:32]
 
 
 def digest(token: str) -> str:

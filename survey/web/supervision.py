@@ -79,6 +79,8 @@ PAGES: dict[str, Action] = {
     "/office/precision": "see_precision",
     "/office/requests": "handle_requests",
     "/office/breaches": "register_breach",
+    "/office/accounts": "manage_accounts",
+    "/office/audit": "read_audit",
 }
 """The pages of the office and what one must be allowed for each: the tabs show what the reader may open."""
 

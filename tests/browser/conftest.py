@@ -77,7 +77,7 @@ def served(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         database_url,
     ]
     server = subprocess.Popen(
-        [*command, "--port", str(port), "--results", str(out / "release")],
+        [*command, "--port", str(port), "--results", str(out / "release"), "--demonstration"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from survey.access import codes as household_codes
 from survey.settings import Keys
-from survey.storage import accounts, cases, codes, identities
+from survey.storage import accounts, cases, codes, factors, identities, rotation
 from survey.storage.database import Database
 from survey.storage.tables import data_keys
 from survey.storage.tables import identities as rows
@@ -25,6 +25,7 @@ PLANTED = {
     "hamlet": "Thôn Trồng-Thử",
     "phone": "0912-TRONG-THU",
     "password": "mat-khau-trong-thu-2027",
+    "second step": "TRONGTHUTRONGTHU",
 }
 
 
@@ -43,6 +44,7 @@ def _fill(database: Database) -> str:
         codes.issue(connection, [(unit(1).case, household_codes.digest(code, SECRET.codes))])
         hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PLANTED["password"])
         accounts.create(connection, "an", "official", hashed)
+        factors.propose(connection, "an", PLANTED["second step"])
     return code
 
 
@@ -96,7 +98,8 @@ def test_rotating_seals_everything_anew_and_destroys_the_old_key(db: Database) -
         # What an older version kept open is sealed too.
         connection.execute(update(rows).where(rows.c.case == unit(3).case).values(hamlet="Thôn mở"))
         before = connection.execute(select(rows.c.address).order_by(rows.c.case)).scalars().all()
-        assert identities.reseal(connection) == 3
+        assert rotation.reseal(connection) == 3
+        assert factors.find(connection, "an").secret == PLANTED["second step"]  # type: ignore[union-attr]
         after = connection.execute(select(rows.c.address).order_by(rows.c.case)).scalars().all()
         kept = connection.execute(select(rows.c.hamlet).where(rows.c.case == unit(3).case)).scalar_one()
         keys = connection.execute(select(data_keys).order_by(data_keys.c.id)).all()

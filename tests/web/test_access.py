@@ -184,6 +184,14 @@ def _fill(client: TestClient[Any], database: Database) -> dict[str, tuple[str, s
         "requests/{id:str}": ("requests/r-own", "requests/r-foreign", "requests/r-none"),
         "breaches/{id:str}": ("breaches/b-own", "breaches/b-foreign", "breaches/b-none"),
         "files/{name:str}": ("files/estimates.csv", "files/codes.csv", "files/nothing.csv"),
+        **{
+            f"accounts/{{name:str}}/{deed}": (
+                f"accounts/{name}/{deed}",
+                f"accounts/administrator/{deed}",
+                f"accounts/x/{deed}",
+            )
+            for deed, name in (("disable", "chi"), ("recover", "an"))
+        },
         **{name: (value, value, value) for name, value in same.items()},
     }
 

@@ -46,7 +46,7 @@ def database(tmp_path: Path, village: Village) -> Iterator[Database]:
 
 @pytest.fixture
 def client(database: Database) -> Iterator[TestClient[Any]]:
-    settings = Settings(folder=FOLDER, database=str(database.engine.url))
+    settings = Settings(folder=FOLDER, database=str(database.engine.url), second_step=False)
     with TestClient(create_app(settings, database), base_url="http://127.0.0.1") as made:
         yield made
 

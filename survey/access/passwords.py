@@ -1,0 +1,212 @@
+"""Which passwords are taken, by NIST SP 800-63B (section "Passwords"): long enough, not a common one, nothing else asked.
+
+No rule about digits or capitals and no expiry: both make people choose worse ones. A password is refused when, after what
+everybody tries is taken out of it (common words, the names of this survey and account, years, runs on the keyboard,
+repetitions), little is left: a list of whole passwords would miss "matkhau123456789", which is long enough for any list.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Literal
+
+ALONE, WITH_SECOND_STEP, MOST = 15, 12, 256
+"""Characters: where the password is all there is, where a second step follows (NIST asks for 8), and at most."""
+LEFT = 5
+"""Characters that must remain when what everybody tries is taken out."""
+
+COMMON = tuple(
+    # English, Vietnamese (without marks, as they are typed), names, places; the longest first, so that "password" goes
+    # before "pass".
+    sorted(
+        [
+            "password",
+            "passphrase",
+            "passwort",
+            "passw0rd",
+            "p@ssw0rd",
+            "p@ssword",
+            "pass",
+            "letmein",
+            "welcome",
+            "administrator",
+            "admin",
+            "root",
+            "user",
+            "guest",
+            "login",
+            "master",
+            "superman",
+            "batman",
+            "dragon",
+            "monkey",
+            "football",
+            "baseball",
+            "princess",
+            "sunshine",
+            "shadow",
+            "michael",
+            "jordan",
+            "iloveyou",
+            "loveyou",
+            "love",
+            "baby",
+            "angel",
+            "flower",
+            "hello",
+            "freedom",
+            "whatever",
+            "trustno",
+            "secret",
+            "default",
+            "changeme",
+            "computer",
+            "internet",
+            "samsung",
+            "iphone",
+            "apple",
+            "google",
+            "facebook",
+            "zalo",
+            "tiktok",
+            "youtube",
+            "pokemon",
+            "naruto",
+            "liverpool",
+            "arsenal",
+            "chelsea",
+            "manchester",
+            "barcelona",
+            "matkhau",
+            "matkhaumoi",
+            "macdinh",
+            "khongbiet",
+            "khongco",
+            "anhyeuem",
+            "emyeuanh",
+            "yeuem",
+            "yeuanh",
+            "iuem",
+            "vochong",
+            "giadinh",
+            "hanhphuc",
+            "contrai",
+            "congai",
+            "bexinh",
+            "conyeu",
+            "meyeu",
+            "boyeu",
+            "tinhyeu",
+            "maimai",
+            "motminh",
+            "saigon",
+            "hanoi",
+            "hochiminh",
+            "haiphong",
+            "haiduong",
+            "danang",
+            "vietnam",
+            "vietnamvodich",
+            "thanhpho",
+            "quequan",
+            "nguyen",
+            "tranvan",
+            "nguyenvan",
+            "nguyenthi",
+            "hoang",
+            "tuan",
+            "hung",
+            "dung",
+            "minh",
+            "linh",
+            "huong",
+            "thanh",
+            "trang",
+            "phuong",
+            "thao",
+            "tung",
+            "quang",
+            "khanh",
+            "khaosat",
+            "thongke",
+            "dieutra",
+            "canbo",
+            "uyban",
+            "survey",
+            "statistics",
+            "official",
+            "abc",
+            "xyz",
+            "qwerty",
+            "azerty",
+            "asdf",
+            "zxcv",
+            "test",
+            "demo",
+            "temp",
+        ],
+        key=len,
+        reverse=True,
+    )
+)
+_ROWS = (
+    "1234567890",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "abcdefghijklmnopqrstuvwxyz",
+    "qazwsxedcrfvtgbyhnujmikolp",
+)
+RUN = 4  # neighbours in one of these rows, in either direction, that make a run
+
+Weakness = Literal["short", "long", "common"]
+
+
+def made(random_bytes: bytes) -> str:
+    """Sixteen characters that are easy to read aloud and to type on a phone (79 bits), from at least 16 random bytes."""
+    alphabet = "23456789abcdefghjkmnpqrstuvwxyz"
+    if len(random_bytes) < 16:
+        raise ValueError("a password needs at least 16 random bytes")
+    number, letters = int.from_bytes(random_bytes, "big"), []
+    for _ in range(16):
+        number, place = divmod(number, len(alphabet))
+        letters.append(alphabet[place])
+    return "-".join("".join(letters[start : start + 4]) for start in range(0, 16, 4))
+
+
+def prepared(text: str) -> str:
+    """The password as it is hashed and compared: the same from every keyboard (Unicode NFKC)."""
+    return unicodedata.normalize("NFKC", text)
+
+
+def weakness(password: str, context: Iterable[str] = (), *, second_step: bool = False) -> Weakness | None:
+    """Why this password is not taken, or None. `context`: the account's name and words of the survey."""
+    text = prepared(password)
+    if len(text) < (WITH_SECOND_STEP if second_step else ALONE):
+        return "short"
+    if len(text) > MOST:
+        return "long"
+    return "common" if len(_rest(text, context)) < LEFT else None
+
+
+def _rest(text: str, context: Iterable[str]) -> str:
+    """What remains when everything that others would try is taken out."""
+    plain = _plain(text)
+    for word in (*(part for one in context if len(part := _plain(one)) > 2), *COMMON):
+        plain = plain.replace(word, " ")
+    plain = re.sub(r"(19|20)\d\d|\d{1,2}(?=(19|20)\d\d)", " ", plain)
+    for row in _ROWS:
+        for length in range(len(row), RUN - 1, -1):
+            for start in range(len(row) - length + 1):
+                run = row[start : start + length]
+                plain = plain.replace(run, " ").replace(run[::-1], " ")
+    plain = re.sub(r"(.{1,4}?)\1+", r"\1", plain.replace(" ", ""))  # aaaa, abab
+    return "".join(dict.fromkeys(plain))
+
+
+def _plain(text: str) -> str:
+    """Lower case, without tone marks and separators."""
+    bare = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
+    return "".join(letter for letter in bare if letter.isalnum() or letter in "@$!")

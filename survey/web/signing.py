@@ -1,0 +1,321 @@
+"""Signing in: a name and a password, and for those who see or run more than their own cases a second step (TOTP).
+
+Wrong passwords are counted so that nobody guesses on and no stranger locks anybody out: a browser that has signed in
+before carries a mark and is counted by itself; all others are counted by network, and together.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from dataclasses import dataclass
+
+import pyotp
+import segno
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from litestar import Response, get, post
+from litestar.response import Redirect
+from sqlalchemy import Connection
+
+from survey.access.codes import ALPHABET
+from survey.access.passwords import prepared
+from survey.access.policy import SECOND_STEP
+from survey.storage import accounts, audit, codes, factors, sessions
+from survey.storage.accounts import Account
+from survey.storage.factors import Factor
+from survey.web import security
+from survey.web.field import find_account
+from survey.web.site import (
+    AnyRequest,
+    NotYours,
+    SignedIn,
+    Site,
+    check_form,
+    check_origin,
+    find_session,
+    form_of,
+    goto,
+    language_of,
+    show,
+    site_of,
+)
+from survey.web.words import word
+
+WINDOW = 600  # seconds in which wrong tries are counted
+OF_ONE, OF_ALL = 10, 100
+"""Wrong passwords for one name from one known browser or one network, and from all unknown browsers together."""
+KNOWN, KNOWN_HOURS = "known", 180 * 24
+"""The mark of a browser in which somebody has signed in before. It opens nothing."""
+HALF_HOURS = 1  # to find the phone and set it up
+RECOVERY = 10  # codes for the day when the phone is gone
+HOME = {
+    "official": "/field",
+    "auditor": "/office/audit",
+    "administrator": "/office/accounts",
+}  # others: /office
+STEP, ENROL = "/office/second-step", "/office/second-step/new"
+_hasher = PasswordHasher()
+_NOBODY = _hasher.hash("nobody has this password")  # an unknown name takes as long as a wrong password
+
+
+# --- name and password ---------------------------------------------------------------------------------------------
+
+
+@get(["/field/sign-in", "/office/sign-in"], sync_to_thread=False)
+def sign_in_page(request: AnyRequest) -> Response[str]:
+    return _sign_in(request)
+
+
+def _sign_in(request: AnyRequest, name: str = "", error: str = "", status: int = 200) -> Response[str]:
+    office = request.url.path.startswith("/office")
+    title = word(language_of(request), "office.sign_in" if office else "field.sign_in")
+    return show(
+        request, "sign_in.html", status, title=title, action=request.url.path, name=name, error=error,
+        demonstration=office and not site_of(request).settings.second_step,
+    )  # fmt: skip
+
+
+@post(["/field/sign-in", "/office/sign-in"], status_code=200)
+async def sign_in(request: AnyRequest) -> Response[str]:
+    """One answer for a wrong name and a wrong password; after many wrong ones it must wait, right or wrong."""
+    site = site_of(request)
+    check_origin(request)
+    form = await form_of(request)
+    name, password = (next(iter(form.get(field, ())), "") for field in ("name", "password"))
+    name, language = name.strip(), language_of(request)
+    counted, window = _counted(site, request, name), int(time.time()) // WINDOW
+    account, shut = await site.database.read(_find, name, counted, window)
+    if shut:
+        return _sign_in(request, name, word(language, "field.limited"), 429)
+    if account is None or account.disabled_at is not None or not right(account.password, password):
+        if account is None:
+            right(_NOBODY, password)
+        await site.database.write(_count, counted, window)
+        return _sign_in(request, name, word(language, "field.wrong"), 422)
+    if site.settings.second_step and account.role in SECOND_STEP:
+        token, enrolled = await site.database.write(_halfway, account.name)
+        half = security.cookie(security.HALF, token, site.settings.secure_cookies, HALF_HOURS)
+        return goto(STEP if enrolled else ENROL, (half,))
+    return await _in(site, account)
+
+
+def _counted(site: Site, request: AnyRequest, name: str) -> dict[str, int]:
+    """As whom a wrong password for this name counts, and how often each may."""
+    key, mark = site.keys.sessions, request.cookies.get(KNOWN, "")
+    number, _, seal = mark.partition(".")
+    if seal and hmac.compare_digest(_mark(site, name, number).encode(), mark.encode()):
+        return {security.keyed(key, "known", mark): OF_ONE}
+    network = security.network(key, request)
+    return {
+        security.keyed(key, "from", f"{name} {network}"): OF_ONE,
+        security.keyed(key, "name", name): OF_ALL,
+    }
+
+
+def _mark(site: Site, name: str, number: str) -> str:
+    return f"{number}." + security.keyed(site.keys.sessions, "mark", f"{name} {number}").removeprefix("mark:")
+
+
+def _find(
+    connection: Connection, name: str, counted: dict[str, int], window: int
+) -> tuple[Account | None, bool]:
+    shut = any(codes.tries(connection, subject, window) >= most for subject, most in counted.items())
+    return accounts.find(connection, name), shut
+
+
+def _count(connection: Connection, counted: dict[str, int], window: int) -> None:
+    for subject in counted:
+        codes.count_try(connection, subject, window)
+
+
+def right(kept: str, password: str) -> bool:
+    try:
+        return _hasher.verify(kept, prepared(password))
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+async def _in(site: Site, account: Account, half: SignedIn | None = None) -> Redirect:
+    """The session, and the mark of this browser."""
+    token = await site.database.write(_begin, site, account, half.session.digest if half else "")
+    cookies = [
+        security.cookie(kind, value, site.settings.secure_cookies, hours)
+        for kind, value, hours in (
+            (security.ACCOUNT, token, site.settings.session_hours),
+            (KNOWN, _mark(site, account.name, secrets.token_hex(8)), KNOWN_HOURS),
+        )
+    ]
+    home = HOME.get(account.role, "/office")
+    return goto(home, (*cookies, security.dropped(security.HALF)) if half else tuple(cookies))
+
+
+def _begin(connection: Connection, site: Site, account: Account, half: str) -> str:
+    token, _ = security.begin(connection, security.ACCOUNT, account.name, site.settings.session_hours)
+    if half:
+        sessions.revoke(connection, half)
+    audit.append(connection, f"account:{account.name}", "sign in", f"account:{account.name}")
+    return token
+
+
+@post("/field/sign-out", status_code=200)
+async def sign_out(request: AnyRequest) -> Response[str]:
+    site = site_of(request)
+    signed, account = await site.database.read(find_account, site, request)
+    check_form(site, request, signed, await form_of(request))
+    await site.database.write(sessions.revoke, signed.session.digest)
+    page = "/field/sign-in" if account.role == "official" else "/office/sign-in"
+    return goto(page, (security.dropped(security.ACCOUNT),))
+
+
+# --- the second step -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Halfway:
+    """Whose password was right, and the second step that is still to come."""
+
+    signed: SignedIn
+    account: Account
+    factor: Factor
+
+
+def _halfway(connection: Connection, name: str) -> tuple[str, bool]:
+    """A session that opens nothing but the second step; the first time with a new secret."""
+    token, _ = security.begin(connection, security.HALF, name, HALF_HOURS)
+    factors.propose(connection, name, pyotp.random_base32())
+    factor = factors.find(connection, name)
+    return token, factor is not None and factor.confirmed_at is not None
+
+
+def _found(connection: Connection, site: Site, request: AnyRequest) -> Halfway:
+    signed = find_session(site, connection, request, security.HALF)
+    account, factor = (
+        accounts.find(connection, signed.session.subject),
+        factors.find(connection, signed.session.subject),
+    )
+    if account is None or account.disabled_at is not None or factor is None:
+        raise NotYours(security.HALF)
+    return Halfway(signed, account, factor)
+
+
+@get(STEP)
+async def step_page(request: AnyRequest) -> Response[str]:
+    site = site_of(request)
+    half = await site.database.read(_found, site, request)
+    return _ask(request, half) if half.factor.confirmed_at else goto(ENROL)
+
+
+def _ask(request: AnyRequest, half: Halfway, error: str = "", status: int = 200) -> Response[str]:
+    """The code, and the first time what the phone must be shown."""
+    issuer = site_of(request).survey.plan.title
+    address = pyotp.TOTP(half.factor.secret).provisioning_uri(
+        name=half.account.name, issuer_name=next(iter(issuer.values()), "survey")
+    )
+    new = half.factor.confirmed_at is None
+    return show(
+        request,
+        "second_step.html",
+        status,
+        error=error,
+        action=ENROL if new else STEP,
+        qr=segno.make(address, error="m").svg_data_uri(scale=5, border=4, light="#fff") if new else "",
+        secret=" ".join(half.factor.secret[at : at + 4] for at in range(0, 32, 4)) if new else "",
+        csrf=half.signed.csrf,
+    )
+
+
+@post(STEP, status_code=200)
+async def step(request: AnyRequest) -> Response[str]:
+    """A code of the app, each taken once, or a recovery code."""
+    site = site_of(request)
+    half = await site.database.read(_found, site, request)
+    form = await form_of(request)
+    check_form(site, request, half.signed, form)
+    if half.factor.confirmed_at is None:
+        return goto(ENROL)
+    typed = "".join(letter for letter in next(iter(form.get("code", ())), "").upper() if letter.isalnum())
+    if not await site.database.write(_second, site, half.account.name, typed):
+        return _wrong(request, half)
+    return await _in(site, half.account, half.signed)
+
+
+def _second(connection: Connection, site: Site, name: str, typed: str) -> bool:
+    """Whether the code is right. Only whoever knows the password comes here: counting by account locks out no owner."""
+    subject, window = security.keyed(site.keys.sessions, "second", name), int(time.time()) // WINDOW
+    factor = factors.find(connection, name)
+    if factor is None or codes.tries(connection, subject, window) >= OF_ONE:
+        return False
+    moment = matching_step(factor.secret, typed, time.time())
+    if moment is not None and factors.use_step(connection, name, moment):
+        return True
+    left = factors.use_recovery(connection, name, recovery_digest(site, name, typed))
+    if left is not None:
+        audit.append(connection, f"account:{name}", "recovery code used", f"account:{name}", {"left": left})
+        return True
+    codes.count_try(connection, subject, window)
+    audit.append(connection, f"account:{name}", "wrong second step", f"account:{name}")
+    return False
+
+
+def matching_step(secret: str, typed: str, at: float) -> int | None:
+    """The time step of which this is the code: the present one, or a neighbour for clocks that are off (RFC 6238, 5.2)."""
+    app, present = pyotp.TOTP(secret), int(at) // 30
+    for number in (present, present - 1, present + 1):
+        if hmac.compare_digest(app.generate_otp(number).encode(), typed.encode()):
+            return number
+    return None
+
+
+def recovery_digest(site: Site, name: str, code: str) -> str:
+    return security.keyed(site.keys.sessions, "recovery", f"{name} {code}")
+
+
+def _wrong(request: AnyRequest, half: Halfway) -> Response[str]:
+    return _ask(request, half, word(language_of(request), "second.wrong"), 422)
+
+
+# --- setting it up -------------------------------------------------------------------------------------------------
+
+
+@get(ENROL)
+async def enrol_page(request: AnyRequest) -> Response[str]:
+    site = site_of(request)
+    half = await site.database.read(_found, site, request)
+    return goto(STEP) if half.factor.confirmed_at else _ask(request, half)
+
+
+@post(ENROL, status_code=200)
+async def enrol(request: AnyRequest) -> Response[str]:
+    """The first code proves that the phone has the secret; then the recovery codes are shown, once."""
+    site = site_of(request)
+    half = await site.database.read(_found, site, request)
+    form = await form_of(request)
+    check_form(site, request, half.signed, form)
+    if half.factor.confirmed_at is not None:
+        return goto(STEP)
+    typed = "".join(next(iter(form.get("code", ())), "").split())
+    moment = matching_step(half.factor.secret, typed, time.time())
+    if moment is None:
+        return _wrong(request, half)
+    made = ["".join(secrets.choice(ALPHABET) for _ in range(10)) for _ in range(RECOVERY)]
+    name = half.account.name
+    kept = [recovery_digest(site, name, code) for code in made]
+    if not await site.database.write(_confirm, name, moment, kept):
+        return goto(STEP)
+    page = await _in(site, half.account, half.signed)
+    return show(
+        request, "recovery.html", cookies=tuple(page.cookies), codes=[f"{code[:5]}-{code[5:]}" for code in made],
+        home=page.url,
+    )  # fmt: skip
+
+
+def _confirm(connection: Connection, name: str, moment: int, kept: list[str]) -> bool:
+    if not factors.confirm(connection, name, moment, kept):
+        return False
+    audit.append(connection, f"account:{name}", "second step set up", f"account:{name}")
+    return True
+
+
+HANDLERS = (sign_in_page, sign_in, sign_out, step_page, step, enrol_page, enrol)
