@@ -27,7 +27,9 @@ def office(tmp_path: Path) -> Iterator[TestClient[Any]]:
     """A manager's browser."""
     url = settle(tmp_path)
     create_account(url, "quan", "manager", password=PASSWORD, console=Console(quiet=True))
-    with TestClient(create_app(Settings(folder=FOLDER, database=url)), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(Settings(folder=FOLDER, database=url, second_step=False)), base_url="http://127.0.0.1"
+    ) as client:
         signed = client.post("/office/sign-in", data={"name": "quan", "password": PASSWORD})
         assert signed.status_code == 200
         yield client
