@@ -66,4 +66,4 @@ def test_a_household_answers_in_a_language_that_only_the_folder_knows(tmp_path: 
         assert booklet
         assert f"/{MADE_UP}/" in booklet[1]
         assert "‹Giới tính›" in client.get(booklet[1]).text
-        assert client.get(f"/field/sign-in?lang={MADE_UP}").text.count('<html lang="vi">') == 1
+        assert client.get(f"/field/sign-in?lang={MADE_UP}").text.count('<html lang="vi"') == 1
