@@ -204,6 +204,13 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--noted", nargs="*", default=(), help="audit heads that were noted down earlier")
     verify.set_defaults(run=_verify)
 
+    retention = verbs.add_parser(
+        "retention", help="xóa dữ liệu hết hạn lưu · delete what the plan says must go by now"
+    )
+    retention.add_argument("--database", default="sqlite:///survey.sqlite")
+    retention.add_argument("--apply", action="store_true", help="delete; without it only the report is made")
+    retention.set_defaults(run=_retention)
+
     trail = verbs.add_parser(
         "audit", help="kiểm tra nhật ký · is the audit log whole? changed, deleted and moved lines are named"
     )
@@ -406,6 +413,14 @@ def _verify(options: argparse.Namespace) -> int:
     from survey.upkeep import verify
 
     return min(verify(options.database, tuple(options.noted)), 1)
+
+
+def _retention(options: argparse.Namespace) -> None:
+    import datetime
+
+    from survey.retention import retain
+
+    retain(options.database, datetime.date.today(), apply=options.apply)
 
 
 def _audit(options: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ from survey.storage import cases, identities
 from survey.storage.clock import now
 from survey.storage.database import Database
 from survey.storage.tables import attempts, codes, events, photos, quarantine, responses, sessions
+from survey.storage.tables import identities as identities_table
 
 WITHDRAWN = "2.11"
 """What a household that took its answers back counts as in the outcome rates: a refusal (AAPOR)."""
@@ -26,12 +27,7 @@ WITHDRAWN = "2.11"
 def erase(connection: Connection, case: str, reason: str, author: str) -> int:
     """Delete everything that a household said and that leads to it, and close its case; returns the responses deleted."""
     deleted = erase_answers(connection, case)
-    identities.destroy(connection, [case])
-    connection.execute(delete(codes).where(codes.c.case == case))
-    connection.execute(delete(sessions).where(sessions.c.kind == "household", sessions.c.subject == case))
-    connection.execute(
-        update(attempts).where(attempts.c.case == case).values(note="", appointment="", place=None)
-    )
+    unlink(connection, [case])
     found = cases.existing(connection, case)
     if found.state in ("complete", "closed"):
         cases.move(connection, case, Reopened())
@@ -54,6 +50,33 @@ def erase_answers(connection: Connection, case: str) -> int:
         connection.execute(delete(table).where(table.c.response.in_(mine)))
     connection.execute(delete(responses).where(responses.c.case == case))
     return len(mine)
+
+
+def located(connection: Connection) -> list[str]:
+    """The households whose address or code is still here."""
+    places = select(identities_table.c.case).union(select(codes.c.case))
+    return sorted(connection.execute(places).scalars())
+
+
+def answered(connection: Connection) -> list[str]:
+    """The households of which answers are still here."""
+    return sorted(connection.execute(select(responses.c.case).distinct()).scalars())
+
+
+def unlink(connection: Connection, households: list[str]) -> None:
+    """Nothing leads to these households any more: no address, no code, no session, no words about a visit."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+    identities.destroy(connection, households)
+    for start in range(0, len(households), 500):
+        some = households[start : start + 500]
+        connection.execute(delete(codes).where(codes.c.case.in_(some)))
+        connection.execute(
+            delete(sessions).where(sessions.c.kind == "household", sessions.c.subject.in_(some))
+        )
+        connection.execute(
+            update(attempts).where(attempts.c.case.in_(some)).values(note="", appointment="", place=None)
+        )
 
 
 def scrub(database: Database) -> None:
