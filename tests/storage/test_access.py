@@ -115,15 +115,22 @@ def test_the_chain_holds_and_is_read_by_subject(written: Database) -> None:
         ("UPDATE audit SET actor = 'binh' WHERE position = 2", "line 2 was changed"),
         ("UPDATE audit SET details = '{}' WHERE position = 2", "line 2 was changed"),
         ("DELETE FROM audit WHERE position = 3", "lines 3 to 3 are missing"),
+        (
+            "UPDATE audit SET position = 99 WHERE position = 2; "
+            "UPDATE audit SET position = 2 WHERE position = 3; "
+            "UPDATE audit SET position = 3 WHERE position = 99",
+            "line 2 was changed",
+        ),
         ("DELETE FROM audit WHERE position = 5", "the noted head"),
         ("DELETE FROM audit", "the noted head"),
     ],
 )
-def test_a_changed_or_removed_line_is_seen(written: Database, damage: str, told: str) -> None:
+def test_a_changed_removed_or_moved_line_is_seen(written: Database, damage: str, told: str) -> None:
     with written.reading() as connection:
         noted = audit.heads(connection)
     with written.writing() as connection:
-        connection.execute(text(damage))
+        for step in damage.split("; "):
+            connection.execute(text(step))
     with written.reading() as connection:
         assert told in "\n".join(audit.verify(connection, noted))
 
