@@ -3,6 +3,17 @@
 Published in one language, without the words of questions: those stand in the pages (survey/web/booklet.py). What the
 phone does with it is in static/js/routing.mjs and checks.mjs, which mean what `routing` and `checks` mean here: the
 scenarios of tests/conformance hold the two together.
+
+    {version, language, sections, rosters, draws, lists, proxy, labels, said}
+    sections  [{id, minutes, pages: [{id, kind, when, roster, draw, each, of, questions}]}]
+    questions [{id, kind, type, when, calculate, filter, checks, list | choices, opened, rows, column, optional, dk, rf,
+              minimum, maximum, longest}], `type` left out for text, `checks` as [condition, words, 1 if soft],
+              `opened`: option → its own condition
+    choices   a code, or {code, exclusive, specify, facts, label}
+    rosters   id → {name, minimum, maximum, within, count}; draws: id → {roster, eligible}; lists: name → choices
+    labels    question → code → words, where a condition or a preload says them; said: finding → words
+
+Conditions (`when`, `eligible`, `count`, `proxy` and so on) are trees as `conditions.to_json` writes them.
 """
 
 from __future__ import annotations

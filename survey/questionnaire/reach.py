@@ -8,17 +8,19 @@ questions take part or something is computed, counts as reachable.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise, product
+from typing import cast
 
 from survey.questionnaire import conditions
-from survey.questionnaire.conditions import ConditionError, Node, State
+from survey.questionnaire.conditions import ConditionError, Node, View
 from survey.questionnaire.index import Names
 from survey.questionnaire.model import Question
 from survey.questionnaire.values import Scalar, exact, number_of
 
-MOST = 4_000  # combinations of values that are tried
+MOST = 4_000  # values that are tried
 _LOGIC = ("and", "or", "not", "boolean", "known", "nonzero")
 _COMPARED = ("=", "<", "<=", "same", "selected", "is-blank")
 
@@ -40,23 +42,61 @@ def never(known: Names, texts: Sequence[str | None], roster: str) -> bool:
     while waiting:
         name = waiting.pop()
         if name not in asked:
+            if 2 ** len(asked) >= MOST:  # too many to try
+                return False
             asked[name] = _own(known, name, roster)
             waiting += [leaf.name for tree in asked[name] for leaf in _answers(tree)]
     names = list(asked)
     everything = [*trees, *(tree for nodes in asked.values() for tree in nodes)]
     domains = [_values(known.places[name].question, known, name, everything) for name in names]
-    if math.prod(len(domain) for domain in domains) > MOST:
-        return False
-    for chosen in product(*domains):
-        given = dict(zip(names, chosen, strict=True))
-        state = State(answers={"": given, "1": given, "1.1": given}, draws=dict.fromkeys(known.draws, "1"))
-        row = {"": "", **{name: "1.1" if within else "1" for name, within in known.within.items()}}[roster]
+    row = {"": "", **{name: "1.1" if within else "1" for name, within in known.within.items()}}[roster]
+    must = [({leaf.name for leaf in _answers(tree)}, "", tree) for tree in trees]
+    must += [
+        ({name, *(leaf.name for leaf in _answers(tree))}, name, tree)
+        for name in names
+        for tree in asked[name]
+    ]
+    # Each condition is tried as soon as everything it looks at has a value.
+    due: list[list[tuple[str, Node]]] = [[] for _ in names]
+    for looks, name, tree in must:
+        if not looks:
+            if not conditions.holds(tree, cast(View, _Given({})), row):
+                return True
+            continue
+        due[max(map(names.index, looks))].append((name, tree))
+    return _search(_Given(dict.fromkeys(names)), names, domains, due, row) is False
+
+
+class _Given:
+    """Answers that are the same whichever row they are looked for in: all that a simple condition looks at."""
+
+    def __init__(self, answers: dict[str, Scalar]) -> None:
+        self.answers, self.tried = answers, 0
+        self.of: Mapping[str, Mapping[str, Scalar]] = defaultdict(lambda: answers)
+
+    def drawn(self, draw: str) -> str:
+        return "1"
+
+
+def _search(
+    given: _Given, names: list[str], domains: list[list[Scalar]], due: list[list[tuple[str, Node]]], row: str, at: int = 0
+) -> bool | None:  # fmt: skip
+    """Whether some answers make everything hold; None when too many would have to be tried."""
+    if at == len(names):
+        return True
+    for value in reversed(domains[at]):
+        given.tried += 1
+        if given.tried > MOST:
+            return None
+        given.answers[names[at]] = value
         if all(
-            value is None or all(conditions.holds(tree, state, row) for tree in asked.get(name, ()))
-            for name, value in given.items()
-        ) and all(conditions.holds(tree, state, row) for tree in trees):
-            return False
-    return True
+            (name and given.answers[name] is None) or conditions.holds(tree, cast(View, given), row)
+            for name, tree in due[at]
+        ):
+            found = _search(given, names, domains, due, row, at + 1)
+            if found is not False:
+                return found
+    return False
 
 
 def _own(known: Names, name: str, roster: str) -> list[Node]:

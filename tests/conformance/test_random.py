@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from survey.folder import questionnaire_at
+from survey.questionnaire import conditions
 from survey.questionnaire.response import Event, fold
 from tests.conformance import interviews, programs, run, scenarios
 
@@ -18,6 +20,34 @@ pytestmark = pytest.mark.usefixtures("javascript")
 
 def test_random_programs_mean_the_same_on_both() -> None:
     assert list(programs.disagreements(2000, seed=2026)) == []
+
+
+def test_random_programs_use_every_operation_there_is() -> None:
+    used = {op for case in programs.programs(2000, seed=2026) for op in _operations(case.tree)}
+    known = {*conditions.STRICT, *conditions.OPERATIONS, *conditions.FOLDS, *conditions.PARAMETERS}
+    looks = {
+        "and",
+        "or",
+        "not",
+        "if",
+        "answer",
+        "missing",
+        "today",
+        "count",
+        "count-if",
+        "each",
+        "at",
+        "position",
+        "label",
+    }
+    assert known | looks <= used
+
+
+def _operations(tree: object) -> Iterator[str]:
+    if isinstance(tree, list):
+        yield tree[0]
+        for part in tree[1:]:
+            yield from _operations(part)
 
 
 def test_random_interviews_go_the_same_way_on_both() -> None:
