@@ -103,22 +103,30 @@ def protect(figures: Sequence[Figure], minimum: int) -> tuple[Presentation, ...]
     decided = [figure.presentation for figure in figures]
     _complete(figures, decided, minimum)
     families = _families(figures)
-    settled: set[int] = (
-        set()
-    )  # an x that is safe stays so: holding back more only widens what can be inferred
-    while True:
-        found = _revealed(figures, decided) or _inferable(figures, decided, families, minimum, settled)
-        if found is None:
-            return tuple(decided)
-        hidden, helpers = found
-        open_to_give = [index for index in helpers if not figures[index].protected]
-        if not open_to_give:
-            names = " / ".join((*figures[hidden].table, figures[hidden].category))
-            raise DisclosureError(
-                f"{names} follows from the figures shown, and none of those may be held back"
-            )
-        _hold_back(decided, min(open_to_give, key=lambda index: (figures[index].respondents, index)))
+    while found := _revealed(figures, decided):
+        given: set[int] = set()
+        for hidden, helpers in found:
+            # One figure given up may already break the sums by which others were revealed.
+            if not given & set(helpers):
+                given.add(_give_up(figures, decided, hidden, helpers))
         _complete(figures, decided, minimum)
+    # Holding back more only widens what can be inferred: what has passed once is not looked at again.
+    settled: set[int] = set()
+    while inferred := _inferable(figures, decided, families, minimum, settled):
+        _give_up(figures, decided, *inferred)
+        _complete(figures, decided, minimum)
+    return tuple(decided)
+
+
+def _give_up(figures: Sequence[Figure], decided: list[Presentation], hidden: int, helpers: list[int]) -> int:
+    """Hold back the smallest of these figures, so that `hidden` stays hidden."""
+    free = [index for index in helpers if not figures[index].protected]
+    if not free:
+        names = " / ".join((*figures[hidden].table, figures[hidden].category))
+        raise DisclosureError(f"{names} follows from the figures shown, and none of those may be held back")
+    smallest = min(free, key=lambda index: (figures[index].respondents, index))
+    _hold_back(decided, smallest)
+    return smallest
 
 
 def _hold_back(decided: list[Presentation], index: int) -> None:
@@ -149,27 +157,27 @@ def _complete(figures: Sequence[Figure], decided: list[Presentation], minimum: i
             held.append(taken)
 
 
-def _revealed(figures: Sequence[Figure], decided: Sequence[Presentation]) -> tuple[int, list[int]] | None:
-    """The first x that the figures shown determine, with the figures that determine it; None when there is none."""
+def _revealed(figures: Sequence[Figure], decided: Sequence[Presentation]) -> list[tuple[int, list[int]]]:
+    """Each x that the figures shown determine, with the figures that determine it."""
     shown = [index for index, one in enumerate(decided) if one.shown and np.any(figures[index].contribution)]
     secret = [
         index for index, one in enumerate(decided) if _primary(one) and np.any(figures[index].contribution)
     ]
     if not shown or not secret:
-        return None
+        return []
     open_figures = np.stack([figures[index].contribution for index in shown], axis=1)
     targets = np.stack([figures[index].contribution for index in secret], axis=1)
     # Columns are scaled so that a commune and the province weigh the same in the numerical rank.
     scale = np.linalg.norm(open_figures, axis=0)
     solution, *_ = np.linalg.lstsq(open_figures / scale, targets, rcond=None)
     left_over = np.linalg.norm(targets - (open_figures / scale) @ solution, axis=0)
+    found = []
     for column, index in enumerate(secret):
         size = float(np.linalg.norm(targets[:, column]))
         if left_over[column] <= NOISE * size:
             weights = np.abs(solution[:, column])
-            used = [shown[row] for row in np.flatnonzero(weights > 1e-6 * weights.max())]
-            return index, used
-    return None
+            found.append((index, [shown[row] for row in np.flatnonzero(weights > 1e-6 * weights.max())]))
+    return found
 
 
 def _inferable(

@@ -102,6 +102,20 @@ class ReleaseRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SmallArea:
+    """Modelled shares where the direct ones may not be shown: an area-level model with auxiliaries of every place.
+
+    `auxiliaries` is a CSV with `category` (the categories of the domain), `people` (of the universe), and the numeric
+    `columns`. Without the file the places stay "not available".
+    """
+
+    indicator: str
+    domain: str
+    auxiliaries: str
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class AnalysisPlan:
     """The whole plan of estimation, declared before the field work."""
 
@@ -112,3 +126,5 @@ class AnalysisPlan:
     domains: tuple[Domain, ...]
     derived: dict[str, str] = field(default_factory=dict)
     release: ReleaseRules = ReleaseRules()
+    small_areas: tuple[SmallArea, ...] = ()
+    administrative: str = ""  # CSV of series of other sources, shown beside and never merged

@@ -7,9 +7,13 @@ and may be called a response rate only when there are none or none of them is el
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.columns import BoolArray, FloatArray
 from analysis.errors import DesignError, some
 
 
@@ -89,6 +93,26 @@ def rates(counts: Outcomes, e: float | None = None) -> dict[str, float]:
         result[f"REF{number}"] = _share(counts.R, bottom)
         result[f"CON{number}"] = _share(contacted, bottom)
     return result
+
+
+def r_indicator(
+    answered: Sequence[bool] | BoolArray, group: Sequence[str] | NDArray[np.object_], weight: FloatArray
+) -> float:
+    """1 - 2 S(rho): 1 when every group of the frame answers alike, lower the more they differ.
+
+    rho is the weighted response rate of the group of each eligible case, S its standard deviation, less the part that
+    chance alone makes in groups of that size (else few cases a group would look unrepresentative). It speaks of the
+    groups given and of nothing else. Schouten, Cobben and Bethlehem 2009 (Survey Methodology 35: 101-113); Shlomo,
+    Skinner and Schouten 2012 (JSPI 142: 201-211) for the correction.
+    """
+    told = np.asarray(answered, dtype=np.float64)
+    _, code = np.unique(np.asarray(group, dtype=str), return_inverse=True)
+    size, cases = np.bincount(code, weight), np.bincount(code)
+    rate = np.bincount(code, weight * told) / size
+    whole = float((size * rate).sum() / size.sum())
+    spread = float((size * (rate - whole) ** 2).sum() / size.sum())
+    chance = float((size * rate * (1.0 - rate) / np.maximum(cases - 1, 1)).sum() / size.sum())
+    return 1.0 - 2.0 * float(np.sqrt(max(spread - chance, 0.0)))
 
 
 def _share(part: float, whole: float) -> float:

@@ -202,7 +202,7 @@ class _Fit:
         if method == "adjusted":
             return self._adjusted()
         scale = variance = float(np.median(self.psi))
-        for _ in range(MAXIMUM_STEPS):
+        for number in range(MAXIMUM_STEPS):
             weight, coefficients, covariance = self.regress(variance)
             residual = self.y - self.x @ coefficients
             squares = float((weight**2 * residual**2).sum())
@@ -217,6 +217,8 @@ class _Fit:
                 step = (squares - float(weight.sum())) / information
             else:
                 step = (float((weight * residual**2).sum()) - (len(self.y) - self.x.shape[1])) / squares
+            if number >= 30:
+                step /= 2.0  # it swings about the root when sampling variances differ by orders of magnitude
             # A step below 0 is halved towards 0 at first, so that a root near 0 is not jumped over.
             following = variance + step if variance + step > 0 else variance / 2.0
             if following < PRECISION * scale:

@@ -179,7 +179,23 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("folder", type=Path)
     release.add_argument("frozen", type=Path)
     release.add_argument("--out", type=Path, required=True)
+    release.add_argument(
+        "--previous", type=Path, help="folder of the release before: numbered, changes listed"
+    )
+    release.add_argument("--embargo", default="", help="not public before, e.g. 2027-12-20T09:00+07:00")
+    release.add_argument(
+        "--sign", type=Path, metavar="KEY", help="sign with this key file; made the first time"
+    )
     release.set_defaults(run=_release)
+
+    genuine = verbs.add_parser(
+        "verify-release", help="kiểm tra bản công bố · check every file and the signature of a release"
+    )
+    genuine.add_argument("release", type=Path)
+    genuine.add_argument(
+        "--public-key", type=Path, help="the office's key (manifest.pub), had from elsewhere"
+    )
+    genuine.set_defaults(run=_verify_release)
 
     keys = argparse.ArgumentParser(add_help=False)
     keys.add_argument("--database", default="sqlite:///survey.sqlite")
@@ -394,7 +410,26 @@ def _release(options: argparse.Namespace) -> None:
     from survey.publish import release
     from survey.terminal import show
 
-    show(release(Folder.read(options.folder), options.frozen, options.out))
+    show(
+        release(
+            Folder.read(options.folder), options.frozen, options.out,
+            previous=options.previous, embargo=options.embargo, key=options.sign,
+        )
+    )  # fmt: skip
+
+
+def _verify_release(options: argparse.Namespace) -> None:
+    from survey.sealing import verify
+
+    found, fingerprint = verify(options.release, options.public_key)
+    count = len(found.files)
+    print(
+        f"{found.survey}, số {found.number}: {count} tệp còn nguyên · release {found.number}: {count} files unchanged"
+    )
+    if fingerprint:
+        print(f"Khóa ký · signed by key {fingerprint}")
+    else:
+        print("Không có chữ ký · not signed")
 
 
 def _backup(options: argparse.Namespace) -> int:

@@ -50,7 +50,7 @@ from survey.synthetic.files import dwellings_of, ea_codes, write_frame, write_li
 from survey.synthetic.forms import Page, read_page
 from survey.synthetic.interviewing import Household, Mode, Reader, Sampled, answer_all
 from survey.synthetic.people import EA_COUNT, Commune, Province, make
-from survey.synthetic.truth import Truth, truth, write_population
+from survey.synthetic.truth import Truth, truth, write_beside, write_population
 
 SURVEY = Path(__file__).resolve().parent.parent / "questionnaires" / "haiduong-digital-society"
 if not SURVEY.is_dir():  # installed as a wheel
@@ -104,6 +104,7 @@ def run(
                 communes, seed, areas=areas_in_province, year=(_today() - datetime.timedelta(25)).year
             )
             write_population(province, folder.analysis, folder.path)
+            write_beside(province, folder.path)
             folder = Folder.read(folder.path)
             true = truth(province, folder.analysis, {area["code"]: area for area in folder.areas})
         with stage("Chọn mẫu hai giai đoạn · Drawing the sample"):

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.disclosure import DisclosureError, Figure, folded, protect
+from analysis.disclosure import DisclosureError, Figure, differing, folded, protect
 from analysis.estimates import Estimate
-from analysis.indicators import Domain, Indicator
+from analysis.indicators import Domain, Indicator, SmallArea
 from analysis.outcomes import Outcomes as OutcomeCounts
-from analysis.outcomes import rates
+from analysis.outcomes import r_indicator, rates
 from analysis.release import Presentation, confidential, nchs
 from analysis.targets import verdict
 from survey import __version__
@@ -27,8 +27,9 @@ from survey.fieldwork.areas import as_of
 from survey.folder import Folder
 from survey.freeze import Manifest
 from survey.measuring import Measured, NotReleased
+from survey.modelled import Auxiliaries, modelled
 from survey.problems import Text
-from survey.results import Cell, Contrast, Decision, Outcomes, Release, Verdict
+from survey.results import Cell, Contrast, Decision, Model, Modelled, Outcomes, Release, Verdict
 from survey.weighting import Weighted, category_of, having, inside, shares
 
 Truth = Mapping[str, Mapping[str, float]]
@@ -89,16 +90,45 @@ class _Folding:
 
 
 def figures(
-    folder: Folder, manifest: Manifest, measured: Measured, weighted: Weighted, truth: Truth
+    folder: Folder,
+    manifest: Manifest,
+    measured: Measured,
+    weighted: Weighted,
+    truth: Truth,
+    before: Release | None = None,
+    auxiliaries: Mapping[tuple[str, str], Auxiliaries] | None = None,
 ) -> Release:
-    """The release of a weighted sample. Raises NotReleased when a confidential figure cannot be kept so."""
-    return _Estimation(folder, measured, weighted).release(manifest, truth)
+    """The release of a weighted sample. Raises NotReleased when a confidential figure cannot be kept so.
+
+    auxiliaries: of the small area models of the plan, by indicator and domain. `before` is the release before this one of the same survey: nothing may follow from the two side by side.
+    """
+    same_sample = before is not None and before.frozen == _hashes(manifest)
+    return _Estimation(folder, measured, weighted, before, same_sample).release(
+        manifest, truth, auxiliaries or {}
+    )
+
+
+def _hashes(manifest: Manifest) -> dict[str, str]:
+    return {name: file.sha256 for name, file in manifest.files.items()}
 
 
 class _Estimation:
     """All figures of one release: estimated, judged by the rules, audited together."""
 
-    def __init__(self, folder: Folder, measured: Measured, weighted: Weighted) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        measured: Measured,
+        weighted: Weighted,
+        before: Release | None,
+        same_sample: bool,
+    ) -> None:
+        self.same_sample = same_sample
+        self.before = {
+            (cell.indicator, cell.domain, cell.category): cell
+            for cell in (before.cells if before else ())
+            if cell.status == "show"
+        }
         self.folder, self.plan = folder, folder.analysis
         self.measured, self.weighted = measured, weighted
         self.rules = self.plan.release
@@ -109,7 +139,9 @@ class _Estimation:
         self._foldings: dict[int, _Folding] = {}
         self.names = {domain.id: self._names(domain) for domain in self.plan.domains}
 
-    def release(self, manifest: Manifest, truth: Truth) -> Release:
+    def release(
+        self, manifest: Manifest, truth: Truth, auxiliaries: Mapping[tuple[str, str], Auxiliaries]
+    ) -> Release:
         drafts = [draft for indicator in self.plan.indicators for draft in self._drafts(indicator)]
         contrasts = [draft for indicator in self.plan.indicators for draft in self._contrasts(indicator)]
         decided = self._judge([*drafts, *contrasts])
@@ -126,6 +158,7 @@ class _Estimation:
             if (indicator.id, domain, category) not in shown
         )
         plan, households = self.folder.plan, self.measured.households
+        models = [self._modelled(one, drafts, cells, auxiliaries) for one in self.plan.small_areas]
         return Release(
             survey=plan.id,
             title=plan.title,
@@ -134,7 +167,7 @@ class _Estimation:
             reference=plan.dates.reference,
             fieldwork=(plan.dates.web_opens, plan.dates.closes),
             synthetic=manifest.synthetic,
-            frozen={name: file.sha256 for name, file in manifest.files.items()},
+            frozen=_hashes(manifest),
             folder=self.folder.hash,
             questionnaire_version=manifest.questionnaire_version,
             software=f"survey {__version__}",
@@ -146,6 +179,7 @@ class _Estimation:
                 "communes": len(set(households["commune"])),
             },
             names=self.names,
+            regions={row["code"]: row["group"] for row in self.folder.areas if row.get("group")},
             cells=self._ordered(cells + empty),
             contrasts=tuple(
                 self._contrast(draft, one)
@@ -163,7 +197,35 @@ class _Estimation:
                 for step in self.weighted.steps
             ),
             outcomes=self._outcomes(),
+            modelled=tuple(one for found, _ in models for one in found),
+            models=tuple(report for _, report in models if report),
             truth={indicator: dict(shares_) for indicator, shares_ in truth.items()},
+        )
+
+    def _modelled(
+        self,
+        asked: SmallArea,
+        drafts: Sequence[_Draft],
+        cells: Sequence[Cell],
+        auxiliaries: Mapping[tuple[str, str], Auxiliaries],
+    ) -> tuple[tuple[Modelled, ...], Model | None]:
+        """Modelled shares of the places of a domain that may not be shown directly."""
+        here = [draft for draft in drafts if draft.indicator.id == asked.indicator]
+        whole = next((draft.estimate for draft in here if draft.domain == ""), None)
+        if whole is None or not 0.0 < whole.value < 1.0:
+            return (), None
+        return modelled(
+            asked,
+            {draft.category: draft.estimate for draft in here if draft.domain == asked.domain},
+            [
+                cell.category
+                for cell in cells
+                if (cell.indicator, cell.domain, cell.status) == (asked.indicator, asked.domain, "show")
+            ],
+            whole,
+            list(self.names[asked.domain]),
+            auxiliaries.get((asked.indicator, asked.domain)),
+            self.rules,
         )
 
     # ── drafts ──
@@ -295,7 +357,9 @@ class _Estimation:
                     contribution=drafts[place].contribution,
                     base=drafts[place].base,
                     family=_family(drafts[place]),
-                    protected=drafts[place].domain == "" and drafts[place].indicator.id in asked,
+                    # What an earlier release of the same sample has told cannot be taken back to hide another.
+                    protected=(drafts[place].domain == "" and drafts[place].indicator.id in asked)
+                    or (self.same_sample and self._told_before(drafts[place]) is not None),
                 )
                 for place in places
             ]
@@ -319,7 +383,22 @@ class _Estimation:
         quality = Presentation(status="show")
         if rules.quality == "nchs" and draft.domain != "mode":
             quality = nchs(one.value, one.se, one.n, one.df, level=rules.level)
-        return confidential(quality, draft.respondents, one.n, rules.minimum_cell)
+        decided = confidential(quality, draft.respondents, one.n, rules.minimum_cell)
+        before = self._told_before(draft)
+        if (
+            decided.shown
+            and draft.domain
+            and before is not None
+            and differing(one.n, before.n or 0, rules.minimum_cell)
+        ):
+            return replace(decided, status="x", reasons=("earlier",))
+        return decided
+
+    def _told_before(self, draft: _Draft) -> Cell | None:
+        """What the release before has told at this place."""
+        if draft.domain == "mode":
+            return None
+        return self.before.get((draft.indicator.id, draft.domain, draft.category))
 
     # ── what is published ──
 
@@ -404,6 +483,7 @@ class _Estimation:
         drawn = (
             households["reserve"] != 1.0
         )  # what a reserve household says makes up for no household first drawn
+        eligible = drawn & (households["category"] != "NE")
         category, base = households["category"][drawn], self.weighted.base[drawn]
         return Outcomes(
             complete=int(answered.sum()),
@@ -412,6 +492,9 @@ class _Estimation:
             rates=_rates(OutcomeCounts.of(category)),
             weighted_rates=_rates(OutcomeCounts.of(category, base)),
             persons=int((self.weighted.persons.weight > 0).sum()),
+            representative=_rounded(
+                r_indicator(answered[eligible], households["stratum"][eligible], self.weighted.base[eligible])
+            ),
         )
 
     def _names(self, domain: Domain) -> dict[str, Text]:

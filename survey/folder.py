@@ -348,6 +348,12 @@ def _analysis(found: _Found) -> None:
                       "the threshold must lie between 0 and 1 (write 50 % as 0.5)")  # fmt: skip
         if not 0 < target.alpha < 0.5:
             found.say("alpha", where, "alpha phải nằm giữa 0 và 0.5", "alpha must lie between 0 and 0.5")
+    domains = {domain.id for domain in plan.domains}
+    for number, area in enumerate(plan.small_areas):
+        for name, there in ((area.indicator, area.indicator in known), (area.domain, area.domain in domains)):
+            if not there:
+                found.say("unknown_name", document.where(("small_areas", number)), f"không có “{name}”",
+                          f"there is no “{name}”")  # fmt: skip
     if not plan.weighting or plan.weighting[0].step != "base":
         found.say("weighting", document.where(("weighting",)), "bước gia quyền đầu tiên phải là base",
                   "the first weighting step must be base")  # fmt: skip
@@ -387,6 +393,12 @@ def _expressions(found: _Found) -> None:
 def _margins(found: _Found, path: Path) -> None:
     plan, document = found.analysis, found.documents["analysis.yaml"]
     assert plan is not None
+    beside = [(("small_areas", number), area.auxiliaries) for number, area in enumerate(plan.small_areas)]
+    beside += [(("administrative",), plan.administrative)] if plan.administrative else []
+    for place, name in beside:
+        if not (path / name).is_file():
+            found.say("no_file", document.where(place), f"chưa có tệp “{name}”, phần này sẽ để trống",
+                      f"the file “{name}” is not there yet; this part stays empty", severity="warning")  # fmt: skip
     for number, step in enumerate(plan.weighting):
         if step.step != "rake":
             continue

@@ -1,6 +1,6 @@
 """Publication: from the frozen sample to figures, verdicts, files and the site, in one pass that can be repeated.
 
-    release(folder, frozen, out) → out/estimates.csv  estimates.json  weighting.json  site/
+    release(folder, frozen, out) → out/estimates.csv  estimates.json  changes.csv  weighting.json  site/  manifest.json
 
 Nothing is read but the frozen files and the survey folder, so a release can be made again by anybody who has them,
 byte for byte. The expressions of `analysis.yaml` are evaluated by DuckDB with files and network shut off. What the
@@ -9,6 +9,8 @@ rules hold back is not in the value that the files are written from.
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -17,18 +19,34 @@ import pyarrow.parquet as pq
 from survey.figures import Truth, figures
 from survey.folder import Folder
 from survey.freeze import HOUSEHOLDS, PERSONS, read_manifest
+from survey.maps import outlines
 from survey.measuring import NotReleased, evaluate
-from survey.results import Release
+from survey.modelled import Auxiliaries, read_auxiliaries, read_series
+from survey.results import Release, Series
+from survey.sealing import manifest_hash, seal, unseal, verify
 from survey.site import build
 from survey.spreadsheet import csv_bytes
 from survey.weighting import Margins, margins_of, weigh
 
 
-def release(folder: Folder, frozen: Path, out: Path, truth: Truth | None = None) -> Release:
+def release(
+    folder: Folder,
+    frozen: Path,
+    out: Path,
+    truth: Truth | None = None,
+    *,
+    previous: Path | None = None,
+    embargo: str = "",
+    key: Path | None = None,
+) -> Release:
     """Weight, estimate, decide and publish the frozen sample in `frozen` by the plan of `folder`, into `out`.
 
-    `truth` is for synthetic populations only and is shown beside each figure. Raises Conflict when a frozen file
-    has changed, NotWeighted and NotReleased when the plan cannot be followed.
+    previous: folder of the release before this one: it is numbered after it, lists what changed, and tells nothing
+    that follows from the two side by side. embargo: ISO time with zone, printed everywhere and kept by the server.
+    key: signs the manifest. `truth` is for synthetic populations only and is shown beside each figure.
+
+    Raises Conflict when a frozen file has changed, NotGenuine when a file of the release before has, NotWeighted and
+    NotReleased when the plan cannot be followed.
     """
     manifest = read_manifest(frozen)
     if truth and not manifest.synthetic:
@@ -38,17 +56,67 @@ def release(folder: Folder, frozen: Path, out: Path, truth: Truth | None = None)
                 "en": "Only a synthetic population has a known truth; these data are not synthetic.",
             }
         )
+    before = _before(previous, folder) if previous else None
     plan = folder.analysis
     tables = {name: pq.ParquetFile(frozen / f"{name}.parquet").read() for name in (HOUSEHOLDS, PERSONS)}
     measured = evaluate(tables[HOUSEHOLDS], tables[PERSONS], plan)
     weighted = weigh(measured.households, measured.persons, plan, read_totals(folder))
-    found = figures(folder, manifest, measured, weighted, truth or {})
+    found = figures(folder, manifest, measured, weighted, truth or {}, before, read_auxiliaries_of(folder))
+    found = msgspec.structs.replace(found, embargo=_moment(embargo), series=_series(folder))
+    if previous and before:
+        found = msgspec.structs.replace(
+            found,
+            number=before.number + 1,
+            previous=manifest_hash(previous),
+            changes=found.since(before),
+        )
     files = _files(found)
+    unseal(out)
     out.mkdir(parents=True, exist_ok=True)
+    written = [out / name for name in files]
     for name, content in files.items():
         (out / name).write_bytes(content)
-    build(found, out / "site", files)
+    theme, boundaries = folder.path / "theme.css", folder.path / "boundaries.geojson"
+    written += build(
+        found,
+        out / "site",
+        files,
+        theme.read_text(encoding="utf-8") if theme.is_file() else "",
+        outlines(json.loads(boundaries.read_bytes())) if boundaries.is_file() else None,
+    )
+    seal(out, written, found, key)
     return found
+
+
+def _before(previous: Path, folder: Folder) -> Release:
+    """The release before, found genuine and of the same survey."""
+    verify(previous)
+    found = msgspec.json.decode((previous / "estimates.json").read_bytes(), type=Release)
+    if found.survey != folder.plan.id:
+        raise NotReleased(
+            {
+                "vi": f"Bản công bố ở {previous} là của cuộc khảo sát khác: {found.survey}.",
+                "en": f"The release in {previous} is of another survey: {found.survey}.",
+            }
+        )
+    return found
+
+
+def _moment(embargo: str) -> str:
+    """An ISO time with its zone, as given; "" for none."""
+    if not embargo:
+        return ""
+    try:
+        if datetime.fromisoformat(embargo).tzinfo is not None:
+            return embargo
+    except ValueError:
+        pass
+    raise NotReleased(
+        {
+            "vi": f"Giờ công bố “{embargo}” phải có ngày, giờ và múi giờ, ví dụ 2027-12-20T09:00+07:00.",
+            "en": f"The embargo “{embargo}” needs a day, a time and a zone, for example 2027-12-20T09:00+07:00.",
+        }
+    )
 
 
 def read_totals(folder: Folder) -> dict[str, Margins]:
@@ -60,6 +128,23 @@ def read_totals(folder: Folder) -> dict[str, Margins]:
     }
 
 
+def read_auxiliaries_of(folder: Folder) -> dict[tuple[str, str], Auxiliaries]:
+    """The auxiliaries of each small area model whose file is there."""
+    found = {}
+    for one in folder.analysis.small_areas:
+        path = folder.path / one.auxiliaries
+        if path.is_file():
+            text = path.read_text(encoding="utf-8")
+            found[one.indicator, one.domain] = read_auxiliaries(text, path.name, one.columns)
+    return found
+
+
+def _series(folder: Folder) -> tuple[Series, ...]:
+    name = folder.analysis.administrative
+    path = folder.path / name
+    return read_series(path.read_text(encoding="utf-8"), name) if name and path.is_file() else ()
+
+
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -68,12 +153,21 @@ def _files(found: Release) -> dict[str, bytes]:
     return {
         "estimates.csv": _estimates_csv(found),
         "estimates.json": _json(found),
+        "changes.csv": csv_bytes(
+            ["release", "indicator", "domain", "category", "kind", "before", "after"],
+            [
+                [found.number, one.indicator, one.domain, one.category, one.kind, one.before, one.after]
+                for one in found.changes
+            ],
+        ),
+        "modelled.csv": _modelled_csv(found),
         "weighting.json": _json(
             {
                 "survey": found.survey,
                 "synthetic": found.synthetic,
                 "steps": found.weighting,
                 "outcomes": found.outcomes,
+                "models": found.models,
             }
         ),
     }
@@ -87,9 +181,9 @@ def _estimates_csv(found: Release) -> bytes:
     """One figure a row, for machines: shares as fractions, no byte order mark. `kind` keeps estimates and contrasts apart."""
     numbers = ("value", "se", "lower", "upper", "kg_lower", "kg_upper", "n", "effective_n", "df", "deff", "unknown",
                "having", "total")  # fmt: skip
-    header = ["survey", "reference", "synthetic", "kind", "indicator", "edition", "unit", "domain", "category",
+    header = ["survey", "release", "embargo", "reference", "synthetic", "kind", "indicator", "edition", "unit", "domain", "category",
               "category_vi", "category_en", "status", "reasons", "flags", *numbers, "level", "interval", "truth"]  # fmt: skip
-    common = [found.survey, found.reference, str(found.synthetic).lower()]
+    common = [found.survey, str(found.number), found.embargo, found.reference, str(found.synthetic).lower()]
     rows: list[list[object]] = []
     for cell in found.cells:
         indicator = found.indicator(cell.indicator)
@@ -110,6 +204,24 @@ def _estimates_csv(found: Release) -> bytes:
             [
                 *common, kind, one.indicator, indicator.edition, indicator.unit, "mode", one.mode, None, None,
                 one.status, " ".join(one.reasons), "", *values, None, None, None,
+            ]
+        )  # fmt: skip
+    return csv_bytes(header, rows)
+
+
+def _modelled_csv(found: Release) -> bytes:
+    """Modelled shares in a file of their own, so that nobody takes them for measured ones."""
+    header = ["survey", "release", "synthetic", "kind", "indicator", "domain", "category", "category_vi", "category_en",
+              "status", "value", "lower", "upper", "rmse", "without_interviews", "interviews_needed", "level"]  # fmt: skip
+    rows: list[list[object]] = []
+    for one in found.modelled:
+        names = found.names.get(one.domain, {}).get(one.category, {})
+        status = "modelled" if one.value is not None else "not_available"
+        rows.append(
+            [
+                found.survey, str(found.number), str(found.synthetic).lower(), "modelled: not a measurement",
+                one.indicator, one.domain, one.category, names.get("vi"), names.get("en"), status, one.value,
+                one.lower, one.upper, one.rmse, str(one.synthetic).lower(), one.needed, found.plan.release.level,
             ]
         )  # fmt: skip
     return csv_bytes(header, rows)

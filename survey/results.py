@@ -63,6 +63,54 @@ class Contrast(Struct, frozen=True, kw_only=True, omit_defaults=True):
     n: int | None = None
 
 
+class Modelled(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A share that a model says of a place whose direct estimate may not be shown. NOT a measurement, never a verdict.
+
+    Shares are rounded to a tenth of a point. `synthetic`: the place had no interviews that could be used. `needed`:
+    interviews it would take there until a direct estimate may be shown. No value when the model is not fit to be shown.
+    """
+
+    indicator: str
+    domain: str
+    category: str
+    value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    rmse: float | None = None
+    synthetic: bool = False
+    needed: int = 0
+
+
+class Model(Struct, frozen=True, kw_only=True):
+    """How far a small area model is to be trusted: what a reviewer looks at (`analysis.smallarea.Diagnostics`)."""
+
+    indicator: str
+    domain: str
+    places: int
+    interviewed: int
+    shown: bool
+    columns: tuple[str, ...]
+    method: str
+    median_gamma: float
+    coverage: float
+    goodness_p: float
+    normality: float
+    slope: float | None
+    left_out: float  # share of places whose direct estimate the others predict within 1.96 standard errors
+    gain: float  # median of modelled over sampling variance
+
+
+class Series(Struct, frozen=True, kw_only=True):
+    """One figure of another source, beside an indicator: what banks or operators count. Never merged."""
+
+    indicator: str
+    name: Text
+    period: str
+    value: float
+    unit: Text
+    source: str
+
+
 class Decision(Struct, frozen=True, kw_only=True):
     """The verdict on one target: one-sided at its declared alpha, with the figures it rests on.
 
@@ -85,10 +133,20 @@ class Decision(Struct, frozen=True, kw_only=True):
     df: float
 
 
+class Margin(Struct, frozen=True, kw_only=True):
+    """One category of a population margin: what the weights said before raking, and what the population holds."""
+
+    columns: tuple[str, ...]
+    category: tuple[str, ...]
+    before: float
+    population: float
+
+
 class StepReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The weights after one step: their sum, spread and extremes, and what had to be merged.
 
-    `kish` is 1 + cv²: the loss of precision by unequal weights alone (Kish 1965).
+    `kish` is 1 + cv²: the loss of precision by unequal weights alone (Kish 1965). trimmed: how many weights were cut.
+    margins: of a raking step, sorted by how far the sample was from the population.
     """
 
     step: str
@@ -101,6 +159,22 @@ class StepReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     largest: float
     cells: int = 0
     merged: tuple[str, ...] = ()  # "small cell → the cell it joined"
+    trimmed: int = 0
+    margins: tuple[Margin, ...] = ()
+
+
+class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One figure that differs from the release before: it is new, gone, held back, shown, or has another value.
+
+    Values stand only where a release shows them.
+    """
+
+    indicator: str
+    domain: str = ""
+    category: str = ""
+    kind: Literal["new", "gone", "held", "shown", "value"]
+    before: float | None = None
+    after: float | None = None
 
 
 class Outcomes(Struct, frozen=True, kw_only=True):
@@ -112,6 +186,7 @@ class Outcomes(Struct, frozen=True, kw_only=True):
     rates: dict[str, float]
     weighted_rates: dict[str, float]
     persons: int  # people whose answers the person figures rest on
+    representative: float | None = None  # R-indicator of the answers over the strata: 1 when all answer alike
 
 
 class Release(Struct, frozen=True, kw_only=True):
@@ -136,9 +211,47 @@ class Release(Struct, frozen=True, kw_only=True):
     decisions: tuple[Decision, ...]
     weighting: tuple[StepReport, ...]
     outcomes: Outcomes
+    modelled: tuple[Modelled, ...] = ()
+    models: tuple[Model, ...] = ()
+    series: tuple[Series, ...] = ()
+    regions: dict[str, str] = {}  # place → the larger area it lies in, as anybody can read on a map
+    number: int = 1  # of the releases of this survey
+    previous: str = ""  # SHA-256 of the manifest of the release before
+    embargo: str = ""  # ISO time before which nothing is to be made public
+    changes: tuple[Change, ...] = ()  # since the release before
     truth: dict[
         str, dict[str, float]
     ] = {}  # synthetic rounds: indicator → "" or "domain=category" → true share
+
+    def since(self, before: Release) -> tuple[Change, ...]:
+        """What differs from an earlier release, in the order of print; figures that are gone come last."""
+        old = {(one.indicator, one.domain, one.category): one for one in before.cells}
+        new = {(one.indicator, one.domain, one.category): one for one in self.cells}
+        found = []
+        for place in [*new, *(place for place in old if place not in new)]:
+            was, now = old.get(place), new.get(place)
+            kind: Literal["new", "gone", "held", "shown", "value"]
+            if was is None:
+                kind = "new"
+            elif now is None:
+                kind = "gone"
+            elif (was.status == "show") != (now.status == "show"):
+                kind = "shown" if now.status == "show" else "held"
+            elif was.value != now.value:
+                kind = "value"
+            else:
+                continue
+            found.append(
+                Change(
+                    indicator=place[0],
+                    domain=place[1],
+                    category=place[2],
+                    kind=kind,
+                    before=was.value if was else None,
+                    after=now.value if now else None,
+                )
+            )
+        return tuple(found)
 
     def indicator(self, id: str) -> Indicator:
         return next(one for one in self.plan.indicators if one.id == id)

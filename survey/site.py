@@ -19,7 +19,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from analysis.indicators import Indicator, Target
 from survey.fieldwork.dispositions import DISPOSITIONS
-from survey.results import Cell, Contrast, Decision, Release
+from survey.maps import Outlines, TileMap, tile_map
+from survey.results import Cell, Contrast, Decision, Margin, Model, Release, Series
 from survey.spreadsheet import csv_bytes
 from survey.voice import LANGUAGES, Voice
 
@@ -113,11 +114,13 @@ class Topic:
     modes: Chart | None
     unknown: str
     counted: str
+    series: tuple[Series, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class AreaPage:
-    """A long domain (communes) for the indicators of the targets: what can be published directly, and what not."""
+    """A long domain (communes) for the indicators of the targets: what can be published directly, what a model says of
+    the others, and what cannot be said."""
 
     id: str
     name: str
@@ -125,6 +128,8 @@ class AreaPage:
     all: int
     charts: tuple[Chart, ...]
     held: tuple[tuple[str, str], ...]
+    maps: tuple[TileMap, ...] = ()
+    models: tuple[Model, ...] = ()
 
 
 # ── from the release to the views ────────────────────────────────────────────────────────────────────────────
@@ -133,8 +138,8 @@ class AreaPage:
 class _View:
     """One release in one language: builds what the templates receive, and collects the CSV files on the way."""
 
-    def __init__(self, release: Release, language: str) -> None:
-        self.release = release
+    def __init__(self, release: Release, language: str, drawn: Outlines | None = None) -> None:
+        self.release, self.drawn = release, drawn
         self.voice = Voice(language)
         self.tables: dict[str, bytes] = {}
 
@@ -244,6 +249,7 @@ class _View:
             modes=self.mode_chart(indicator),
             unknown=unknown,
             counted=counted,
+            series=tuple(one for one in release.series if one.indicator == indicator.id),
         )
 
     def mode_chart(self, indicator: Indicator) -> Chart | None:
@@ -321,6 +327,16 @@ class _View:
                         all=total,
                         charts=tuple(charts),
                         held=held,
+                        maps=tuple(
+                            found
+                            for one in dict.fromkeys(one.id for one in main)
+                            if any(
+                                (asked.indicator, asked.domain) == (one, domain)
+                                for asked in release.plan.small_areas
+                            )
+                            and (found := tile_map(release, voice, one, domain, self.drawn))
+                        ),
+                        models=tuple(one for one in release.models if one.domain == domain),
                     )
                 )
         return tuple(pages)
@@ -350,6 +366,29 @@ class _View:
             for code, count in sorted(self.release.outcomes.counts.items())
         )
 
+    def margin_name(self, margin: Margin) -> str:
+        """A category of a margin in words, where a domain of the plan has the same values."""
+        return ", ".join(
+            self.category_name(column, part) if column in self.release.names else part
+            for column, part in zip(margin.columns, margin.category, strict=True)
+        )
+
+    def changes(self) -> list[tuple[str, str, str, str, str]]:
+        """The first changes since the release before, in words: indicator, place, kind, before, after."""
+        voice, known = self.voice, {one.id for one in self.release.plan.indicators}
+        return [
+            (
+                voice.text(self.release.indicator(one.indicator).name)
+                if one.indicator in known
+                else one.indicator,
+                self.category_name(one.domain, one.category) if one.domain else voice.word("chart.whole"),
+                one.kind,
+                "" if one.before is None else voice.percent(one.before),
+                "" if one.after is None else voice.percent(one.after),
+            )
+            for one in self.release.changes[:60]
+        ]
+
     # ── parts ──
 
     def domains(self, indicator: Indicator, *, long: bool) -> list[str]:
@@ -368,7 +407,7 @@ class _View:
         return self.voice.inside(self.voice.text(self.release.domain(domain).name))
 
     def category_name(self, domain: str, category: str) -> str:
-        return self.voice.text(self.release.names[domain].get(category, {"": category}))
+        return self.voice.text(self.release.names.get(domain, {}).get(category, {"": category}))
 
     def mark(self, cell: Cell, *, label: str = "", strong: bool = False) -> Mark:
         voice = self.voice
@@ -509,8 +548,13 @@ def _environment() -> Environment:
     return environment
 
 
-def build(release: Release, out: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+def build(
+    release: Release, out: Path, files: Mapping[str, bytes], theme: str = "", drawn: Outlines | None = None
+) -> tuple[Path, ...]:
     """Write the site of this release into `out`; `files` (name → content) are offered for download beside it.
+
+    `theme` is style read after the site's own theme.css, with other values for its variables. `drawn` are the real
+    boundaries of places, for maps.
 
     Returns every path written. Existing pages of an older release are replaced, other files are left alone.
     """
@@ -523,11 +567,13 @@ def build(release: Release, out: Path, files: Mapping[str, bytes]) -> tuple[Path
         path.write_bytes(content)
         written.append(path)
 
-    write("style.css", (HERE / "templates" / "results" / "style.css").read_bytes())
+    styles = HERE / "templates" / "results"
+    write("theme.css", (styles / "theme.css").read_bytes() + theme.encode())
+    write("style.css", (styles / "style.css").read_bytes())
     for name, content in files.items():
         write(f"data/{name}", content)
     for language in LANGUAGES:
-        view = _View(release, language)
+        view = _View(release, language, drawn)
         for name, text in _pages(view, files).items():
             write(name if language == LANGUAGES[0] else f"{language}/{name}", text.encode())
         for name, content in view.tables.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -68,6 +68,11 @@ class Voice:
         return format_date(
             day, "dd/MM/yyyy" if self.language == "vi" else "d MMMM yyyy", locale=self.language
         )
+
+    def moment(self, iso: str) -> str:
+        """09:00, 20/12/2027 (UTC+07:00), as the time was given."""
+        moment = datetime.fromisoformat(iso)
+        return f"{moment:%H:%M}, {self.date(moment.date().isoformat())} ({moment.tzname()})"
 
     def inside(self, name: str) -> str:
         """A name inside a sentence: its first letter small, unless it begins an acronym."""

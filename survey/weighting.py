@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,7 +32,7 @@ from analysis.indicators import AnalysisPlan, Indicator, Step
 from analysis.nonresponse import Report, by_cells, selection, unknown_eligibility
 from analysis.trimming import trim
 from survey.problems import SurveyError
-from survey.results import StepReport
+from survey.results import Margin, StepReport
 
 Arrays = Mapping[str, NDArray[Any]]
 """Columns by name, all of one length."""
@@ -130,12 +131,19 @@ class _Chain:
                 "household steps come before person steps, whose weights they would not reach"
             )
         design = self.persons if step.unit == "person" else self.households
+        before = design
         design, report = self._steps[step.step](self, design, step, totals)
         if step.unit == "person":
             self._persons = design
         else:
             self.households = design
-        self.reports.append(_report(step, report))
+        self.reports.append(
+            msgspec.structs.replace(
+                _report(step, report),
+                trimmed=_trimmed(before, design, step) if step.step == "trim" else 0,
+                margins=_margins(before, step, totals) if step.step == "rake" else (),
+            )
+        )
 
     def _base(self, design: Design, step: Step, totals: Mapping[str, Margins]) -> tuple[Design, Report]:
         return design, Report.of("base", design)
@@ -185,6 +193,34 @@ class _Chain:
         "rake": _rake,
         "trim": _trim,
     }
+
+
+def _trimmed(before: Design, after: Design, step: Step) -> int:
+    """How many weights were cut: outside the limits before, at or within them now."""
+    middle = float(np.median(before.weight[before.weight > 0]))
+    outside = (before.weight > step.upper * middle) | (before.weight < step.lower * middle)
+    return int((outside & (before.weight > 0)).sum())
+
+
+def _margins(before: Design, step: Step, totals: Mapping[str, Margins]) -> tuple[Margin, ...]:
+    """Each category of the margins before raking, those first that were furthest from the population."""
+    found = []
+    for columns, wanted in totals[step.totals].items():
+        labels = [_labels(before, name) for name in columns]
+        for category, population in wanted.items():
+            here = np.logical_and.reduce(
+                [label == part for label, part in zip(labels, category, strict=True)]
+            )
+            sum_before = float(f"{before.weight[here].sum():.12g}")
+            found.append(Margin(columns=columns, category=category, before=sum_before, population=population))
+    return tuple(
+        sorted(found, key=lambda one: -abs(one.before / one.population - 1.0) if one.population else 0.0)
+    )
+
+
+def _labels(design: Design, name: str) -> NDArray[np.str_]:
+    code, labels = design.columns.codes(name)
+    return np.asarray([str(label) for label in labels])[code]
 
 
 def _report(step: Step, report: Report) -> StepReport:

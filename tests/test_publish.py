@@ -16,10 +16,12 @@ import pytest
 from rich.console import Console
 
 from analysis.indicators import Domain
+from survey.figures import figures
 from survey.freeze import freeze, read_manifest
 from survey.measuring import NotReleased, evaluate
 from survey.problems import Conflict
 from survey.publish import read_totals, release
+from survey.sealing import manifest_hash, verify
 from survey.terminal import show
 from survey.weighting import having, inside, weigh
 from tests import attack
@@ -328,3 +330,45 @@ def test_the_attack_can_succeed(village, out):
     ((low, high, _),) = attack.intervals(rows, {}, [], {}).values()
     assert low == pytest.approx(secret, rel=1e-6)
     assert high == pytest.approx(secret, rel=1e-6)
+
+
+def test_a_second_release_is_numbered_names_its_changes_and_takes_nothing_back(
+    village, frozen, out, tmp_path
+):
+    plan = replace(
+        village.folder.analysis, domains=village.folder.analysis.domains[:3], indicators=village.folder.analysis.indicators[:3],
+        targets=village.folder.analysis.targets[:2],
+    )  # fmt: skip
+    folder = replace(village.folder, analysis=plan)
+    release(folder, frozen, tmp_path / "first", key=tmp_path / "office.pem")
+    wider = replace(folder, analysis=replace(plan, domains=village.folder.analysis.domains[:4]))
+    second = release(
+        wider, frozen, tmp_path / "second", previous=tmp_path / "first", embargo="2027-12-20T09:00+07:00"
+    )
+    assert (second.number, second.embargo) == (2, "2027-12-20T09:00+07:00")
+    assert second.previous == manifest_hash(tmp_path / "first")
+    assert {one.kind for one in second.changes} == {"new"}, "what was told stays told"
+    assert "20/12/2027" in (tmp_path / "second" / "site" / "index.html").read_text("utf-8")
+    assert table(tmp_path / "second" / "changes.csv")
+    for name in ("first", "second"):
+        verify(tmp_path / name)
+    with pytest.raises(NotReleased, match="zone"):
+        release(folder, frozen, tmp_path / "third", embargo="tomorrow")
+
+
+def test_a_few_late_answers_do_not_show_in_two_releases_side_by_side(village, frozen, tmp_path, measured):
+    """The release before had the same group with three respondents fewer: the group is held back."""
+    plan = replace(
+        village.folder.analysis, domains=village.folder.analysis.domains[:3], indicators=village.folder.analysis.indicators[:1],
+        targets=village.folder.analysis.targets[:1],
+    )  # fmt: skip
+    folder = replace(village.folder, analysis=plan)
+    now = release(folder, frozen, tmp_path / "now")
+    told = now.cell("EPAY_ANY_ALL", "sex", "female")
+    assert told.n is not None
+    cells = [msgspec.structs.replace(one, n=one.n - 3) if one is told else one for one in now.cells]
+    earlier = msgspec.structs.replace(now, cells=tuple(cells), frozen={"persons.parquet": "another"})
+    weighted = weigh(measured.households, measured.persons, plan, read_totals(folder))
+    found = figures(folder, read_manifest(frozen), measured, weighted, {}, earlier)
+    assert found.cell("EPAY_ANY_ALL", "sex", "female").status == "x"
+    assert found.cell("EPAY_ANY_ALL", "sex", "male").status == "x", "or it would follow"

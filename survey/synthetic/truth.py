@@ -92,6 +92,41 @@ def write_population(province: Province, plan: AnalysisPlan, folder: Path) -> No
                 out.writerows(rows)
 
 
+def write_beside(province: Province, folder: Path) -> None:
+    """What a statistics office and a bank would know of the invented province: `communes.csv`, the auxiliaries of the
+    small area model, and `administrative.csv`. The bank counts accounts, so people with two are counted twice."""
+    commune_of_dwelling = province.ea_commune[province.dwelling_ea]
+    commune = commune_of_dwelling[province.household]
+    places = len(province.communes)
+    people = np.bincount(commune, minlength=places)
+    young = np.bincount(commune[(province.age >= 15) & (province.age < 35)], minlength=places) / people
+    lived_in = province.size > 0
+    homes = np.bincount(commune_of_dwelling[lived_in], minlength=places)
+    fixed = np.bincount(commune_of_dwelling[lived_in & province.home_fixed], minlength=places) / homes
+    with (folder / "communes.csv").open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["category", "people", "urban", "young", "fixed_internet"])
+        for number, one in enumerate(province.communes):
+            row = [one.code, people[number], int(one.urban), f"{young[number]:.6f}", f"{fixed[number]:.6f}"]
+            out.writerow(row)
+    adults = province.age >= 15
+    accounts = (
+        province.bank[adults].sum() * 1.35
+        + province.wallet[adults].sum()
+        + province.mobile_money[adults].sum()
+    )
+    with (folder / "administrative.csv").open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["indicator", "name_vi", "name_en", "period", "value", "unit_vi", "unit_en", "source"])
+        for indicator in ("EPAY_ANY_ALL", "ACC_15P"):
+            out.writerow([
+                indicator, "Tài khoản do ngân hàng và tổ chức thanh toán báo cáo", "Accounts reported by banks and payment providers",
+                str(province.reference_year), f"{100 * accounts / adults.sum():.1f}",
+                "tài khoản trên 100 người từ 15 tuổi", "accounts per 100 people aged 15 and over",
+                "Mô phỏng · synthetic",
+            ])  # fmt: skip
+
+
 def _expressions(indicators: Sequence[Indicator]) -> list[str]:
     return [expression for one in indicators for expression in (one.universe, one.numerator)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,8 +87,18 @@ class Site:
 
     @property
     def release_site(self) -> Path | None:
+        """The site of the release, once its embargo is over."""
         folder = self.settings.results
-        return folder / "site" if folder and (folder / "site").is_dir() else None
+        if not folder or not (folder / "site").is_dir():
+            return None
+        return folder / "site" if _public(folder) else None
+
+
+def _public(release: Path) -> bool:
+    """Whether the time before which a release is not to be shown has passed."""
+    manifest = release / "manifest.json"
+    embargo = msgspec.json.decode(manifest.read_bytes())["embargo"] if manifest.is_file() else ""
+    return not embargo or datetime.datetime.fromisoformat(embargo) <= datetime.datetime.now(datetime.UTC)
 
 
 def site_of(request: AnyRequest) -> Site:

@@ -2,12 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.errors import DesignError
-from analysis.outcomes import Outcomes, rates
+from analysis.outcomes import Outcomes, r_indicator, rates
 
 
 def test_the_worked_example() -> None:
@@ -57,3 +58,22 @@ def test_the_rates_stand_in_order_and_share_out_the_cases(numbers: list[int]) ->
     rest = (counts.NC + counts.O) / sum(numbers[:5])
     assert found["RR6"] + found["REF3"] + rest == pytest.approx(1.0)
     assert found["CON3"] + counts.NC / sum(numbers[:5]) == pytest.approx(1.0)
+
+
+def test_the_r_indicator_is_one_when_all_groups_answer_alike_and_falls_as_they_differ() -> None:
+    group = np.repeat(["a", "b"], 500)
+    same = np.tile([True, True, False, True], 250)
+    differ = np.concatenate([np.arange(500) % 10 < 9, np.arange(500) % 10 < 3])
+    weight = np.ones(1000)
+    assert r_indicator(same, group, weight) == pytest.approx(1.0)
+    assert r_indicator(differ, group, weight) == pytest.approx(1 - 2 * 0.3, abs=0.01)
+    assert r_indicator(differ, group, weight * 7) == pytest.approx(r_indicator(differ, group, weight))
+
+
+def test_chance_in_small_groups_is_not_taken_for_a_difference() -> None:
+    generator = np.random.default_rng(1)
+    found = [
+        r_indicator(generator.random(600) < 0.7, np.repeat([str(k) for k in range(60)], 10), np.ones(600))
+        for _ in range(40)
+    ]
+    assert np.mean(found) > 0.9

@@ -77,6 +77,13 @@ def test_adjusted_is_near_reml_when_places_do_differ() -> None:
     assert reml.variance < adjusted.variance < 1.5 * reml.variance
 
 
+def test_one_place_with_very_many_interviews_does_not_keep_the_fit_from_settling() -> None:
+    shares, sizes = np.full(39, 0.5), np.full(39, 20.0)
+    shares[0], sizes[0] = 0.999, 70_000.0
+    theta, psi = arcsine(shares, sizes)
+    assert fay_herriot(theta, psi, np.column_stack([np.ones(39), np.linspace(0, 1, 39)])).variance > 0
+
+
 def test_a_mistake_is_named() -> None:
     y, psi, x = milk()
     with pytest.raises(AnalysisError, match="row 3"):
