@@ -31,22 +31,22 @@ const hexOf = (length) => [...crypto.getRandomValues(new Uint8Array(length))].ma
  * @param {{training?: boolean, comesBack: (outcome: string) => boolean}} settings
  */
 export async function openStore(account, { training = false, comesBack }) {
-  const name = `field ${training ? 'training' : account}`;
+  const name = training ? 'field (training)' : `field ${account}`; // no account can be called so
   const vault = await openVault(`${name} vault`);
   let list = await vault.get('list');
   let device = await vault.get('device');
   if (!device) await vault.put('device', device = hexOf(16));
   let unsent = 0;
+  const self = () => ({
+    'survey-app': String(APP), 'survey-device': device, 'survey-unsent': String(unsent), 'survey-clock': String(Date.now()),
+  });
   const outbox = await openOutbox(name, {
     url: '/field/sync',
     seal: vault.seal,
     unseal: vault.unseal,
     batch: 300,
     pack: packed,
-    headers: () => ({
-      'x-csrf': list?.csrf ?? '', 'survey-app': String(APP), 'survey-device': device, 'survey-unsent': String(unsent),
-      'survey-clock': String(Date.now()),
-    }),
+    headers: () => ({ 'x-csrf': list?.csrf ?? '', ...self() }),
   });
 
   /** case → its interview in hand, without the answers; case → attempts that the list does not count yet */
@@ -78,7 +78,11 @@ export async function openStore(account, { training = false, comesBack }) {
         ? { receipt, at, aside, interview: type === 'events' } : { ...before, at, aside };
     }
     await outbox.shelve('confirmed', known);
+    confirmed = known;
   }
+
+  const remember = (receipts) => receipts.length
+    && navigator.locks.request(`${name} confirmed`, () => confirm(receipts));
 
   const ownEvents = ({ case: id, events, sent = 0 }) => events.slice(sent).map((event) => item(id, 'events', event));
 
@@ -119,6 +123,7 @@ export async function openStore(account, { training = false, comesBack }) {
     for (const [id, { response, submitted }] of interviews) {
       if (!submitted || waiting.get(id)) continue;
       await vault.remove(`interview ${response}`);
+      await remember(await outbox.receipts(id)); // perhaps it was another tab that got them, and did not live to tell
       await outbox.forget(id);
       interviews.delete(id);
     }
@@ -149,6 +154,7 @@ export async function openStore(account, { training = false, comesBack }) {
   async function erase() {
     await vault.destroy();
     await outbox.destroy(true);
+    for (const { name: other } of await indexedDB.databases()) if (other.startsWith('field ')) indexedDB.deleteDatabase(other);
     localStorage.removeItem('field account');
     for (const cache of await caches.keys()) if (cache.startsWith('field ')) await caches.delete(cache);
   }
@@ -187,7 +193,7 @@ export async function openStore(account, { training = false, comesBack }) {
       if (training) return;
       const answer = await fetch('/field/list', {
         credentials: 'same-origin', cache: 'no-store', redirect: 'manual',
-        headers: { accept: 'application/json', 'survey-device': device },
+        headers: { accept: 'application/json', ...self() },
       });
       const ours = answer.headers.get('content-type')?.startsWith('application/json');
       if (ours && answer.status === 410) {
@@ -218,7 +224,7 @@ export async function openStore(account, { training = false, comesBack }) {
     async send() {
       if (training) return { state: 'sent', sent: 0, left: 0, receipts: [] };
       const told = await outbox.send();
-      if (told.receipts.length) await navigator.locks.request(`${name} confirmed`, () => confirm(told.receipts));
+      await remember(told.receipts);
       await count();
       await forget();
       if (told.receipts.length) others.postMessage('sent');

@@ -31,7 +31,7 @@ from survey.web import security
 from survey.web.booklet import booklet
 from survey.web.field import actor, find_account, scope
 from survey.web.site import AnyRequest, ForgedForm, NotYours, Site, check_origin, render, site_of
-from survey.web.sync import DEVICE
+from survey.web.sync import DEVICE, told_by
 from survey.web.words import LANGUAGES, word
 
 MODE = "visit"
@@ -217,9 +217,12 @@ def _listed(
 async def my_list(request: AnyRequest) -> Response[bytes]:
     """The households of this official. A phone that was reported lost is told to forget everything."""
     site = site_of(request)
-    if await site.database.read(_revoked, request.headers.get(DEVICE, "")):
+    device = request.headers.get(DEVICE, "")
+    if await site.database.read(_revoked, device):
         return _json({"revoked": True}, 410)
     account, csrf, listed, begun = await site.database.read(_list, site, request)
+    if device:
+        await site.database.write(devices.heard_of, device, account, *told_by(request))
     versions = {site.survey.version} | {one.version for one in begun}
     booklets = {}
     for version in versions:

@@ -198,6 +198,12 @@ def _whole(request: AnyRequest, name: str) -> int:
     return int(sent) if sent.isdecimal() and len(sent) < 16 else 0
 
 
+def told_by(request: AnyRequest) -> tuple[int, int, int]:
+    """What a phone says of itself: the app's version, how much it still holds, and how far its clock is off."""
+    clock = _whole(request, CLOCK)
+    return _whole(request, APP), _whole(request, UNSENT), clock - now() if clock else 0
+
+
 # --- judging -------------------------------------------------------------------------------------------------------
 
 
@@ -295,8 +301,8 @@ def _of_response(
 
 
 def _keep(
-    connection: Connection, facts: Facts, arrived: Sequence[Arrived], opened: Sequence[tuple[str, Event]], unsent: int,
-    skew: int,
+    connection: Connection, facts: Facts, arrived: Sequence[Arrived], opened: Sequence[tuple[str, Event]],
+    told_of: tuple[int, int, int],
 ) -> list[Receipt]:  # fmt: skip
     """Everything in one transaction; storage has the last word on what is new and what conflicts."""
     for case, event in opened:
@@ -340,7 +346,7 @@ def _keep(
         receipts.append(_receipt(item, state, reason or "", received))
     quarantine.keep(connection, misfits)
     if facts.device and not facts.sender.household:
-        devices.heard_of(connection, facts.device, facts.actor.name, facts.sender.app, unsent, skew)
+        devices.heard_of(connection, facts.device, facts.actor.name, *told_of)
     return receipts
 
 
@@ -386,9 +392,7 @@ async def _receive(request: AnyRequest) -> Response[bytes]:
         except Refused:
             continue
     opened = judge(arrived, facts, questionnaires, site)
-    clock = _whole(request, CLOCK)
-    skew = clock - now() if clock else 0
-    receipts = await site.database.write(_keep, facts, arrived, opened, _whole(request, UNSENT), skew)
+    receipts = await site.database.write(_keep, facts, arrived, opened, told_by(request))
     told = msgspec.json.encode({"receipts": receipts, "revoked": facts.sender.revoked})
     return Response(told, media_type="application/json")
 

@@ -20,7 +20,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
-from survey.storage import cases, quarantine, responses
+from survey.storage import cases, devices, quarantine, responses
 from survey.storage.database import Database
 from tests.browser.test_stories import FLAGS
 from tests.faults.proxy import FaultyProxy
@@ -212,6 +212,7 @@ def test_a_day_without_a_network_in_two_tabs_arrives_once(
     talk(left, todo[::2])
     talk(right, todo[1::2])
     wait_done([left, right], len(todo))
+    time.sleep(0.5)  # the bar at the top counts a moment after the last page is kept
     held = int(re.search(r"\d+", left.inner_text("#status"))[0])  # type: ignore[index]
     assert held > DAY * 20
     with Database.open(address) as database, database.reading() as connection:
@@ -247,3 +248,41 @@ def test_a_day_without_a_network_in_two_tabs_arrives_once(
     expect(left.locator(".cards [data-where=confirmed]")).to_have_count(DAY)
     kept = left.evaluate("async () => (await indexedDB.databases()).map(({ name }) => name).sort()")
     assert kept == ["field an", "field an vault"]
+
+
+def test_training_stays_on_the_phone_and_a_lost_phone_forgets_everything(
+    field: tuple[Network, str], handset: Handset
+) -> None:
+    network, address = field
+    context = handset.open()
+    first = context.new_page()
+    sign_in(first, network.url)
+    page = app(context, network.url)
+    settled(page)
+    with Database.open(address) as database, database.reading() as connection:
+        before = len(list(responses.all(connection)))
+        case = cases.assigned_to(connection, "an")[-1].id
+
+    first.goto(f"{network.url}/field/app/vi?training")
+    first.wait_for_selector("#training:visible")
+    first.evaluate(TALK)
+    assert first.evaluate("talk.interview('TRAINING-1', 1)")
+    first.close()
+    with Database.open(address) as database, database.reading() as connection:
+        assert len(list(responses.all(connection))) == before
+        assert quarantine.waiting(connection) == []
+        (phone,) = [one for one in devices.of_accounts(connection, ["an"]) if one.account == "an"][:1]
+
+    context.set_offline(True)
+    page.evaluate("(id) => { location.hash = `#/case/${id}`; }", case)
+    page.check("[name=outcome][value=nobody_home]", force=True)
+    page.click("[data-part=attempt] button:not([type=button])")
+    page.wait_for_selector("[data-where=phone]")
+    with Database.open(address) as database:
+        database.write_now(devices.revoke, phone.id)
+    context.set_offline(False)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.locator("#view h1")).to_have_text("Máy này đã được báo mất")
+    assert page.evaluate("async () => (await indexedDB.databases()).map(({ name }) => name)") == []
+    with Database.open(address) as database, database.reading() as connection:
+        assert [one.reason for one in quarantine.waiting(connection)] == ["revoked"]
