@@ -8,7 +8,7 @@ export PYTHONUTF8 := 1
 # skipped with the command that would install them (under CI=true a missing one fails).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench simulate soak lock system clean
+.PHONY: help demo test check bench simulate soak sbom lock system clean
 
 help: ## list what can be done here
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -56,6 +56,9 @@ simulate: $(VENV)/.ready ## does a 95 % interval cover 95 %? do server and phone
 
 soak: $(VENV)/.ready ## long runs: kill, cut, replay (an hour)
 	@$(BIN)/python tests/faults/run.py --rounds 500
+
+sbom: $(VENV)/.ready ## bill of materials (CycloneDX) of everything that is pinned, in out/sbom.json
+	@$(BIN)/python -m tests.supply.bom out/sbom.json
 
 lock: ## pin the requirements again (needs uv)
 	@uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
