@@ -12,7 +12,7 @@ import hmac
 import secrets
 from typing import Any
 
-from litestar import Request
+from litestar import Litestar, Request
 from litestar.datastructures import Cookie
 from litestar.types import Message, Scope
 from sqlalchemy import Connection
@@ -49,6 +49,8 @@ async def add_headers(message: Message, scope: Scope) -> None:
     extra = dict(HEADERS)
     if not path.startswith(("/static/", "/results")):
         extra["cache-control"] = "no-store"
+    if Litestar.from_scope(scope).state.site.settings.secure_cookies:
+        extra["strict-transport-security"] = "max-age=31536000"  # a year, once the site is reached over https
     headers += [
         (name.encode(), value.encode()) for name, value in extra.items() if name.encode() not in present
     ]

@@ -234,3 +234,12 @@ def test_only_an_invented_survey_may_go_without(client: TestClient[Any], tmp_pat
         accounts.find(connection, "tk")
     with pytest.raises(SecondStepNeeded):
         create_app(settings, database)
+
+
+def test_over_https_a_browser_never_comes_back_in_plain(client: TestClient[Any]) -> None:
+    database = database_of(client)
+    settings = Settings(folder=FOLDER, database=str(database.engine.url), secure_cookies=True)
+    with TestClient(create_app(settings, database), base_url="https://127.0.0.1") as over_https:
+        assert "max-age" in over_https.get("/office/sign-in").headers["strict-transport-security"]
+        assert "Secure" in password(over_https, "an").headers["set-cookie"]
+    assert "strict-transport-security" not in client.get("/office/sign-in").headers
