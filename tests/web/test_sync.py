@@ -209,6 +209,17 @@ def test_an_old_questionnaire_begins_no_new_interview_but_ends_one_that_was_begu
     assert aside(database) == ["old_version", *["unknown_response"] * (len(late) - 1)]
 
 
+def test_no_phone_moves_a_draft_to_another_version(
+    phone: Phone, database: Database, questionnaire: Questionnaire
+) -> None:
+    events = phone.interview(questionnaire, MINE, draw_of(database, MINE))
+    phone.send(*events[:4])
+    response = events[0].response
+    (receipt,) = phone.send(phone.event(response, "moved", version="0" * 16, void=("coverage",)))
+    assert (receipt["state"], receipt["reason"]) == ("quarantined", "other_author")
+    assert states(phone.send(*events[4:])) == {"stored"}
+
+
 def test_a_second_complete_interview_is_kept_beside_the_first(
     phone: Phone, database: Database, questionnaire: Questionnaire
 ) -> None:
