@@ -201,6 +201,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", type=float, default=[1e4, 1e5, 1e6])
     parser.add_argument("--file-rows", type=float, default=1e7)
     parser.add_argument("--tools", nargs="*", default=[], help="only these: ours by_hand with_svy ...")
+    parser.add_argument("--tasks", nargs="*", default=[], help="only these: share communes raking ...")
     parser.add_argument("--patience", type=float, default=120.0, help="seconds for a peer's task")
     parser.add_argument("--quick", action="store_true", help="1e4 rows, a file of 1e6 rows")
     parser.add_argument("--markdown", action="store_true", help="print the table as docs/methods.md holds it")
@@ -225,6 +226,8 @@ def main() -> None:
     lines: list[list[str]] = []
     with tempfile.TemporaryDirectory() as folder:
         for count, task in tasks(rows, file_rows):
+            if options.tasks and task not in options.tasks:
+                continue
             path = Path(folder) / f"{'survey' if task == 'release' else 'persons'}{count}.parquet"
             if not path.exists():
                 data = survey(count) if task == "release" else persons(count)
