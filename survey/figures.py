@@ -30,7 +30,7 @@ from survey.measuring import Measured, NotReleased
 from survey.modelled import Auxiliaries, modelled
 from survey.problems import Text
 from survey.results import Cell, Contrast, Decision, Model, Modelled, Outcomes, Release, Verdict
-from survey.weighting import Weighted, category_of, having, inside, shares
+from survey.weighting import Weighted, category_of, having, inside, tables
 
 Truth = Mapping[str, Mapping[str, float]]
 AUDITED = 2048  # entries of the image of more units than this, in the audit
@@ -142,6 +142,14 @@ class _Estimation:
     def release(
         self, manifest: Manifest, truth: Truth, auxiliaries: Mapping[tuple[str, str], Auxiliaries]
     ) -> Release:
+        self.found = {
+            domain: tables(
+                self.weighted,
+                [one for one in self.plan.indicators if not domain or self._applies(one, domain)],
+                domain,
+            )
+            for domain in ("", *self.names)
+        }
         drafts = [draft for indicator in self.plan.indicators for draft in self._drafts(indicator)]
         contrasts = [draft for indicator in self.plan.indicators for draft in self._contrasts(indicator)]
         decided = self._judge([*drafts, *contrasts])
@@ -212,7 +220,7 @@ class _Estimation:
         """Modelled shares of the places of a domain that may not be shown directly."""
         here = [draft for draft in drafts if draft.indicator.id == asked.indicator]
         whole = next((draft.estimate for draft in here if draft.domain == ""), None)
-        if whole is None or not 0.0 < whole.value < 1.0:
+        if whole is None or not 0.0 < whole.value < 1.0 or asked.domain not in self.names:
             return (), None
         return modelled(
             asked,
@@ -258,7 +266,7 @@ class _Estimation:
         has_weight, in_weight = weight * has * members, weight * members
         drafts = []
         for domain in ["", *(one.id for one in self.plan.domains if self._applies(indicator, one.id))]:
-            found = shares(self.weighted, indicator, domain)
+            found = self.found[domain][indicator.id]
             order = [name for name in (self.names[domain] if domain else [""]) if name in found]
             sums = self._sums(arrays[category_of(domain)] if domain else None, order, len(has))
             respondents = sums.of(has * members)

@@ -22,10 +22,12 @@ from survey.freeze import HOUSEHOLDS, PERSONS, read_manifest
 from survey.maps import outlines
 from survey.measuring import NotReleased, evaluate
 from survey.modelled import Auxiliaries, read_auxiliaries, read_series
+from survey.report import report
 from survey.results import Release, Series
 from survey.sealing import manifest_hash, seal, unseal, verify
 from survey.site import build
 from survey.spreadsheet import csv_bytes
+from survey.voice import LANGUAGES
 from survey.weighting import Margins, margins_of, weigh
 
 
@@ -153,6 +155,7 @@ def _files(found: Release) -> dict[str, bytes]:
     return {
         "estimates.csv": _estimates_csv(found),
         "estimates.json": _json(found),
+        **{f"report.{language}.pdf": report(found, language) for language in LANGUAGES},
         "changes.csv": csv_bytes(
             ["release", "indicator", "domain", "category", "kind", "before", "after"],
             [

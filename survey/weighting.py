@@ -264,20 +264,63 @@ def shares(
     The design's data hold the columns named by `inside`, `having` and `category_of`. An undecided unit counts as
     `indicator.unknown` declares. Categories in which the sample has nobody are absent.
     """
-    design = weighted.design(indicator.unit)
-    values = np.asarray(design.columns.numbers(having(indicator.id)))
-    members = design.domain(inside(indicator.id)) & (design.weight > 0)
-    if where is not None:
-        members &= where
-    undecided = np.isnan(values)
-    if indicator.unknown == "exclude":
-        members &= ~undecided
-    if not members.any():
-        return {}
-    design = design.with_columns(**{" value": np.where(undecided, 0.0, values)})
-    by = [category_of(domain)] if domain else None
-    found = estimate(design, Proportion(" value"), by=by, where=members)
-    return {str(one.domain[category_of(domain)]) if domain else "": one for one in found}
+    return tables(weighted, [indicator], domain, where)[indicator.id]
+
+
+def tables(
+    weighted: Weighted,
+    indicators: Sequence[Indicator],
+    domain: str = "",
+    where: NDArray[np.bool_] | None = None,
+) -> dict[str, dict[str, Estimate]]:
+    """`shares` of many indicators at once: those that ask the same people are estimated in one pass."""
+    alike: dict[tuple[str, bytes], list[tuple[Indicator, NDArray[np.float64]]]] = {}
+    masks: dict[tuple[str, bytes], NDArray[np.bool_]] = {}
+    for indicator in indicators:
+        design = weighted.design(indicator.unit)
+        values = np.asarray(design.columns.numbers(having(indicator.id)))
+        members = design.domain(inside(indicator.id)) & (design.weight > 0)
+        if where is not None:
+            members &= where
+        undecided = np.isnan(values)
+        if indicator.unknown == "exclude":
+            members &= ~undecided
+        key = (indicator.unit, np.packbits(members).tobytes())
+        alike.setdefault(key, []).append((indicator, np.where(undecided, 0.0, values)))
+        masks[key] = members
+    found: dict[str, dict[str, Estimate]] = {indicator.id: {} for indicator in indicators}
+    for key, asked in alike.items():
+        design, members = weighted.design(asked[0][0].unit), masks[key]
+        columns: dict[str, NDArray[Any]] = {
+            f" value {place}": values for place, (_, values) in enumerate(asked)
+        }
+        labels: Sequence[object] = [""]
+        if domain:
+            codes, labels = _coded(design, domain)
+            members, columns[" domain"] = members & (codes >= 0), codes
+        if not members.any():
+            continue
+        estimates = estimate(
+            design.with_columns(**columns),
+            [Proportion(f" value {place}") for place in range(len(asked))],
+            by=[" domain"] if domain else None,
+            where=members,
+        )
+        size = len(estimates) // len(asked)
+        for place, (indicator, _) in enumerate(asked):
+            found[indicator.id] = {
+                str(labels[int(one.domain[" domain"])]) if domain else "": one
+                for one in estimates[place * size : (place + 1) * size]
+            }
+    return found
+
+
+def _coded(design: Design, domain: str) -> tuple[NDArray[np.int64], tuple[object, ...]]:
+    """The categories of a domain as numbers, once for all indicators; -1 for nobody's."""
+    found: tuple[NDArray[np.int64], tuple[object, ...]] = design.remembered(
+        ("coded", domain), lambda: design.columns.codes(category_of(domain))
+    )
+    return found
 
 
 # ── population totals ────────────────────────────────────────────────────────────────────────────────────────
