@@ -202,11 +202,12 @@ addEventListener('popstate', () => interview && show(location.href, false));
 
 async function begin() {
   if (!supported) return;
+  const shell = !here.base;
+  if (!shell && !here.response) return; // page by page: what this phone kept before is not for this code
   const kept = here.response ?? localStorage.getItem('household');
   if (!kept) return;
   outbox = await openOutbox(`household ${kept}`, { headers: () => ({ 'x-csrf': here.csrf }) }).catch(() => null);
   if (!outbox) return;
-  const shell = !here.response;
   if (shell) here = { ...await outbox.shelf('here'), words };
   if (!here.response) return;
   if (here.over) {
