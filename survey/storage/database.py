@@ -229,10 +229,11 @@ class Database:
             batch.append(self._waiting.popleft())
         return batch
 
-    def _commit_together(self, batch: list[_Write]) -> list[_Write]:
+    def _commit_together(self, batch: list[_Write], *, shared: bool = True) -> list[_Write]:
         """Run and commit a batch; return the writes to run again because another server was in the way.
 
-        The first write that meets a lock ends the batch: what ran before it is committed at once, so that nobody
+        A batch of one kind is run with shared statements and no savepoint (`shared`); should that fail, it is rolled
+        back whole and each write is run by itself. The first write that meets a lock ends the batch: what ran before it is committed at once, so that nobody
         waits for us while we wait, and what comes after it starts again behind it.
         """
         lost: list[_Write] = []
@@ -242,7 +243,7 @@ class Database:
             with self._turn, self._begin_as_writer() as connection:
                 done = 0
                 for group in _groups(batch):
-                    done += self._run_group(connection, group, alone=len(batch) == 1)
+                    done += self._run_group(connection, group, len(batch), shared)
                     if done < len(batch) and batch[done] in group:
                         lost, untouched = [batch[done]], batch[done + 1 :]
                         break
@@ -258,6 +259,8 @@ class Database:
             lost, untouched = batch, []
         except _NothingToCommit:
             return []
+        except _OneByOne:
+            return self._commit_together(batch, shared=False)
         else:
             self.condition = "ok"
             self.commits += 1
@@ -269,27 +272,32 @@ class Database:
                 write.refuse(_busy())
         return [write for write in lost if write.tries < TRIES] + untouched
 
-    def _run_group(self, connection: Connection, group: list[_Write], alone: bool) -> int:
-        """Run a group, together if it can be; returns how many were run before one met a lock (all, usually)."""
-        if len(group) > 1 and self._run_together(connection, group):
+    def _run_group(self, connection: Connection, group: list[_Write], together: int, shared: bool) -> int:
+        """Run a group, with shared statements if it can be; returns how many were run before one met a lock (all,
+        usually). `together`: writes in the whole transaction."""
+        if shared and len(group) > 1 and self._run_together(connection, group, savepoint=len(group) < together):
             return len(group)
         for number, write in enumerate(group):
-            if not self._run(connection, write, alone):
+            if not self._run(connection, write, alone=together == 1):
                 return number
         return len(group)
 
-    def _run_together(self, connection: Connection, group: list[_Write]) -> bool:
+    def _run_together(self, connection: Connection, group: list[_Write], savepoint: bool) -> bool:
         """Run writes of one kind with one set of statements; False (and nothing kept) if each has to run by itself."""
-        connection.exec_driver_sql("SAVEPOINT one_write")
+        if savepoint:
+            connection.exec_driver_sql("SAVEPOINT one_write")
         try:
             values = _together[group[0].fn](connection, [write.args for write in group])
         except Exception as error:
             if isinstance(error, DBAPIError) and _ends_the_transaction(error):
                 raise
+            if not savepoint:
+                raise _OneByOne from error
             connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one_write")
             connection.exec_driver_sql("RELEASE SAVEPOINT one_write")
             return False
-        connection.exec_driver_sql("RELEASE SAVEPOINT one_write")
+        if savepoint:
+            connection.exec_driver_sql("RELEASE SAVEPOINT one_write")
         for write, value in zip(group, values, strict=True):
             write.outcome = (value, None)
         return True
@@ -460,6 +468,10 @@ def _groups(batch: list[_Write]) -> Iterator[list[_Write]]:
 
 class _NothingToCommit(Exception):
     """A lone write failed: leave the transaction without committing."""
+
+
+class _OneByOne(Exception):
+    """Writes cannot share their statements: leave the transaction and run each by itself."""
 
 
 def _answer(writes: Iterator[_Write]) -> None:

@@ -9,17 +9,17 @@ what is kept beside them (number, submitted, chain) serves lists and is recomput
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from survey.fieldwork.cases import Completed, Opened
 from survey.problems import Conflict
 from survey.questionnaire.response import Event
-from survey.storage import cases
+from survey.storage import cases, statements
 from survey.storage.clock import now
 from survey.storage.conflict import insert_once
 from survey.storage.database import run_together
@@ -29,34 +29,18 @@ from survey.storage.tables import quarantine, responses
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(Event)
 
-# Statements of the hottest path are built once: building them costs more than running them.
 _ROWS = 500
-_LOCK = (
-    select(
-        responses.c.id,
-        responses.c.case,
-        responses.c.events,
-        responses.c.last_position,
-        responses.c.submitted,
-        responses.c.chain,
-    )
-    .where(responses.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(responses.c.id)
-    .with_for_update()
-)
-_STORED = select(
-    event_rows.c.id, event_rows.c.hash, event_rows.c.received_at, event_rows.c.position
-).where(event_rows.c.id.in_(bindparam("ids", expanding=True)))  # fmt: skip
-_DERIVED = (
-    update(responses)
-    .where(responses.c.id == bindparam("response"))
-    .values(
-        {
-            name: bindparam(f"new_{name}")
-            for name in ("events", "last_position", "submitted", "changed_at", "chain")
-        }
-    )
-)
+
+
+class _Locked(Struct, frozen=True, array_like=True):
+    """What `append` must know of a response before it adds to it, in the order of `_LOCK`'s columns."""
+
+    id: str
+    case: str
+    events: int
+    last_position: int
+    submitted: bool | int  # SQLite's JSON knows no truth values of columns
+    chain: str
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
@@ -142,7 +126,7 @@ def append(connection: Connection, many: Sequence[Event]) -> list[Receipt]:
     if not many:
         return []
     received_at = now()
-    known = _locked(connection, sorted({event.response for event in many}))
+    known = _locked(connection, {event.response for event in many})
     rows: list[dict[str, Any]] = []
     documents: list[tuple[Event, str, str]] = []
     positions = {response: row.last_position for response, row in known.items()}
@@ -163,12 +147,10 @@ def append(connection: Connection, many: Sequence[Event]) -> list[Receipt]:
                     "document": document,
                 }
             )
-    new: set[str] = set()
-    for start in range(0, len(rows), _ROWS):
-        new.update(insert_once(connection, event_rows, rows[start : start + _ROWS], event_rows.c.id))
-    fresh = _first_of_each_id(row for row in rows if row["id"] in new)
+    stored = _insert(connection, rows, others=len(rows) < len(many), ids=[event.id for event in many])
+    fresh = {row["id"]: row for row in rows if stored.get(row["id"], _NOWHERE)[2:] == (row["position"], row["response"])}
     _keep_derived(connection, known, fresh, many, received_at)
-    return _receipts(connection, documents, fresh, received_at)
+    return _receipts(connection, documents, stored, received_at)
 
 
 def move(connection: Connection, event: Event) -> None:
@@ -221,26 +203,37 @@ def _append_together(connection: Connection, many: Sequence[tuple[Sequence[Event
 run_together(append, _append_together)
 
 
-def _locked(connection: Connection, ids: Sequence[str]) -> dict[str, Row[*tuple[Any, ...]]]:
+_NOWHERE: tuple[str, int, int, str] = ("", 0, 0, "")
+
+
+def _locked(connection: Connection, ids: Iterable[str]) -> dict[str, _Locked]:
     """The responses, locked in the order of their ids so that positions and chains have one writer at a time."""
+    statement = statements.LOCK[connection.dialect.name]
+    found = connection.execute(statement, {"ids": _encoder.encode(sorted(ids)).decode()}).scalar_one()
+    return {row.id: row for row in msgspec.json.decode(found, type=list[_Locked])}
+
+
+def _insert(
+    connection: Connection, rows: Sequence[dict[str, Any]], *, others: bool, ids: Sequence[str]
+) -> dict[str, tuple[str, int, int, str]]:
+    """Insert what is not there, by the unique id; returns hash, time, position and response of all of `ids` that are
+    there now. A row is new when it has the position it was given: positions are never given twice."""
+    inserted = 0
+    if rows:
+        statement = statements.INSERT[connection.dialect.name]
+        inserted = connection.execute(statement, {"rows": _encoder.encode(rows).decode()}).rowcount
+    if inserted == len(rows) and not others:
+        return {row["id"]: (row["hash"], row["received_at"], row["position"], row["response"]) for row in rows}
     return {
-        row.id: row
+        row.id: (row.hash, row.received_at, row.position, row.response)
         for start in range(0, len(ids), _ROWS)
-        for row in connection.execute(_LOCK, {"ids": ids[start : start + _ROWS]})
+        for row in connection.execute(statements.STORED, {"ids": ids[start : start + _ROWS]})
     }
-
-
-def _first_of_each_id(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """An id twice in one batch: the database took the first."""
-    first: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        first.setdefault(row["id"], row)
-    return first
 
 
 def _keep_derived(
     connection: Connection,
-    known: dict[str, Row[*tuple[Any, ...]]],
+    known: Mapping[str, _Locked],
     fresh: dict[str, dict[str, Any]],
     many: Sequence[Event],
     received_at: int,
@@ -254,24 +247,25 @@ def _keep_derived(
         values = derived.setdefault(
             response.id,
             {
-                "response": response.id,
-                "new_events": response.events,
-                "new_submitted": response.submitted,
-                "new_chain": response.chain,
-                "new_changed_at": received_at,
+                "id": response.id,
+                "events": response.events,
+                "submitted": bool(response.submitted),
+                "chain": response.chain,
+                "changed_at": received_at,
             },
         )
-        values["new_events"] += 1
-        values["new_chain"] = link(values["new_chain"], row["hash"])
-        values["new_last_position"] = row["position"]
+        values["events"] += 1
+        values["chain"] = link(values["chain"], row["hash"])
+        values["last_position"] = row["position"]
         match by_id[row["id"]].kind:
             case "submitted":
-                values["new_submitted"] = True
+                values["submitted"] = True
                 completed.append((response.case, response.id))
             case "reopened":
-                values["new_submitted"] = False
+                values["submitted"] = False
     if derived:
-        connection.execute(_DERIVED, list(derived.values()))
+        statement = statements.DERIVE[connection.dialect.name]
+        connection.execute(statement, {"rows": _encoder.encode(list(derived.values())).decode()})
     for case, response_id in completed:
         cases.move(connection, case, Completed(response_id))
 
@@ -284,14 +278,9 @@ def link(chain: str, digest: str) -> str:
 def _receipts(
     connection: Connection,
     documents: Sequence[tuple[Event, str, str]],
-    fresh: dict[str, dict[str, Any]],
+    stored: Mapping[str, tuple[str, int, int, str]],
     received_at: int,
 ) -> list[Receipt]:
-    stored = {id: (row["hash"], row["received_at"], row["position"]) for id, row in fresh.items()}
-    others = sorted({event.id for event, _, _ in documents} - stored.keys())
-    for start in range(0, len(others), _ROWS):
-        for row in connection.execute(_STORED, {"ids": others[start : start + _ROWS]}):
-            stored[row.id] = (row.hash, row.received_at, row.position)
     receipts: list[Receipt] = []
     aside: dict[str, dict[str, Any]] = {}
     for event, digest, document in documents:
@@ -411,7 +400,7 @@ def stored(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
     return frozenset(
         row.id
         for start in range(0, len(ids), _ROWS)
-        for row in connection.execute(_STORED, {"ids": ids[start : start + _ROWS]})
+        for row in connection.execute(statements.STORED, {"ids": ids[start : start + _ROWS]})
     )
 
 
