@@ -275,7 +275,11 @@ class Database:
     def _run_group(self, connection: Connection, group: list[_Write], together: int, shared: bool) -> int:
         """Run a group, with shared statements if it can be; returns how many were run before one met a lock (all,
         usually). `together`: writes in the whole transaction."""
-        if shared and len(group) > 1 and self._run_together(connection, group, savepoint=len(group) < together):
+        if (
+            shared
+            and len(group) > 1
+            and self._run_together(connection, group, savepoint=len(group) < together)
+        ):
             return len(group)
         for number, write in enumerate(group):
             if not self._run(connection, write, alone=together == 1):

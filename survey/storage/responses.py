@@ -148,7 +148,11 @@ def append(connection: Connection, many: Sequence[Event]) -> list[Receipt]:
                 }
             )
     stored = _insert(connection, rows, others=len(rows) < len(many), ids=[event.id for event in many])
-    fresh = {row["id"]: row for row in rows if stored.get(row["id"], _NOWHERE)[2:] == (row["position"], row["response"])}
+    fresh = {
+        row["id"]: row
+        for row in rows
+        if stored.get(row["id"], _NOWHERE)[2:] == (row["position"], row["response"])
+    }
     _keep_derived(connection, known, fresh, many, received_at)
     return _receipts(connection, documents, stored, received_at)
 
@@ -223,7 +227,9 @@ def _insert(
         statement = statements.INSERT[connection.dialect.name]
         inserted = connection.execute(statement, {"rows": _encoder.encode(rows).decode()}).rowcount
     if inserted == len(rows) and not others:
-        return {row["id"]: (row["hash"], row["received_at"], row["position"], row["response"]) for row in rows}
+        return {
+            row["id"]: (row["hash"], row["received_at"], row["position"], row["response"]) for row in rows
+        }
     return {
         row.id: (row.hash, row.received_at, row.position, row.response)
         for start in range(0, len(ids), _ROWS)

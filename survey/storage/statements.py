@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, select, text
 
 from survey.storage.tables import events
 
-_LOCKED = "id, \"case\", events, last_position, submitted, chain"
+_LOCKED = 'id, "case", events, last_position, submitted, chain'
 
 LOCK: Final = {
     # SQLite's writer has the whole database locked; one row comes back, not one a response.

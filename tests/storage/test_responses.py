@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from survey.problems import Conflict, Refused
+from survey.questionnaire.response import Event
 from survey.storage import cases, responses
 from survey.storage.database import Database
 from tests.storage.households import VERSION, event, story, unit
@@ -227,3 +228,53 @@ def test_verify_finds_what_was_changed_behind_our_back(field: Database, damage: 
         connection.execute(text(damage))
     with field.reading() as connection:
         assert told in "\n".join(responses.verify(connection))
+
+
+def test_sixty_four_phones_that_send_the_same_batch_at_once_leave_one_copy(field: Database, url: str) -> None:
+    """Two servers on one database, 32 phones at each: every phone hears the same receipts."""
+    batch = list(story("r1", 6))
+    start = threading.Barrier(64)
+    heard: list[list[responses.Receipt]] = []
+
+    def phone(server: Database) -> None:
+        start.wait()
+        heard.append(server.write_now(responses.append, batch))
+
+    with Database.open(url) as other:
+        phones = [threading.Thread(target=phone, args=(server,)) for server in (field, other) * 32]
+        for one in phones:
+            one.start()
+        for one in phones:
+            one.join()
+    assert len(heard) == 64
+    assert all(receipts == heard[0] for receipts in heard)
+    with field.reading() as connection:
+        assert responses.events(connection, "r1") == batch
+        assert responses.quarantined(connection) == []
+        assert list(responses.verify(connection)) == []
+
+
+def test_one_save_that_cannot_be_kept_takes_no_other_with_it(
+    field: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting saves share their statements; when these fail, each is tried by itself."""
+    honest = responses.canonical
+
+    def canonical(one: Event) -> bytes:
+        if one.id == "e-bad":
+            raise ZeroDivisionError
+        return honest(one)
+
+    monkeypatch.setattr(responses, "canonical", canonical)
+
+    async def save() -> list[object]:
+        sent = [event("e-bad" if n == 7 else f"e{n}", q1=str(n)) for n in range(16)]
+        return await asyncio.gather(
+            *(field.write(responses.append, [one]) for one in sent), return_exceptions=True
+        )
+
+    told = asyncio.run(save())
+    assert [isinstance(one, ZeroDivisionError) for one in told] == [n == 7 for n in range(16)]
+    with field.reading() as connection:
+        assert len(responses.events(connection, "r1")) == 15
+        assert list(responses.verify(connection)) == []
