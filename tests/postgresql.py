@@ -49,13 +49,14 @@ class Server:
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, settings: tuple[str, ...] = ()) -> Iterator[Server]:
-        """Make a cluster in a temporary folder and run it until the block ends. Settings as "name=value".
+    def start(cls, settings: tuple[str, ...] = (), inside: Path | None = None) -> Iterator[Server]:
+        """Make a cluster in a temporary folder (`inside` a given one) and run it until the block ends. Settings as
+        "name=value".
 
         Not in pytest's own temporary folder: each pytest session shuts that one to other users again.
         """
         with (
-            tempfile.TemporaryDirectory(prefix="survey-postgresql-") as name,
+            tempfile.TemporaryDirectory(prefix="survey-postgresql-", dir=inside) as name,
             cls._start(Path(name), settings) as server,
         ):
             yield server

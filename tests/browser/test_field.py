@@ -48,7 +48,7 @@ class Network:
 
     def __init__(self, server_port: int) -> None:
         self.proxy = FaultyProxy(random.Random(7))
-        self.proxy.server_port = server_port
+        self.proxy.server_ports = [server_port]
         self.proxy.weights = CALM
         self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 
 import httpx
@@ -39,7 +40,7 @@ class Log:
     acknowledged: list[Acknowledged] = field(default_factory=list)
     receipts: set[str] = field(default_factory=set)
     sent_again: int = 0
-    refused: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
     given_up: int = 0
 
 
@@ -113,8 +114,10 @@ class Household:
                 form_id = next(value for name, value in fields if name == "form")
                 self.log.acknowledged.append(Acknowledged(self.case, form.action, form_id, tuple(fields)))
                 return
+            if reply.status_code == 401:  # signed out: the clock jumped past the end of the session
+                return
             if reply.status_code != 422:
-                self.log.refused += 1
+                self.log.refused[f"{reply.status_code} {form.action}"] += 1
                 return
             corrected = read_page(reply.text, form.action)
             form = next((other for other in corrected.forms if other.named("form")), form)

@@ -6,6 +6,7 @@ no_request  the connection breaks before anything reaches the server
 no_reply    the server has answered, nobody hears it
 cut         half of the body arrives, then the connection breaks
 twice       two copies arrive at the same moment
+reorder     the connection breaks, and what was sent arrives after what is sent next
 late        a second copy arrives after later requests have been served
 captive     a Wi-Fi login page answers 200 in the server's place
 """
@@ -18,7 +19,7 @@ import random
 from collections import Counter
 
 WEIGHTS = {
-    "pass": 60, "delay": 8, "no_request": 6, "no_reply": 8, "cut": 5, "twice": 6, "late": 5, "captive": 2,
+    "pass": 60, "delay": 8, "no_request": 6, "no_reply": 8, "cut": 5, "twice": 6, "late": 3, "reorder": 3, "captive": 2,
 }  # fmt: skip
 CAPTIVE = b"<html><title>Wi-Fi</title><form method=post><input name=accept></form></html>"
 
@@ -30,7 +31,7 @@ class FaultyProxy:
         self.rng = rng
         self.weights = WEIGHTS
         self.script: list[str] = []  # fates of the next posts, before chance decides again
-        self.server_port = 0
+        self.server_ports: list[int] = []
         self.port = 0
         self.fates: Counter[str] = Counter()
         self._late: set[asyncio.Task[bytes]] = set()
@@ -80,7 +81,7 @@ class FaultyProxy:
                     CAPTIVE,
                 )
             case "cut":
-                _, writer = await asyncio.open_connection("127.0.0.1", self.server_port)
+                _, writer = await asyncio.open_connection("127.0.0.1", self.rng.choice(self.server_ports))
                 head = request.index(b"\r\n\r\n") + 4
                 writer.write(request[: head + (len(request) - head) // 2])
                 await writer.drain()
@@ -95,10 +96,12 @@ class FaultyProxy:
                     self._forward(request), self._forward(request), return_exceptions=True
                 )
                 return next((reply for reply in both if isinstance(reply, bytes)), b"")
-            case "late":
+            case "late" | "reorder":
                 task = asyncio.create_task(self._later(request))
                 self._late.add(task)
                 task.add_done_callback(self._late.discard)
+                if fate == "reorder":
+                    return b""
             case "delay":
                 await asyncio.sleep(self.rng.uniform(0.05, 0.3))
         return await self._forward(request)
@@ -110,7 +113,7 @@ class FaultyProxy:
         return b""
 
     async def _forward(self, request: bytes) -> bytes:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.server_port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.rng.choice(self.server_ports))
         try:
             writer.write(request)
             await writer.drain()

@@ -6,7 +6,15 @@ Each round starts the real server (`survey serve`) on the database of the rounds
 real pages through a faulty proxy (tests/faults/proxy.py), kills every process of the server with -9 at a random
 moment, and then looks into the database: every form that was acknowledged to a household in any round so far is there
 exactly once with the answers that were sent, every batch of events is there whole or not at all, and every response
-equals its events. In every third PostgreSQL round the database server is killed in the same moment, too.
+equals its events. On PostgreSQL two servers share the database, and households are sent now to one and now to the other.
+
+Rounds take turns:
+
+    kill    nothing more than that
+    clock   the servers' wall clock jumps by up to two days, forwards and back, while they work
+    crash   PostgreSQL is killed in the same moment, too (SQLite: as kill)
+    full    the disk under the database has no byte left for a while; when there is room again, work must go on. As
+            root, on a small tmpfs; left out otherwise, and said
 """
 
 from __future__ import annotations
@@ -25,7 +33,10 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import httpx
 from rich.console import Console
@@ -41,7 +52,41 @@ from tests import postgresql  # noqa: E402
 from tests.faults.households import Acknowledged, Household, Log  # noqa: E402
 from tests.faults.proxy import FaultyProxy  # noqa: E402
 
+DAY = 86_400
+Kind = Literal["kill", "clock", "crash", "full"]
+TURNS: tuple[Kind, ...] = ("kill", "clock", "crash", "full")
 FOLDER = ROOT / "questionnaires" / "haiduong-digital-society"
+
+
+class Disk:
+    """A small file system of its own, so that it can be filled to the last byte. Only root can make one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    @contextlib.contextmanager
+    def mounted(cls, megabytes: int) -> Iterator[Disk | None]:
+        """None where it cannot be made."""
+        with tempfile.TemporaryDirectory(prefix="survey-disk-") as name:
+            mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=711", "tmpfs", name]
+            if os.getuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+                yield None
+                return
+            try:
+                yield cls(Path(name))
+            finally:
+                subprocess.run(["umount", "-l", name], check=True)
+
+    def fill(self) -> None:
+        with contextlib.suppress(OSError), (self.folder / "filler").open("wb", buffering=0) as file:
+            for size in (1 << 20, 1 << 12, 1):
+                with contextlib.suppress(OSError):
+                    while file.write(b"\0" * size):
+                        pass
+
+    def free(self) -> None:
+        (self.folder / "filler").unlink(missing_ok=True)
 
 
 class Lost(AssertionError):
@@ -49,12 +94,17 @@ class Lost(AssertionError):
 
 
 @contextlib.contextmanager
-def serving(url: str, sabotage: bool = False) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """`survey serve` in a process group of its own, ready to answer."""
+def serving(
+    url: str, *, sabotage: bool = False, clock: Path | None = None
+) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """`survey serve` in a process group of its own, ready to answer. `clock`: the file that its wall clock follows."""
     environment = dict(os.environ)
-    if sabotage:
-        folders = [str(Path(__file__).parent / "sabotage"), environment.get("PYTHONPATH", "")]
+    folder = "sabotage" if sabotage else "stepped" if clock else ""
+    if folder:
+        folders = [str(Path(__file__).parent / folder), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(folder for folder in folders if folder)
+    if clock:
+        environment["SURVEY_TEST_CLOCK"] = str(clock)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -110,29 +160,80 @@ def load(url: str, folder: Path, households: int) -> list[tuple[str, str]]:
         return [(row["case"], row["code"]) for row in csv.DictReader(file)]
 
 
+@dataclass
+class Trouble:
+    """What happens in a round besides killing. `disk` is there where it can be filled."""
+
+    kind: Kind
+    database: postgresql.Server | None
+    disk: Disk | None
+
+    async def happen(self, rng: random.Random, log: Log, port: int, clock: Path) -> None:
+        """While households answer."""
+        match self.kind:
+            case "clock":
+                clock.write_text(str(rng.randint(-2 * DAY, 2 * DAY)))
+                await _until(log, len(log.acknowledged) + rng.randint(5, 20))
+            case "full" if self.disk is not None:
+                self.disk.fill()
+                await _until_not_ready(
+                    port
+                )  # what still fits into files that are there may be kept until then
+                await asyncio.sleep(0.5)
+                before = len(log.acknowledged)
+                self.disk.free()
+                await _until(log, before + rng.randint(5, 20), seconds=30)
+                if len(log.acknowledged) == before:
+                    raise Lost("there is room again, and still nothing is kept")
+            case _:
+                pass
+
+
 async def one_round(
-    url: str,
-    households: list[Household],
-    rng: random.Random,
-    log: Log,
-    also_kill: subprocess.Popen[bytes] | None,
-    sabotage: bool,
+    url: str, households: list[Household], rng: random.Random, log: Log, trouble: Trouble, sabotage: bool
 ) -> Counter[str]:
     """Start, answer, kill; returns what the network did to the requests."""
     stop = asyncio.Event()
-    with serving(url, sabotage) as (port, process):
-        async with FaultyProxy(rng) as proxy:
-            proxy.server_port = port
+    with contextlib.ExitStack() as stack:
+        clock = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "clock"
+        clock.write_text("0")
+        stepped = clock if trouble.kind == "clock" else None
+        workers = 2 if trouble.database is not None else 1
+        with ThreadPoolExecutor(workers) as starting:
+            started = [
+                starting.submit(stack.enter_context, serving(url, sabotage=sabotage, clock=stepped))
+                for _ in range(workers)
+            ]
+        servers = [one.result() for one in started]
+        proxy = await FaultyProxy(rng).__aenter__()
+        try:
+            proxy.server_ports = [port for port, _ in servers]
             answering = [asyncio.create_task(household.answer(proxy.port, stop)) for household in households]
-            await _until(log, len(log.acknowledged) + rng.randint(1, 100))
+            await _until(log, len(log.acknowledged) + rng.randint(1, 60))
+            await trouble.happen(rng, log, servers[0][0], clock)
             await asyncio.sleep(rng.uniform(0.0, 0.1))
-            kill(process)
-            if also_kill is not None:
-                also_kill.send_signal(signal.SIGQUIT)  # PostgreSQL's immediate shutdown: as if it had crashed
+            for _, process in servers:
+                kill(process)
+            if trouble.kind == "crash" and trouble.database is not None:
+                # PostgreSQL's immediate shutdown: as if it had crashed
+                trouble.database.process.send_signal(signal.SIGQUIT)
             await asyncio.sleep(0.1)
             stop.set()
             await asyncio.gather(*answering)
             return proxy.fates
+        finally:
+            await proxy.__aexit__()
+
+
+async def _until_not_ready(port: int, seconds: float = 4.0) -> None:
+    """Until the server says that it can keep nothing, or nothing was written that would have met the limit."""
+    deadline = time.monotonic() + seconds
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5) as client:
+        while time.monotonic() < deadline:
+            with contextlib.suppress(httpx.HTTPError):
+                if (await client.get("/readyz")).status_code == 503:
+                    return
+            await asyncio.sleep(0.05)
 
 
 async def _until(log: Log, acknowledged: int, seconds: float = 8.0) -> None:
@@ -200,7 +301,12 @@ def _half(response: str, events: list[Event]) -> list[str]:
 
 
 def rounds(
-    name: str, url: str, options: argparse.Namespace, console: Console, cluster: postgresql.Server | None
+    name: str,
+    url: str,
+    options: argparse.Namespace,
+    console: Console,
+    cluster: postgresql.Server | None,
+    disk: Disk | None,
 ) -> None:
     rng = random.Random(f"{options.seed} {name}")
     log = Log()
@@ -208,27 +314,34 @@ def rounds(
     with tempfile.TemporaryDirectory() as folder:
         codes = load(url, Path(folder) / "sample", options.households * (options.rounds // 2 + 1))
     sample = [Household(case, code, log, random.Random(f"{options.seed} {case}")) for case, code in codes]
-    crashes = events = aside = 0
+    events = aside = 0
+    met: Counter[str] = Counter()
     for number in range(options.rounds):
         at_work = [household for household in sample if not household.done][: options.households]
-        crash = cluster is not None and number % 3 == 2
-        also_kill = cluster.process if crash and cluster else None
-        fates += asyncio.run(one_round(url, at_work, rng, log, also_kill, options.sabotage))
-        if crash and cluster is not None:
+        kind = TURNS[number % len(TURNS)]
+        if (kind == "crash" and cluster is None) or (kind == "full" and disk is None):
+            kind = "kill"
+        met[kind] += 1
+        fates += asyncio.run(
+            one_round(url, at_work, rng, log, Trouble(kind, cluster, disk), options.sabotage)
+        )
+        if kind == "crash" and cluster is not None:
             cluster.restart()
-            crashes += 1
         events, aside = inspect(url, log)
         if options.verbose:
             console.print(f"{name} round {number + 1}: {len(log.acknowledged)} acknowledged, {events} events")
     console.print(
-        f"{name}: server killed {options.rounds} times" + (f", PostgreSQL {crashes} times" if crashes else "")
-        + f"; {len(log.acknowledged):,} forms acknowledged, 0 lost, 0 twice, 0 half; {events:,} events, {aside} aside; "
+        f"{name}: {'two servers' if cluster else 'server'} killed {options.rounds} times ("
+        + ", ".join(f"{kind} {count}" for kind, count in met.items())
+        + f"); {len(log.acknowledged):,} forms acknowledged, 0 lost, 0 twice, 0 half; {events:,} events, {aside} aside; "
         f"{log.sent_again:,} sent again; {len(log.receipts)} households finished"
-    )  # fmt: skip
+    )
+    if disk is None:
+        console.print("  the disk was never full: only root can make one small enough")
     console.print("  network: " + ", ".join(f"{fate} {count}" for fate, count in fates.most_common()))
     if log.refused or not log.acknowledged:
         raise Lost(
-            f"{log.refused} forms were refused, {len(log.acknowledged)} acknowledged: the test has no force"
+            f"forms were refused {dict(log.refused)}, {len(log.acknowledged)} acknowledged: the test has no force"
         )
 
 
@@ -243,15 +356,20 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     console = Console(width=140)
     os.environ["SURVEY_KEY"] = random.Random(options.seed).randbytes(32).hex()
-    with tempfile.TemporaryDirectory() as name:
-        if options.database != "postgresql":
-            rounds("SQLite", f"sqlite:///{Path(name) / 'survey.sqlite'}", options, console, None)
-        if options.database != "sqlite":
-            if reason := postgresql.missing():
-                console.print(reason)
-                return
-            with postgresql.Server.start() as cluster, cluster.database() as url:
-                rounds("PostgreSQL", url, options, console, cluster)
+    if options.database != "postgresql":
+        with Disk.mounted(64) as disk, tempfile.TemporaryDirectory() as name:
+            folder = disk.folder if disk else Path(name)
+            rounds("SQLite", f"sqlite:///{folder / 'survey.sqlite'}", options, console, None, disk)
+    if options.database != "sqlite":
+        if reason := postgresql.missing():
+            console.print(reason)
+            return
+        with (
+            Disk.mounted(192) as disk,
+            postgresql.Server.start(("max_wal_size=48MB",), disk.folder if disk else None) as cluster,
+            cluster.database() as url,
+        ):
+            rounds("PostgreSQL", url, options, console, cluster, disk)
 
 
 if __name__ == "__main__":

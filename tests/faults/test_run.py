@@ -1,4 +1,4 @@
-"""A few rounds of killing the real server under real households; and a server that answers too early is caught.
+"""Twenty rounds of killing the real server under real households; and a server that answers too early is caught.
 
 The long run is `python tests/faults/run.py --rounds 500` (`make soak`).
 """
@@ -22,7 +22,7 @@ def _own_key(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_acknowledged_is_lost(database: str) -> None:
     if database == "postgresql" and (reason := postgresql.missing()):
         pytest.skip(reason)
-    main(["--rounds", "3", "--database", database])
+    main(["--rounds", "20", "--households", "12", "--database", database])
 
 
 def test_a_server_that_answers_before_the_commit_is_caught() -> None:
