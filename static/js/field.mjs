@@ -12,6 +12,7 @@ import { Revoked, SignedOut, SomebodyElse, openStore } from './field-store.mjs';
 import { opened, showInterview } from './field-interview.mjs';
 import { OUTCOMES, message, say, showCase, showList, template } from './field-pages.mjs';
 import { supported } from './outbox.mjs';
+import { worker } from './trusted.mjs';
 
 const view = document.getElementById('view');
 const status = document.getElementById('status');
@@ -173,5 +174,5 @@ async function start() {
   navigator.storage?.persist?.();
 }
 
-navigator.serviceWorker?.register('/field/service-worker.js', { scope: '/field/' });
+navigator.serviceWorker?.register(worker('/field/service-worker.js'), { scope: '/field/' });
 start().catch(() => message(view, 'storage_failed'));

@@ -13,6 +13,7 @@ import { fetchBooklet, formOf } from './booklet.mjs';
 import { canonical } from './events.mjs';
 import { Interview } from './interview.mjs';
 import { keepSending, openOutbox, supported } from './outbox.mjs';
+import { worker } from './trusted.mjs';
 
 const MOMENT = 600; // milliseconds that the next page waits for the receipt of this one
 const PATIENCE = 15_000;
@@ -232,7 +233,7 @@ async function begin() {
 /** What a page needs when there is no network; the service worker hands it out. */
 async function stay() {
   if (!navigator.serviceWorker) return;
-  await navigator.serviceWorker.register('/service-worker.js').catch(() => {});
+  await navigator.serviceWorker.register(worker('/service-worker.js')).catch(() => {});
   const cache = await caches.open('household');
   const wanted = [here.shell, here.booklet, ...here.files];
   const old = (await cache.keys()).filter(({ url }) => !wanted.some((one) => url.endsWith(one)));

@@ -26,7 +26,8 @@ HOUSEHOLD, ACCOUNT, HALF = "household", "account", "half"
 HEADERS = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "media-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "media-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types survey"
     ),
     "x-content-type-options": "nosniff",
     # Not "no-referrer": a browser then sends "Origin: null" with every form, and over plain http, or when it is too old

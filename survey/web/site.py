@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import jinja2
 import msgspec
@@ -147,8 +147,10 @@ def show(
     """A page in the reader's language. `facts` are what its template names."""
     language = language_of(request)
     query = {key: value for key, value in request.query_params.items() if key != "lang"}
+    # "//elsewhere" and "/\\elsewhere" would lead to another site.
+    here = "/" + quote(request.url.path.lstrip("/\\"))
     others = [
-        (code, word(code, "language_name"), f"{request.url.path}?{urlencode({**query, 'lang': code})}")
+        (code, word(code, "language_name"), f"{here}?{urlencode({**query, 'lang': code})}")
         for code in offered(request)
         if code != language
     ]
