@@ -30,10 +30,6 @@ EXTENSION: dict[Kind, int] = DAYS
 BY_HOUSEHOLD: tuple[Kind, ...] = ("restrict", "withdraw", "delete")
 """What a household sends from its own page: there it sees and corrects its answers at once, without asking."""
 BREACH_HOURS = 72
-ADULT = 16
-"""Law on Children 102/2016/QH13, Article 1: a child is under 16; Law 91/2025/QH15, Article 24: from 7 on the child
-agrees together with a representative, before that the representative alone."""
-AGREES_TOO = 7
 
 
 class Clock(Struct, frozen=True):
@@ -67,10 +63,3 @@ def standing(until: Clock, today: datetime.date, *, replied: bool, done: bool) -
 def notify_by(detected: datetime.datetime) -> datetime.datetime:
     """The moment by which the authority, and where places or biometrics are concerned the people, must know."""
     return detected + datetime.timedelta(hours=BREACH_HOURS)
-
-
-def who_agrees(age: int) -> tuple[Literal["self", "representative"], ...]:
-    """Who must agree for somebody of this age, reckoned on the day of agreeing."""
-    if age >= ADULT:
-        return ("self",)
-    return ("self", "representative") if age >= AGREES_TOO else ("representative",)
