@@ -25,17 +25,16 @@ def press(page: Page) -> None:
     before = _form(page)
     page.click("main form button")
     for _ in range(400):
-        if _form(page) != before:
+        if _form(page) not in {before, ""}:
             return
         page.wait_for_timeout(25)
     raise AssertionError(f"nothing followed on {page.url}")
 
 
 def _form(page: Page) -> str:
-    try:
-        found = page.locator("main form [name=form]")
-        return found.first.input_value(timeout=2000) if found.count() else page.url
-    except Error:  # the page is just being replaced
+    try:  # asked in the page: Playwright's own `page.url` may be a moment behind what stands there
+        return str(page.evaluate("document.querySelector('main form [name=form]')?.value ?? location.href"))
+    except Error:  # the page is just being replaced: nothing may be pressed yet
         return ""
 
 
@@ -73,7 +72,8 @@ def answer(page: Page) -> None:
 
 def refusaluntil(page: Page, end: str, most: int = 80) -> None:
     for _ in range(most):
-        if page.url.endswith(end):
+        page.wait_for_load_state()
+        if page.evaluate("location.pathname").endswith(end):
             return
         answer(page)
     raise AssertionError(f"{end} was not reached; stopped at {page.url}")
