@@ -91,7 +91,8 @@ def test_no_page_in_any_state_keeps_anybody_out(context: BrowserContext, served:
     page.goto(f"{served.url}/survey")
     page.wait_for_selector("html[data-ready=offline]")
     refusaluntil(page, "/check")
-    expect(page.locator("h1")).to_have_text("Xem lại câu trả lời", timeout=30_000)  # the last answers have arrived
+    # until the last answers have arrived, the server would lead back to their page
+    expect(page.locator("h1")).to_have_text("Xem lại câu trả lời", timeout=30_000)
     page.goto(f"{served.url}/survey/check?lang=en")
     sound(page, "the summary, in English")
     press(page)

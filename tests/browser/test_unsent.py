@@ -155,7 +155,7 @@ def test_a_browser_that_forgets_loses_nothing_that_was_acknowledged(
     page.check("[name=home_internet][value=yes]")
     press(page)
     expect(page.locator(STATUS)).to_have_text(SAVED)
-    context.route("**/sync", lambda route: route.abort("internetdisconnected"))  # to the end: it never arrives
+    context.route("**/sync", lambda route: route.abort("internetdisconnected"))  # to the end
     answer(page)
     expect(page.locator(STATUS)).to_have_text(UNSENT)  # and so nobody is surprised
     page.goto("about:blank")
