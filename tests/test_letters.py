@@ -13,8 +13,8 @@ from survey.problems import SurveyError
 
 FOLDER = Folder.read(Path(__file__).parents[1] / "questionnaires" / "haiduong-digital-society")
 CODES = """case,code,commune,hamlet,address
-C2,BBBB-CCCC-DDDDD,10525,Tổ 9,Nhà 2
-C1,7KXM-94TR-BQ2CH,10525,Tổ 1,"Nhà <1>"
+C2,BBBB-CCCC-FFFF-GGGG,10525,Tổ 9,Nhà 2
+C1,7KXM-94TR-BQ2C-HV8Q,10525,Tổ 1,"Nhà <1>"
 """
 
 
@@ -24,8 +24,8 @@ def test_letters_are_sorted_by_hamlet_and_carry_code_and_square(tmp_path: Path) 
     assert write_letters(FOLDER, codes, "https://khaosat.example.vn/", out, synthetic=True) == 2
     pages = [page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(out)]
     assert len(pages) == 2
-    assert "7KXM-94TR-BQ2CH" in pages[0]
-    assert "BBBB-CCCC-DDDDD" in pages[1]
+    assert "7KXM-94TR-BQ2C-HV8Q" in pages[0]
+    assert "BBBB-CCCC-FFFF-GGGG" in pages[1]
     for page in pages:
         assert "Phường Hải Dương" in page
         assert "https://khaosat.example.vn" in page

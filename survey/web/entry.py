@@ -34,9 +34,6 @@ from survey.web.words import word
 
 WINDOW = 600  # seconds in which tries are counted
 USES = 30  # of one right code in a window: a family and its phones, not a program
-CLOSED_AT = (
-    20  # times the wrong codes of a network after which it is shut out for the window, right codes too
-)
 
 
 @get(["/", "/c/{code:str}"], sync_to_thread=False)
@@ -90,7 +87,7 @@ async def enter(request: AnyRequest) -> Response[str]:
         site.settings.wrong_codes,
     )
     opened, tried = await site.database.read(_look_up, digest, network, window)
-    if opened is not None and tried <= most * CLOSED_AT:
+    if opened is not None and not household_codes.shut_out(tried, most):
         uses = await site.database.write(codes.count_try, f"code:{digest[:32]}", window)
         if uses <= USES:
             token = await site.database.write(_begin, site, opened, language)

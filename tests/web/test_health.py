@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from survey.loading import load_sample
 from survey.settings import Settings
 from survey.storage import codes
 from survey.storage.database import Database
+from survey.web import entry
 from tests.test_loading import FOLDER, write_sample
 
 
@@ -83,3 +85,28 @@ def test_wrong_codes_are_counted_by_household_network_and_not_by_proxy(
 
     assert [tries("198.51.100.7") for _ in range(4)] == [422, 422, 429, 429]
     assert tries("198.51.100.8") == 422
+
+
+def test_a_village_behind_one_address_gets_in_while_somebody_there_is_guessing(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Ten guesses a second from fifty addresses are 120 in ten minutes from each; the village's letters still open."""
+    moment = 1_800_000_000.0
+    monkeypatch.setattr(entry.time, "time", lambda: moment)
+    given = [line.split(",")[1] for line in (tmp_path / "codes.csv").read_text("utf-8").splitlines()[1:]]
+    app = behind_proxies(create_app(settings, database), ("testclient",))
+    guesser = random.Random(9)
+    with TestClient(app) as client:
+
+        def enter(code: str) -> int:
+            client.cookies.clear()
+            headers = {"x-forwarded-for": "198.51.100.7"}
+            return client.post(
+                "/code", data={"code": code}, headers=headers, follow_redirects=False
+            ).status_code
+
+        for second in range(0, entry.WINDOW, 5):
+            moment = 1_800_000_000.0 + second
+            assert enter(make(guesser.randbytes(16))) in (422, 429)
+            if second % 50 == 0:
+                assert enter(given[second // 50 % len(given)]) == 303
