@@ -30,12 +30,12 @@ from typing import Any, Literal
 import numpy as np
 
 from analysis.coding import Coding, Term, term_of
-from analysis.columns import BoolArray, Columns, FloatArray, IntArray, cross
+from analysis.columns import BoolArray, Columns, FloatArray, IntArray, add_up, cross
 from analysis.design import Design
 from analysis.errors import EmptyDomain, MissingValues, NotConverged, NotPossible, rows, some
 from analysis.estimates import Estimate, Estimates, Missing
 from analysis.hypotheses import Test, tail_of_weighted_sum
-from analysis.totals import Cells, UnitTotals, fold_rows
+from analysis.totals import Cells, UnitTotals
 from analysis.variance import covariance, of_influence
 
 Family = Literal["gaussian", "binomial", "quasibinomial", "poisson", "quasipoisson"]
@@ -49,9 +49,11 @@ TOLERANCE = 1e-13  # of the coefficients, relative: R stops at 1e-8 of the devia
 
 @dataclass(frozen=True, eq=False)
 class _Patterns:
-    """Rows that agree in every covariate, as cells: sums of w, w y and w y^2, and the model matrix of each."""
+    """Rows that agree in every covariate: their sums of w and w y by PSU, of w y^2, and the model matrix of each."""
 
     cells: Cells
+    weights: FloatArray  # by cell: sum of w
+    outcomes: FloatArray  # by cell: sum of w y
     units: int
     example: IntArray  # one row of each pattern
     matrix: FloatArray  # patterns x coefficients
@@ -73,15 +75,21 @@ class _Patterns:
             unit, units = design.stages[-1].unit, design.stages[-1].units
         cells = Cells.of(unit, code, example.size, units)
         weight, outcome = design.weight, np.where(members, outcome, 0.0)
-        total = cells.by_domain(weight)
+        weights, outcomes = cells.sums(weight), cells.sums(weight * outcome)
+        total = cells.domain_totals(weights)
         if (total <= 0.0).any():
             raise NotPossible("some weights are negative: use bounds when calibrating, then fit the model")
-        mean = cells.by_domain(weight * outcome) / total
-        # Around the mean of the pattern, so that squares do not cancel.
-        spread = cells.by_domain(weight * (outcome - _spread(mean, code)) ** 2) / total
+        mean = cells.domain_totals(outcomes) / total
+        square = mean
+        if not (
+            (outcome == 0.0) | (outcome == 1.0)
+        ).all():  # around the mean of the pattern, so that squares do not cancel
+            square = cells.by_domain(weight * (outcome - _spread(mean, code)) ** 2) / total + mean * mean
         scaled = total * chosen.size / total.sum()
         matrix = coding.matrix(design.columns, example)
-        return cls(cells, units, example, matrix, outcome, scaled, mean, spread + mean * mean, chosen.size)
+        return cls(
+            cells, weights, outcomes, units, example, matrix, outcome, scaled, mean, square, chosen.size
+        )
 
 
 def _spread(by_pattern: FloatArray, code: IntArray) -> FloatArray:
@@ -412,10 +420,9 @@ def _linearised(
     direction = patterns.matrix @ naive * (ratio * scale)[:, np.newaxis]
     plain = not design.adjustments and design.phase is None and design.joint is None
     if plain and patterns.mean.size < patterns.n:
-        sums = cells.sums(weight)
-        residual = cells.sums(weight * patterns.outcome) - sums * mu[cells.domain]
-        table = fold_rows(cells.unit, patterns.units, direction[cells.domain] * residual[:, np.newaxis])
-        return covariance(design, UnitTotals.dense(table))
+        residual = patterns.outcomes - patterns.weights * mu[cells.domain]
+        table = [add_up(cells.unit, one[cells.domain] * residual, patterns.units) for one in direction.T]
+        return covariance(design, UnitTotals.dense(np.stack(table, axis=1)))
     code = np.zeros(design.rows, dtype=np.int64)
     code[members] = 0 if cells.row_domain is None else cells.row_domain
     influence = np.zeros((design.rows, naive.shape[0]))

@@ -301,11 +301,13 @@ class _Centred:
         return add_up(self.cell_column, terms, self.totals.columns)
 
     def covariance(self) -> FloatArray:
-        """By blocks of strata, each block a dense table of deviations."""
+        """By blocks of strata, each block a dense table of deviations; a small table is one block, in any order."""
         columns = self.totals.columns
         result = np.zeros((columns, columns))
         stage = self.stage
-        order = np.argsort(stage.unit_stratum, kind="stable")
+        budget = max(int(4_000_000 // max(columns, 1)), 1)
+        whole = stage.units <= budget
+        order = np.arange(stage.units) if whole else np.argsort(stage.unit_stratum, kind="stable")
         position = np.empty(stage.units, dtype=np.int64)
         position[order] = np.arange(stage.units)
         bounds = np.concatenate([[0], np.cumsum(np.bincount(stage.unit_stratum, minlength=stage.strata))])
@@ -320,9 +322,10 @@ class _Centred:
             with np.errstate(divide="ignore", invalid="ignore"):
                 each = np.where(sizes > known, (self.stratum_factor - spread) / (sizes - known), 0.0)
             per_unit[missing] = np.maximum(each, 0.0)[stage.unit_stratum[missing]]
-        budget = max(int(4_000_000 // max(columns, 1)), 1)
-        by_row = np.argsort(position[self.totals.unit], kind="stable")
-        sorted_position = position[self.totals.unit][by_row]
+        by_row = (
+            np.empty(0, dtype=np.int64) if whole else np.argsort(position[self.totals.unit], kind="stable")
+        )
+        sorted_position = position[self.totals.unit[by_row]]
         cell_order = np.argsort(self.cell_stratum, kind="stable")
         sorted_stratum = self.cell_stratum[cell_order]
         start = 0
@@ -331,8 +334,13 @@ class _Centred:
             stop = min(max(stop, start + 1), stage.strata)
             low, high = int(bounds[start]), int(bounds[stop])
             table = np.zeros((high - low, columns))
-            rows = by_row[np.searchsorted(sorted_position, low) : np.searchsorted(sorted_position, high)]
-            table[position[self.totals.unit[rows]] - low, self.totals.column[rows]] = self.totals.values[rows]
+            if whole:
+                table[self.totals.unit, self.totals.column] = self.totals.values
+            else:
+                rows = by_row[np.searchsorted(sorted_position, low) : np.searchsorted(sorted_position, high)]
+                table[position[self.totals.unit[rows]] - low, self.totals.column[rows]] = self.totals.values[
+                    rows
+                ]
             cells = cell_order[np.searchsorted(sorted_stratum, start) : np.searchsorted(sorted_stratum, stop)]
             centres = np.zeros((stop - start, columns))
             centres[self.cell_stratum[cells] - start, self.cell_column[cells]] = self.centre[cells]
