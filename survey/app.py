@@ -46,6 +46,7 @@ from survey.web import (
     sync,
     trail,
 )
+from survey.web.guards import open_to_all
 from survey.web.site import ForgedForm, NotYours, Site, by_script, goto, message, site_of
 
 BODY_LIMIT = 256 * 1024
@@ -148,7 +149,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
     return app
 
 
-@get("/results", sync_to_thread=False)
+@get("/results", sync_to_thread=False, guards=[open_to_all])
 def results_root(request: Request[Any, Any, Any]) -> Response[str]:
     """The site's links are relative, so its first page is asked for by name."""
     return (
@@ -156,7 +157,7 @@ def results_root(request: Request[Any, Any, Any]) -> Response[str]:
     )
 
 
-@get("/results/{name:path}", sync_to_thread=True)
+@get("/results/{name:path}", sync_to_thread=True, guards=[open_to_all])
 def results_file(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[Any]:
     """One file of the static site that the release wrote, and nothing outside it."""
     folder = site_of(request).release_site

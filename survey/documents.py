@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -22,6 +23,9 @@ Path = tuple[str | int, ...]
 
 LARGEST = 5_000_000  # characters; a questionnaire of 500 questions in four languages has about a tenth of it
 MOST_NODES = 500_000
+MOST_DEPTH = (
+    200  # a questionnaire has about twenty levels; the parser in C ends the process at some ten thousand
+)
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same grammar in C, where it is there
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -74,6 +78,8 @@ def load(text: str, filename: str) -> Document:
     """The document, or BadDocument when it is no YAML, too large, or uses tags."""
     if len(text) > LARGEST:
         raise BadDocument([_finding("too_large", filename, "tệp quá lớn", "the file is too large")])
+    if _too_deep(text):
+        raise BadDocument([_finding("too_deep", filename, "lồng quá nhiều tầng", "nested too deeply")])
     try:
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
@@ -97,6 +103,16 @@ def load(text: str, filename: str) -> Document:
     return document
 
 
+def _too_deep(text: str) -> bool:
+    """Whether brackets or indents nest beyond anything honest, counted without parsing: quoted brackets count too."""
+    depth = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        depth = depth + 1 if bracket in "[{" else max(depth - 1, 0)
+        if depth > MOST_DEPTH:
+            return True
+    return re.search(rf"^[ \t?:-]{{{2 * MOST_DEPTH}}}", text, re.MULTILINE) is not None
+
+
 def _refuse_dangers(document: Document) -> list[Finding]:
     """Tags that would make objects, and aliases that would multiply into a bomb."""
     findings: list[Finding] = []
@@ -114,10 +130,16 @@ def _refuse_dangers(document: Document) -> list[Finding]:
             )
         if isinstance(node, yaml.MappingNode):
             waiting += [part for pair in node.value for part in pair]
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
             findings += [
                 _finding("twice", where, f"khóa “{key}” viết hai lần", f"the key “{key}” stands twice")
-                for key in sorted({key for key in keys if keys.count(key) > 1})
+                for key, times in sorted(keys.items())
+                if times > 1
+            ]
+            findings += [
+                _finding("key", where, "khóa phải là một giá trị đơn", "a key must be a single value")
+                for key, _ in node.value
+                if not isinstance(key, yaml.ScalarNode)
             ]
         elif isinstance(node, yaml.SequenceNode):
             waiting += node.value

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+
 from survey.problems import SurveyError
 from survey.results import Release
 from survey.voice import Voice
@@ -64,12 +66,13 @@ class Outlines:
     height: float
 
 
-def outlines(document: Any) -> Outlines:
+def outlines(content: bytes) -> Outlines:
     """The polygons of a GeoJSON FeatureCollection whose features have the property `code`.
 
     Longitudes are shortened by the cosine of the middle latitude, which is true enough for one province.
     """
     try:
+        document = msgspec.json.decode(content)
         shapes = {
             str(feature["properties"]["code"]): _rings(feature["geometry"])
             for feature in document["features"]
@@ -79,7 +82,7 @@ def outlines(document: Any) -> Outlines:
         south, north = min(p[1] for p in points), max(p[1] for p in points)
         shrink = math.cos(math.radians((south + north) / 2))
         scale = WIDTH / ((east - west) * shrink)
-    except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, ArithmeticError, RecursionError) as error:
         raise BadBoundaries(
             {
                 "vi": "boundaries.geojson phải là FeatureCollection gồm các vùng có thuộc tính “code”.",

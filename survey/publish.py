@@ -9,7 +9,6 @@ rules hold back is not in the value that the files are written from.
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 
@@ -84,7 +83,7 @@ def release(
         out / "site",
         files,
         theme.read_text(encoding="utf-8") if theme.is_file() else "",
-        outlines(json.loads(boundaries.read_bytes())) if boundaries.is_file() else None,
+        outlines(boundaries.read_bytes()) if boundaries.is_file() else None,
     )
     seal(out, written, found, key)
     return found

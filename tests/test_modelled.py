@@ -109,11 +109,15 @@ def square(code: str, x: float) -> dict:
 
 
 def test_real_boundaries_become_paths_to_scale():
-    found = outlines({"type": "FeatureCollection", "features": [square("a", 106.0), square("b", 107.0)]})
+    found = outlines(
+        msgspec.json.encode(
+            {"type": "FeatureCollection", "features": [square("a", 106.0), square("b", 107.0)]}
+        )
+    )
     assert found.paths["a"].startswith("M0.0,")
     assert found.height == pytest.approx(1000 / (2 * math.cos(math.radians(20.5))), rel=1e-6)
     with pytest.raises(BadBoundaries):
-        outlines({"features": [{"properties": {}, "geometry": {}}]})
+        outlines(b'{"features": [{"properties": {}, "geometry": {}}]}')
 
 
 def test_the_map_says_of_each_place_how_it_is_known():

@@ -20,6 +20,7 @@ from survey.access.policy import SECOND_STEP
 from survey.storage import accounts, audit, factors, sessions
 from survey.storage.accounts import Account
 from survey.web import security
+from survey.web.guards import needs
 from survey.web.site import (
     AnyRequest,
     NotYours,
@@ -57,7 +58,7 @@ def _find(
     return signed, account, accounts.every(connection), factors.confirmed(connection)
 
 
-@get(PAGE)
+@get(PAGE, guards=[needs("manage_accounts")])
 async def page(request: AnyRequest) -> Response[str]:
     return await _page(request)
 
@@ -88,7 +89,7 @@ def _names(site: Site, communes: tuple[str, ...]) -> list[str]:
     return [site.areas[code].name if code in site.areas else code for code in communes]
 
 
-@post(PAGE + "/{name:str}/recover", status_code=200)
+@post(PAGE + "/{name:str}/recover", status_code=200, guards=[needs("manage_accounts")])
 async def recover(request: AnyRequest, name: FromPath[str]) -> Response[str]:
     """A new password, shown once; sessions end and the second step is set up anew."""
     administrator = await _allowed(request, name)
@@ -98,7 +99,7 @@ async def recover(request: AnyRequest, name: FromPath[str]) -> Response[str]:
     return await _page(request, name, password)
 
 
-@post(PAGE + "/{name:str}/disable", status_code=200)
+@post(PAGE + "/{name:str}/disable", status_code=200, guards=[needs("manage_accounts")])
 async def disable(request: AnyRequest, name: FromPath[str]) -> Response[str]:
     """Nobody signs in by it any more, and whoever is signed in is not."""
     administrator = await _allowed(request, name)

@@ -18,6 +18,7 @@ from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
+from survey.web.guards import open_to_all
 from survey.web.modules import bundle, shortened
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _file(content: bytes, name: str, headers: Mapping[str, str], status: int = 2
     return Response(content, media_type=kind, headers=dict(headers), status_code=status)
 
 
-@get("/static/{version:str}/{name:path}", sync_to_thread=False)
+@get("/static/{version:str}/{name:path}", sync_to_thread=False, guards=[open_to_all])
 def static(request: AnyRequest, version: FromPath[str], name: FromPath[str]) -> Response[bytes]:
     """A page that a phone kept from before an update still gets today's file, but does not keep it."""
     assets = _site(request).assets
@@ -97,7 +98,7 @@ def static(request: AnyRequest, version: FromPath[str], name: FromPath[str]) -> 
     return _file(content, name, {"cache-control": kept})
 
 
-@get("/service-worker.js", sync_to_thread=False)
+@get("/service-worker.js", sync_to_thread=False, guards=[open_to_all])
 def service_worker(request: AnyRequest) -> Response[bytes]:
     content = _site(request).assets.read("service-worker.js")
     if content is None:
@@ -105,7 +106,7 @@ def service_worker(request: AnyRequest) -> Response[bytes]:
     return _file(content, "service-worker.js", {"cache-control": "no-cache"})
 
 
-@get("/audio/{name:str}", sync_to_thread=True)
+@get("/audio/{name:str}", sync_to_thread=True, guards=[open_to_all])
 def audio(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     """A question read aloud. Phones of Apple play only what they can ask for in ranges of bytes (RFC 9110, 14)."""
     site = _site(request)

@@ -24,6 +24,7 @@ from survey.storage import audit, cases, identities, responses
 from survey.storage.accounts import Account
 from survey.web import forms, ids, supervision
 from survey.web import interview as pages
+from survey.web.guards import needs
 from survey.web.interview import Interview
 from survey.web.site import (
     AnyRequest,
@@ -74,7 +75,7 @@ def _drawn(
     return signed, account, found, again
 
 
-@get(BASE)
+@get(BASE, guards=[needs("assign_any")])
 async def listed(request: AnyRequest) -> Response[str]:
     """Who is to be asked again, and how well answers have held so far."""
     site = site_of(request)
@@ -172,7 +173,7 @@ def _anew(
     return blank, tuple(steps)
 
 
-@get(BASE + "/{case_id:str}")
+@get(BASE + "/{case_id:str}", guards=[needs("assign_any")])
 async def ask(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     """The questions again, empty: what was answered is not shown."""
     here = await _here(request, case_id)
@@ -206,7 +207,7 @@ def _asked(here: Here) -> set[str]:
     return {question.id for step in here.steps for question in step.page.questions}
 
 
-@post(BASE + "/{case_id:str}", status_code=200)
+@post(BASE + "/{case_id:str}", status_code=200, guards=[needs("assign_any")])
 async def keep(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     """Keep the second answers beside the first; the case is not touched."""
     site = site_of(request)

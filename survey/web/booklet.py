@@ -22,6 +22,7 @@ from survey.questionnaire.index import index
 from survey.questionnaire.model import Choice, Page, Question, Questionnaire, Section
 from survey.questionnaire.published import published
 from survey.questionnaire.routing import Step
+from survey.web.guards import open_to_all
 from survey.web.interview import (
     Interview,
     Mode,
@@ -129,7 +130,7 @@ def booklet(site: Site, questionnaire: Questionnaire, version: str, language: st
     return site.booklets[name]
 
 
-@get("/booklet/{version:str}/{language:str}/{mode:str}")
+@get("/booklet/{version:str}/{language:str}/{mode:str}", guards=[open_to_all])
 async def read(
     request: AnyRequest, version: FromPath[str], language: FromPath[str], mode: FromPath[Mode]
 ) -> Response[bytes]:

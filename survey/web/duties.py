@@ -23,6 +23,7 @@ from survey.storage.accounts import Account
 from survey.storage.clock import now
 from survey.storage.rights import Breach, Request
 from survey.web import forms, ids, supervision
+from survey.web.guards import needs
 from survey.web.site import (
     AnyRequest,
     NotYours,
@@ -70,7 +71,7 @@ def _requests(
     return signed, account, rights.every_request(connection)
 
 
-@get(REQUESTS)
+@get(REQUESTS, guards=[needs("handle_requests")])
 async def requests(request: AnyRequest) -> Response[str]:
     """Every request with its days: what is due stands first."""
     signed, account, found = await site_of(request).database.read(_requests, site_of(request), request)
@@ -124,7 +125,7 @@ def possible(one: Request) -> tuple[str, ...]:
     return (*first, *(() if one.extended else ("extend",)), "done", "refuse")
 
 
-@post(REQUESTS, status_code=200)
+@post(REQUESTS, status_code=200, guards=[needs("handle_requests")])
 async def register(request: AnyRequest) -> Response[str]:
     """Keep a request that came by letter, by telephone or in person; its clock begins now."""
     site = site_of(request)
@@ -151,7 +152,7 @@ def _register(connection: Connection, name: str, id: str, case: str, kind: Kind)
     return True
 
 
-@post(REQUESTS + "/{id:str}", status_code=200)
+@post(REQUESTS + "/{id:str}", status_code=200, guards=[needs("handle_requests")])
 async def handle(request: AnyRequest, id: FromPath[str]) -> Response[str]:
     """Reply, prolong, do, refuse or lift: with words where the household must be told why."""
     site = site_of(request)
@@ -226,7 +227,7 @@ def _breaches(
     return signed, account, rights.breaches_known(connection)
 
 
-@get(BREACHES)
+@get(BREACHES, guards=[needs("register_breach")])
 async def breaches(request: AnyRequest) -> Response[str]:
     """The register: what happened, by when the authority must know, and who has been told."""
     signed, account, found = await site_of(request).database.read(_breaches, site_of(request), request)
@@ -268,7 +269,7 @@ def _moment(at: int) -> str:
     )
 
 
-@post(BREACHES, status_code=200)
+@post(BREACHES, status_code=200, guards=[needs("register_breach")])
 async def register_breach(request: AnyRequest) -> Response[str]:
     """Keep a breach. Its 72 hours run from the detection, not from the registration."""
     site = site_of(request)
@@ -307,7 +308,7 @@ def _register_breach(connection: Connection, breach: Breach) -> None:
     audit.append(connection, f"account:{breach.recorded_by}", "breach registered", f"breach:{breach.id}")
 
 
-@post(BREACHES + "/{id:str}", status_code=200)
+@post(BREACHES + "/{id:str}", status_code=200, guards=[needs("register_breach")])
 async def mark_breach(request: AnyRequest, id: FromPath[str]) -> Response[str]:
     """Note that the authority, or the people, have been told."""
     site = site_of(request)

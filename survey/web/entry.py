@@ -16,6 +16,7 @@ from survey.access import codes as household_codes
 from survey.storage import audit, cases, codes, responses, sessions
 from survey.storage.codes import Opened
 from survey.web import forms, security
+from survey.web.guards import needs, open_to_all
 from survey.web.household import here_of, own_record
 from survey.web.site import (
     AnyRequest,
@@ -36,7 +37,7 @@ WINDOW = 600  # seconds in which tries are counted
 USES = 30  # of one right code in a window: a family and its phones, not a program
 
 
-@get(["/", "/c/{code:str}"], sync_to_thread=False)
+@get(["/", "/c/{code:str}"], sync_to_thread=False, guards=[open_to_all])
 def entry(request: AnyRequest) -> Response[str]:
     """The first page. With a code from a QR it only fills the field in: the person presses the button."""
     code = str(request.path_params.get("code", ""))
@@ -60,7 +61,7 @@ def _entry(
     )
 
 
-@post("/code")
+@post("/code", guards=[open_to_all])
 async def enter(request: AnyRequest) -> Response[str]:
     """The right code opens the household's response, on any phone, at the page where it stopped.
 
@@ -132,7 +133,7 @@ def _begin(connection: Connection, site: Site, opened: Opened, language: str) ->
     return token
 
 
-@post("/stop", status_code=200)
+@post("/stop", status_code=200, guards=[needs("answer")])
 async def stop(request: AnyRequest) -> Response[str]:
     """Close the questionnaire on this device: nothing of it stays there."""
     site = site_of(request)
@@ -146,7 +147,7 @@ def _signed(connection: Connection, site: Site, request: AnyRequest) -> SignedIn
     return find_session(site, connection, request, security.HOUSEHOLD)
 
 
-@get("/stopped", sync_to_thread=False)
+@get("/stopped", sync_to_thread=False, guards=[open_to_all])
 def stopped(request: AnyRequest) -> Response[str]:
     language = language_of(request)
     return show(

@@ -23,8 +23,9 @@ from survey.questionnaire.response import Event, fold
 from survey.storage import accounts, audit, cases, identities, responses
 from survey.storage.accounts import Account
 from survey.storage.responses import ResponseRecord
-from survey.web import forms, ids, photos, security
+from survey.web import forms, guards, ids, photos, security
 from survey.web import interview as pages
+from survey.web.guards import needs
 from survey.web.interview import Interview
 from survey.web.site import (
     AnyRequest,
@@ -47,11 +48,14 @@ from survey.web.words import long_date, word
 
 
 def find_account(connection: Connection, site: Site, request: AnyRequest) -> tuple[SignedIn, Account]:
-    """Who is signed in; NotYours when nobody is, or the account was disabled since."""
+    """Who is signed in; NotYours when nobody is, the account was disabled since, or the role may not do what the address
+    declares."""
     signed = find_session(site, connection, request, security.ACCOUNT)
     account = accounts.find(connection, signed.session.subject)
     if account is None or account.disabled_at is not None:
         raise NotYours(security.ACCOUNT)
+    if not guards.allowed(request, account.role):  # type: ignore[arg-type]
+        raise NotYours("case" if request.path_params else security.ACCOUNT)
     return signed, account
 
 
@@ -79,7 +83,7 @@ class CaseView:
     last: str
 
 
-@get("/field")
+@get("/field", guards=[needs("list_cases")])
 async def my_list(request: AnyRequest, find: FromQuery[str] = "") -> Response[str]:
     """The households of this official, by hamlet and address."""
     site = site_of(request)
@@ -171,7 +175,7 @@ def _visit(connection: Connection, site: Site, request: AnyRequest, case_id: str
     )
 
 
-@get("/field/cases/{case_id:str}")
+@get("/field/cases/{case_id:str}", guards=[needs("see_case")])
 async def case_page(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     site = site_of(request)
     visit = await site.database.read(_visit, site, request, case_id, "see_case")
@@ -206,7 +210,7 @@ def _case_page(request: AnyRequest, visit: Visit, error: str = "", recorded: boo
     )
 
 
-@post("/field/cases/{case_id:str}/attempts", status_code=200)
+@post("/field/cases/{case_id:str}/attempts", status_code=200, guards=[needs("record_attempt")])
 async def record_attempt(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     """Keep the outcome of one visit."""
     site = site_of(request)
@@ -239,7 +243,7 @@ def _record(connection: Connection, attempt: Attempt) -> None:
 # --- the interview -------------------------------------------------------------------------------------------------
 
 
-@post("/field/cases/{case_id:str}/interview", status_code=200)
+@post("/field/cases/{case_id:str}/interview", status_code=200, guards=[needs("interview")])
 async def begin_interview(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     """Begin, or go on with, the interview at the door."""
     site = site_of(request)
@@ -306,7 +310,7 @@ def _draw(request: AnyRequest, here: Here, view: pages.PageView) -> Response[str
     )
 
 
-@get("/field/cases/{case_id:str}/interview")
+@get("/field/cases/{case_id:str}/interview", guards=[needs("interview")])
 async def resume(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     return goto((await _here(request, case_id)).interview.next_url())
 
@@ -315,7 +319,8 @@ async def resume(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     [
         "/field/cases/{case_id:str}/interview/p/{page:str}",
         "/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}",
-    ]
+    ],
+    guards=[needs("interview")],
 )
 async def read(
     request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str] = ""
@@ -325,7 +330,7 @@ async def read(
     return _draw(request, here, shown) if isinstance(shown, pages.PageView) else goto(shown)
 
 
-@get("/field/cases/{case_id:str}/interview/photo/{digest:str}")
+@get("/field/cases/{case_id:str}/interview/photo/{digest:str}", guards=[needs("interview")])
 async def photo(request: AnyRequest, case_id: FromPath[str], digest: FromPath[str]) -> Response[Any]:
     """A picture of the interview at this door, while it is being made."""
     here = await _here(request, case_id)
@@ -340,6 +345,7 @@ async def photo(request: AnyRequest, case_id: FromPath[str], digest: FromPath[st
     ],
     status_code=200,
     request_max_body_size=2 * photos.MOST_BYTES,
+    guards=[needs("interview")],
 )
 async def save(
     request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str] = ""
@@ -365,7 +371,7 @@ async def _kept(
     return goto(url)
 
 
-@get("/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}/remove")
+@get("/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}/remove", guards=[needs("interview")])
 async def ask_remove(
     request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str]
 ) -> Response[str]:
@@ -373,7 +379,11 @@ async def ask_remove(
     return ask_remove_page(request, here.interview, here.visit.signed, page, row)
 
 
-@post("/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}/remove", status_code=200)
+@post(
+    "/field/cases/{case_id:str}/interview/p/{page:str}/{row:str}/remove",
+    status_code=200,
+    guards=[needs("interview")],
+)
 async def remove(
     request: AnyRequest, case_id: FromPath[str], page: FromPath[str], row: FromPath[str]
 ) -> Response[str]:
@@ -383,13 +393,13 @@ async def remove(
     return await _kept(request, here, remove_page(here.interview, page, row, form))
 
 
-@get("/field/cases/{case_id:str}/interview/check")
+@get("/field/cases/{case_id:str}/interview/check", guards=[needs("interview")])
 async def check(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     here = await _here(request, case_id)
     return check_page(request, here.interview, here.visit.signed, f"/field/cases/{case_id}/leave")
 
 
-@post("/field/cases/{case_id:str}/interview/submit", status_code=200)
+@post("/field/cases/{case_id:str}/interview/submit", status_code=200, guards=[needs("interview")])
 async def submit(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     """Finish: from here on nobody at commune level can open these answers."""
     here = await _here(request, case_id)
@@ -421,7 +431,7 @@ def _submit(connection: Connection, here: Here, form: pages.Form) -> None:
     audit.append(connection, author, "interview submitted", f"case:{here.visit.case.id}")
 
 
-@post("/field/cases/{case_id:str}/leave", status_code=200)
+@post("/field/cases/{case_id:str}/leave", status_code=200, guards=[needs("interview")])
 async def leave(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     """Stop here; everything is kept and the case page offers to go on."""
     here = await _here(request, case_id)

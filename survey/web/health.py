@@ -14,18 +14,19 @@ from litestar.exceptions import NotFoundException
 
 from survey.problems import SurveyError
 from survey.storage.database import Database, ping
+from survey.web.guards import open_to_all
 from survey.web.site import AnyRequest, site_of
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-@get("/healthz", sync_to_thread=False)
+@get("/healthz", sync_to_thread=False, guards=[open_to_all])
 def alive() -> Response[str]:
     """The process answers."""
     return Response("ok\n", media_type="text/plain")
 
 
-@get("/readyz")
+@get("/readyz", guards=[open_to_all])
 async def ready(request: AnyRequest) -> Response[str]:
     """Whether a load balancer may send households here, and if not, why."""
     database = site_of(request).database
@@ -40,7 +41,7 @@ async def ready(request: AnyRequest) -> Response[str]:
     )
 
 
-@get("/metrics", sync_to_thread=False)
+@get("/metrics", sync_to_thread=False, guards=[open_to_all])
 def metrics(request: AnyRequest) -> Response[str]:
     """Counters of this process since it started."""
     site = site_of(request)

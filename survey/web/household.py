@@ -31,6 +31,7 @@ from survey.storage.rights import Consent
 from survey.web import forms, ids, photos, security
 from survey.web import interview as pages
 from survey.web.booklet import booklet
+from survey.web.guards import needs, open_to_all
 from survey.web.interview import Interview
 from survey.web.site import (
     AnyRequest,
@@ -260,7 +261,7 @@ def open_to(interview: Interview) -> answered.Response:
     return msgspec.structs.replace(interview.response, answers=kept)
 
 
-@get("/shell/{language:str}", sync_to_thread=False)
+@get("/shell/{language:str}", sync_to_thread=False, guards=[open_to_all])
 def shell(request: AnyRequest, language: FromPath[str]) -> Response[str]:
     """An empty page that a phone shows when it has no network; its script fills it from what is kept there."""
     if language not in site_of(request).languages:
@@ -286,14 +287,14 @@ def _page(request: AnyRequest, here: Here, view: pages.PageView, status: int = 2
 # --- pages ---------------------------------------------------------------------------------------------------------
 
 
-@get(BASE)
+@get(BASE, guards=[needs("answer")])
 async def resume(request: AnyRequest) -> Response[str]:
     """Where the household stopped."""
     here = await here_of(request)
     return goto(here.address)
 
 
-@get([BASE + "/p/{page:str}", BASE + "/p/{page:str}/{row:str}"])
+@get([BASE + "/p/{page:str}", BASE + "/p/{page:str}/{row:str}"], guards=[needs("answer")])
 async def read(request: AnyRequest, page: FromPath[str], row: FromPath[str] = "") -> Response[str]:
     """One page with what is kept."""
     here = await here_of(request)
@@ -303,7 +304,7 @@ async def read(request: AnyRequest, page: FromPath[str], row: FromPath[str] = ""
     return _page(request, here, shown) if isinstance(shown, pages.PageView) else goto(shown)
 
 
-@get(BASE + "/photo/{digest:str}")
+@get(BASE + "/photo/{digest:str}", guards=[needs("read_own")])
 async def photo(request: AnyRequest, digest: FromPath[str]) -> Response[Any]:
     """A picture that this household sent, for its own pages."""
     here = await here_of(request)
@@ -315,6 +316,7 @@ async def photo(request: AnyRequest, digest: FromPath[str]) -> Response[Any]:
     [BASE + "/p/{page:str}", BASE + "/p/{page:str}/{row:str}"],
     status_code=200,
     request_max_body_size=2 * photos.MOST_BYTES,
+    guards=[needs("answer")],
 )
 async def save(request: AnyRequest, page: FromPath[str], row: FromPath[str] = "") -> Response[str]:
     """Keep one page, then show the next; or show it again with everything that is wrong."""
@@ -327,13 +329,13 @@ async def save(request: AnyRequest, page: FromPath[str], row: FromPath[str] = ""
     return await _kept(request, here, answer)
 
 
-@get(BASE + "/p/{page:str}/{row:str}/remove")
+@get(BASE + "/p/{page:str}/{row:str}/remove", guards=[needs("answer")])
 async def ask_remove(request: AnyRequest, page: FromPath[str], row: FromPath[str]) -> Response[str]:
     here = await here_of(request)
     return ask_remove_page(request, here.interview, here.signed, page, row)
 
 
-@post(BASE + "/p/{page:str}/{row:str}/remove", status_code=200)
+@post(BASE + "/p/{page:str}/{row:str}/remove", status_code=200, guards=[needs("answer")])
 async def remove(request: AnyRequest, page: FromPath[str], row: FromPath[str]) -> Response[str]:
     here, form = await _with_form(request)
     return await _kept(request, here, remove_page(here.interview, page, row, form))
@@ -352,7 +354,7 @@ async def _kept(
     return then(request, url)
 
 
-@get(BASE + "/check")
+@get(BASE + "/check", guards=[needs("answer")])
 async def check(request: AnyRequest) -> Response[str]:
     """All answers before they are sent."""
     here = await here_of(request)
@@ -361,7 +363,7 @@ async def check(request: AnyRequest) -> Response[str]:
     return check_page(request, here.interview, here.signed, "/stop", here=here_told(here))
 
 
-@post(BASE + "/submit", status_code=200)
+@post(BASE + "/submit", status_code=200, guards=[needs("submit")])
 async def submit(request: AnyRequest) -> Response[str]:
     here, form = await _with_form(request)
     if here.over or here.unasked:
@@ -374,7 +376,7 @@ async def submit(request: AnyRequest) -> Response[str]:
     return then(request, f"{BASE}/receipt")
 
 
-@get(BASE + "/receipt")
+@get(BASE + "/receipt", guards=[needs("read_own")])
 async def receipt(request: AnyRequest) -> Response[str]:
     """What happened, the number to keep, and until when the answers can be corrected."""
     here = await here_of(request)
@@ -398,7 +400,7 @@ async def receipt(request: AnyRequest) -> Response[str]:
     )
 
 
-@post(BASE + "/reopen", status_code=200)
+@post(BASE + "/reopen", status_code=200, guards=[needs("reopen")])
 async def reopen(request: AnyRequest) -> Response[str]:
     """Open the answers for correction; the case stays complete."""
     here, form = await _with_form(request)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from survey.access import codes as household_codes
 from survey.storage import audit, cases, codes
+from survey.web.guards import needs
 from survey.web.household import BASE, Here, here_of, members_alone
 from survey.web.site import AnyRequest, Site, check_form, form_of, goto, language_of, show
 from survey.web.words import word
@@ -20,7 +21,7 @@ from survey.web.words import word
 PAGE = f"{BASE}/private"
 
 
-@get(PAGE)
+@get(PAGE, guards=[needs("answer")])
 async def choose(request: AnyRequest) -> Response[str]:
     """Who wants to answer alone, and what that means."""
     here = await here_of(request)
@@ -43,7 +44,7 @@ def _choose(request: AnyRequest, here: Here, error: str = "") -> Response[str]:
     )
 
 
-@post(PAGE, status_code=200)
+@post(PAGE, status_code=200, guards=[needs("answer")])
 async def give(request: AnyRequest) -> Response[str]:
     """Make the code and show it, once."""
     here = await here_of(request)

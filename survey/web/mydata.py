@@ -20,6 +20,7 @@ from survey.storage.clock import now
 from survey.storage.rights import Consent
 from survey.web import forms, ids
 from survey.web import interview as pages
+from survey.web.guards import needs
 from survey.web.household import BASE, CONSENT, Here, here_of
 from survey.web.site import AnyRequest, Site, check_form, form_of, goto, language_of, show, then
 from survey.web.words import long_date, word
@@ -30,7 +31,7 @@ PAGE = f"{BASE}/my-data"
 # --- consent -------------------------------------------------------------------------------------------------------
 
 
-@get(CONSENT)
+@get(CONSENT, guards=[needs("answer")])
 async def ask_consent(request: AnyRequest) -> Response[str]:
     """Each purpose by itself, nothing ticked beforehand."""
     return _consent(request, await here_of(request))
@@ -52,7 +53,7 @@ def _consent(request: AnyRequest, here: Here, missing: tuple[str, ...] = ()) -> 
     )
 
 
-@post(CONSENT, status_code=200)
+@post(CONSENT, status_code=200, guards=[needs("answer")])
 async def consent(request: AnyRequest) -> Response[str]:
     """Keep every answer, with the text it was an answer to."""
     here = await here_of(request)
@@ -86,7 +87,7 @@ def _record(connection: Connection, given: list[Consent]) -> None:
 # --- one's own data ------------------------------------------------------------------------------------------------
 
 
-@get(PAGE)
+@get(PAGE, guards=[needs("read_own")])
 async def my_data(request: AnyRequest) -> Response[str]:
     """What is held, and what can be done about it."""
     here = await here_of(request)
@@ -128,7 +129,7 @@ def _line(request: rights.Request, language: str) -> dict[str, str]:
     }
 
 
-@post(PAGE, status_code=200)
+@post(PAGE, status_code=200, guards=[needs("read_own")])
 async def ask(request: AnyRequest) -> Response[str]:
     """Keep a request; its clock begins now."""
     here = await here_of(request)
@@ -149,7 +150,7 @@ def _ask(connection: Connection, site: Site, id: str, case: str, kind: Kind) -> 
     audit.append(connection, f"household:{case}", f"rights: {kind}", f"case:{case}")
 
 
-@get(f"{PAGE}/answers.json")
+@get(f"{PAGE}/answers.json", guards=[needs("read_own")])
 async def download(request: AnyRequest) -> Response[bytes]:
     """The answers of whoever asks, to take along: every question that was open to this code, as it was kept."""
     here = await here_of(request)

@@ -17,6 +17,7 @@ from survey.storage.accounts import Account
 from survey.storage.cases import Progress
 from survey.web import security, supervision
 from survey.web.field import actor, find_account
+from survey.web.guards import needs
 from survey.web.site import AnyRequest, NotYours, SignedIn, Site, language_of, show, site_of
 from survey.web.words import number, word
 
@@ -42,7 +43,7 @@ def _find(
     return signed, account, cases.progress(connection, supervision.communes_of(account))
 
 
-@get("/office")
+@get("/office", guards=[needs("see_progress")])
 async def progress(request: AnyRequest) -> Response[str]:
     """How far the field work is, by commune, and what has been released."""
     site = site_of(request)
@@ -85,7 +86,7 @@ def _size(language: str, path: Path) -> str:
     return f"{number(language, round(path.stat().st_size / 1024, 1))} KB"
 
 
-@get("/office/files/{name:str}")
+@get("/office/files/{name:str}", guards=[needs("download_release")])
 async def download(request: AnyRequest, name: FromPath[str]) -> File:
     """One file of the release; each download is in the audit log."""
     site = site_of(request)

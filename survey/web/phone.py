@@ -30,6 +30,7 @@ from survey.storage import audit, cases, codes, devices, identities, responses
 from survey.web import security
 from survey.web.booklet import booklet
 from survey.web.field import actor, find_account, scope
+from survey.web.guards import needs, open_to_all
 from survey.web.site import AnyRequest, ForgedForm, NotYours, Site, check_origin, render, site_of
 from survey.web.sync import DEVICE, told_by
 from survey.web.words import LANGUAGES, word
@@ -59,7 +60,7 @@ APPOINTMENTS = ("appointment", "respondent_away", "nobody_home", "no_entry", "la
 # --- the app itself ------------------------------------------------------------------------------------------------
 
 
-@get("/field/app/{language:str}", sync_to_thread=False)
+@get("/field/app/{language:str}", sync_to_thread=False, guards=[open_to_all])
 def app(request: AnyRequest, language: FromPath[str]) -> Response[str]:
     """Templates and words. It holds nobody's data, so that a phone can keep it before anybody has signed in."""
     if language not in LANGUAGES:
@@ -84,7 +85,7 @@ def app(request: AnyRequest, language: FromPath[str]) -> Response[str]:
     return Response(content, media_type="text/html", headers=HEADERS)
 
 
-@get("/field/app.webmanifest", sync_to_thread=False)
+@get("/field/app.webmanifest", sync_to_thread=False, guards=[open_to_all])
 def manifest(request: AnyRequest) -> Response[bytes]:
     site = site_of(request)
     title = site.survey.plan.title
@@ -106,7 +107,7 @@ def manifest(request: AnyRequest) -> Response[bytes]:
     return Response(msgspec.json.encode(told), media_type="application/manifest+json")
 
 
-@get("/field/service-worker.js", sync_to_thread=False)
+@get("/field/service-worker.js", sync_to_thread=False, guards=[open_to_all])
 def service_worker(request: AnyRequest) -> Response[bytes]:
     """The worker begins with what it has to keep: another version of any of it is another worker."""
     site = site_of(request)
@@ -213,7 +214,7 @@ def _listed(
     )
 
 
-@get("/field/list")
+@get("/field/list", guards=[needs("list_cases")])
 async def my_list(request: AnyRequest) -> Response[bytes]:
     """The households of this official. A phone that was reported lost is told to forget everything."""
     site = site_of(request)
@@ -267,7 +268,7 @@ class Code(Struct):
     code: str
 
 
-@post("/field/cases/{case_id:str}/take-over", status_code=200)
+@post("/field/cases/{case_id:str}/take-over", status_code=200, guards=[needs("interview")])
 async def take_over(request: AnyRequest, case_id: FromPath[str]) -> Response[bytes]:
     """The household's own answers, copied into a response at the door: only with the code that the household gives.
 

@@ -16,6 +16,7 @@ from survey.storage.accounts import Account
 from survey.storage.devices import Device
 from survey.web import security
 from survey.web.forms import TIME_ZONE
+from survey.web.guards import needs
 from survey.web.site import (
     AnyRequest,
     NotYours,
@@ -67,7 +68,7 @@ def _find(connection: Connection, site: Site, request: AnyRequest) -> tuple[Sign
     return signed, account, _phones(connection, communes_of(account))
 
 
-@get("/office/phones")
+@get("/office/phones", guards=[needs("assign_any")])
 async def phones(request: AnyRequest) -> Response[str]:
     """The one heard of last stands first."""
     site = site_of(request)
@@ -88,7 +89,7 @@ def _line(language: str, one: Device) -> PhoneLine:
     )
 
 
-@post("/office/phones/{phone:str}", status_code=200)
+@post("/office/phones/{phone:str}", status_code=200, guards=[needs("assign_any")])
 async def report_lost(request: AnyRequest, phone: FromPath[str]) -> Response[str]:
     """End the phone's session; when it calls next it forgets everything, and what it sends is kept apart."""
     site = site_of(request)

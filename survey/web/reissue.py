@@ -20,6 +20,7 @@ from survey.storage import audit, cases, codes, responses, sessions
 from survey.storage.accounts import Account
 from survey.web import security
 from survey.web.field import actor, find_account, scope
+from survey.web.guards import needs
 from survey.web.site import AnyRequest, NotYours, SignedIn, Site, check_form, form_of, goto, show, site_of
 
 
@@ -34,7 +35,7 @@ def _allowed(
     return signed, account, sorted(codes.members(connection, case_id))
 
 
-@get("/field/cases/{case_id:str}/code")
+@get("/field/cases/{case_id:str}/code", guards=[needs("reissue_code")])
 async def ask(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     """What a new code means, and the button."""
     site = site_of(request)
@@ -42,7 +43,7 @@ async def ask(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     return show(request, "reissue.html", case=case_id, code="", qr="", members=members, csrf=signed.csrf)
 
 
-@post("/field/cases/{case_id:str}/code", status_code=200)
+@post("/field/cases/{case_id:str}/code", status_code=200, guards=[needs("reissue_code")])
 async def give(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
     """Make the code, end the one before, and show it, once."""
     site = site_of(request)

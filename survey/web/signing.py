@@ -27,6 +27,7 @@ from survey.storage.accounts import Account
 from survey.storage.factors import Factor
 from survey.web import security
 from survey.web.field import find_account
+from survey.web.guards import halfway, needs, open_to_all
 from survey.web.site import (
     AnyRequest,
     NotYours,
@@ -63,7 +64,7 @@ _NOBODY = _hasher.hash("nobody has this password")  # an unknown name takes as l
 # --- name and password ---------------------------------------------------------------------------------------------
 
 
-@get(["/field/sign-in", "/office/sign-in"], sync_to_thread=False)
+@get(["/field/sign-in", "/office/sign-in"], sync_to_thread=False, guards=[open_to_all])
 def sign_in_page(request: AnyRequest) -> Response[str]:
     return _sign_in(request)
 
@@ -77,7 +78,7 @@ def _sign_in(request: AnyRequest, name: str = "", error: str = "", status: int =
     )  # fmt: skip
 
 
-@post(["/field/sign-in", "/office/sign-in"], status_code=200)
+@post(["/field/sign-in", "/office/sign-in"], status_code=200, guards=[open_to_all])
 async def sign_in(request: AnyRequest) -> Response[str]:
     """One answer for a wrong name and a wrong password; after many wrong ones it must wait, right or wrong."""
     site = site_of(request)
@@ -159,7 +160,7 @@ def _begin(connection: Connection, site: Site, account: Account, half: str) -> s
     return token
 
 
-@post("/field/sign-out", status_code=200)
+@post("/field/sign-out", status_code=200, guards=[needs("keep_account")])
 async def sign_out(request: AnyRequest) -> Response[str]:
     site = site_of(request)
     signed, account = await site.database.read(find_account, site, request)
@@ -200,7 +201,7 @@ def _found(connection: Connection, site: Site, request: AnyRequest) -> Halfway:
     return Halfway(signed, account, factor)
 
 
-@get(STEP)
+@get(STEP, guards=[halfway])
 async def step_page(request: AnyRequest) -> Response[str]:
     site = site_of(request)
     half = await site.database.read(_found, site, request)
@@ -226,7 +227,7 @@ def _ask(request: AnyRequest, half: Halfway, error: str = "", status: int = 200)
     )
 
 
-@post(STEP, status_code=200)
+@post(STEP, status_code=200, guards=[halfway])
 async def step(request: AnyRequest) -> Response[str]:
     """A code of the app, each taken once, or a recovery code."""
     site = site_of(request)
@@ -279,14 +280,14 @@ def _wrong(request: AnyRequest, half: Halfway) -> Response[str]:
 # --- setting it up -------------------------------------------------------------------------------------------------
 
 
-@get(ENROL)
+@get(ENROL, guards=[halfway])
 async def enrol_page(request: AnyRequest) -> Response[str]:
     site = site_of(request)
     half = await site.database.read(_found, site, request)
     return goto(STEP) if half.factor.confirmed_at else _ask(request, half)
 
 
-@post(ENROL, status_code=200)
+@post(ENROL, status_code=200, guards=[halfway])
 async def enrol(request: AnyRequest) -> Response[str]:
     """The first code proves that the phone has the secret; then the recovery codes are shown, once."""
     site = site_of(request)

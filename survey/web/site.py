@@ -24,7 +24,7 @@ from survey.storage import sessions, surveys
 from survey.storage.database import Database
 from survey.storage.sessions import Session
 from survey.storage.surveys import KeptSurvey
-from survey.web import forms, interview, security, words
+from survey.web import forms, guards, interview, security, words
 from survey.web.assets import Assets, sounds
 from survey.web.words import LANGUAGES, word
 
@@ -238,6 +238,12 @@ def find_session(
     token = token or request.cookies.get(kind, "")
     session = sessions.find(connection, security.digest(token)) if token else None
     if session is None or session.kind != kind:
+        raise NotYours(kind)
+    if (
+        kind == security.HOUSEHOLD
+        and request.cookies.get(kind) == token
+        and not guards.allowed(request, "household")
+    ):
         raise NotYours(kind)
     return SignedIn(session, token, security.form_token(site.keys.sessions, token))
 

@@ -28,6 +28,7 @@ from survey.storage import accounts, audit, cases, quarantine, responses
 from survey.storage.accounts import Account
 from survey.web import security
 from survey.web.field import actor, find_account, scope
+from survey.web.guards import needs
 from survey.web.site import (
     AnyRequest,
     NotYours,
@@ -108,7 +109,7 @@ class RateLine:
     shares: tuple[tuple[str, str], ...]
 
 
-@get("/office/rates")
+@get("/office/rates", guards=[needs("see_progress")])
 async def rates(request: AnyRequest) -> Response[str]:
     """RR1-RR6, cooperation, refusal and contact by commune or official, each with its formula."""
     site = site_of(request)
@@ -159,7 +160,7 @@ class PrecisionLine:
     strata: tuple[tuple[str, str, str, str, str], ...]
 
 
-@get("/office/precision")
+@get("/office/precision", guards=[needs("see_precision")])
 async def precision(request: AnyRequest) -> Response[str]:
     """How wide each interval is now and will be, and how many interviews, where, would decide each target."""
     site = site_of(request)
@@ -216,7 +217,7 @@ def _precision_line(language: str, one: Precision) -> PrecisionLine:
 # --- how interviews are made ---------------------------------------------------------------------------------------
 
 
-@get("/office/signals")
+@get("/office/signals", guards=[needs("assign_any")])
 async def quality(request: AnyRequest) -> Response[str]:
     """Signs that an official's interviews differ from the others', each with what it may mean. No answers."""
     site = site_of(request)
@@ -274,7 +275,7 @@ def _cases(
     return signed, account, found, officials
 
 
-@get("/office/cases")
+@get("/office/cases", guards=[needs("assign_any")])
 async def case_list(request: AnyRequest) -> Response[str]:
     """Cases by commune and official, to be handed over."""
     site = site_of(request)
@@ -298,7 +299,7 @@ async def case_list(request: AnyRequest) -> Response[str]:
     )  # fmt: skip
 
 
-@post("/office/assign", status_code=200)
+@post("/office/assign", status_code=200, guards=[needs("assign")])
 async def assign(request: AnyRequest) -> Response[str]:
     """Hand the ticked cases over; every one is in the audit log."""
     site = site_of(request)
@@ -330,7 +331,7 @@ def _waiting(connection: Connection, site: Site, request: AnyRequest) -> tuple[S
     return signed, account, quarantine.waiting(connection, communes_of(account))
 
 
-@get("/office/quarantine")
+@get("/office/quarantine", guards=[needs("decide_quarantine")])
 async def waiting(request: AnyRequest) -> Response[str]:
     """What phones sent and could not simply be taken in, with the reason; nothing of it is lost."""
     from survey.fieldwork.reception import REASONS
@@ -347,7 +348,7 @@ async def waiting(request: AnyRequest) -> Response[str]:
     return show(request, "supervision/quarantine.html", lines=lines, **frame(request, signed, account))
 
 
-@post("/office/quarantine/{digest:str}", status_code=200)
+@post("/office/quarantine/{digest:str}", status_code=200, guards=[needs("decide_quarantine")])
 async def settle(request: AnyRequest, digest: FromPath[str]) -> Response[str]:
     """Note what was decided about one thing that waits apart; it stays kept."""
     site = site_of(request)

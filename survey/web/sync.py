@@ -45,6 +45,7 @@ from survey.storage.responses import ResponseRecord
 from survey.web import security
 from survey.web.field import actor, find_account, scope
 from survey.web.forms import TIME_ZONE
+from survey.web.guards import needs
 from survey.web.ids import receipt_number
 from survey.web.site import AnyRequest, ForgedForm, NotYours, Site, check_origin, find_session, site_of
 
@@ -119,16 +120,19 @@ class Facts:
 
 
 async def _batch(request: AnyRequest) -> list[Arrived]:
+    return read_batch(await request.body(), packed=request.headers.get("content-encoding") == "gzip")
+
+
+def read_batch(body: bytes, *, packed: bool) -> list[Arrived]:
     """The items of a body; `ClientException` when it is no batch (cut off on the way): then nothing was taken."""
-    body = await request.body()
     try:
-        if request.headers.get("content-encoding") == "gzip":
+        if packed:
             unpacking = zlib.decompressobj(wbits=31)
             body = unpacking.decompress(body, UNPACKED_LIMIT)
             if unpacking.unconsumed_tail or not unpacking.eof:
                 raise ClientException("the batch is too long or cut off", status_code=413)
         batch = msgspec.json.decode(body, type=Batch)
-    except (zlib.error, msgspec.DecodeError) as error:
+    except (zlib.error, msgspec.DecodeError, RecursionError) as error:
         raise ClientException("not a batch") from error
     return [_arrived("events", bytes(raw), place) for place, raw in enumerate(batch.events)] + [
         _arrived("attempts", bytes(raw), place) for place, raw in enumerate(batch.attempts)
@@ -397,13 +401,13 @@ async def _receive(request: AnyRequest) -> Response[bytes]:
     return Response(told, media_type="application/json")
 
 
-@post("/sync", status_code=200)
+@post("/sync", status_code=200, guards=[needs("answer")])
 async def household_sync(request: AnyRequest) -> Response[bytes]:
     """A household's own answers."""
     return await _receive(request)
 
 
-@post("/field/sync", status_code=200)
+@post("/field/sync", status_code=200, guards=[needs("list_cases")])
 async def field_sync(request: AnyRequest) -> Response[bytes]:
     """An official's interviews and visits."""
     return await _receive(request)

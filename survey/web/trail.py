@@ -12,6 +12,7 @@ from survey.storage import audit
 from survey.storage.accounts import Account
 from survey.storage.audit import AuditLine
 from survey.web.forms import TIME_ZONE
+from survey.web.guards import needs
 from survey.web.site import AnyRequest, SignedIn, Site, show, site_of
 from survey.web.supervision import frame, signed_for
 
@@ -37,7 +38,7 @@ def _find(
     return signed, account, audit.newest(connection, before, PER_PAGE + 1), breaks, audit.heads(connection)
 
 
-@get("/office/audit")
+@get("/office/audit", guards=[needs("read_audit")])
 async def page(request: AnyRequest) -> Response[str]:
     """The log. Its heads are to be noted down elsewhere: `survey audit verify --noted` then finds a cut-off end."""
     asked = request.query_params.get("before", "")

@@ -3,7 +3,7 @@
 from itertools import product
 from typing import get_args
 
-from survey.access.policy import Action, Actor, Role, Scope, may
+from survey.access.policy import GRANTS, Action, Actor, Role, Scope, holds, may
 
 ROLES, ACTIONS = get_args(Role), get_args(Action)
 
@@ -19,6 +19,7 @@ def test_nobody_may_anything_on_a_case_that_is_not_theirs() -> None:
             continue  # the manager's own is the whole survey
         actor = Actor(role=role, name="A", communes=("10507",))
         assert may(actor, action, foreign) is (action in general and may(actor, action))
+        assert may(actor, action, foreign) <= holds(role, action)
 
 
 def test_a_household_answers_for_itself_and_sees_no_list() -> None:
@@ -58,3 +59,18 @@ def test_an_auditor_reads_the_log_and_an_administrator_the_accounts_and_nothing_
         actor = Actor(role=role, name="A", communes=("10507",))  # type: ignore[arg-type]
         own = Scope(case="A", assignee="A", commune="10507")
         assert {action for action in ACTIONS if may(actor, action, own)} == {only}
+        assert may(actor, "keep_account", Scope(account="A"))
+        assert not may(actor, "keep_account", Scope(account="B"))
+
+
+def test_a_supervisor_lets_officials_of_his_communes_in_and_nobody_else() -> None:
+    supervisor = Actor(role="supervisor", name="binh", communes=("10507",))
+    assert may(supervisor, "let_in", Scope(account="an", commune="10507"))
+    assert not may(supervisor, "let_in", Scope(account="an", commune="10510"))
+    assert not may(supervisor, "let_in")
+
+
+def test_every_action_is_somebodys_and_only_accounts_keep_themselves() -> None:
+    assert {action for row in GRANTS.values() for action in row} == set(ACTIONS)
+    assert set(GRANTS) == set(ROLES)
+    assert [role for role in ROLES if not holds(role, "keep_account")] == ["household"]

@@ -15,14 +15,14 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 
-from survey.access.policy import Role
+from survey.access.policy import Role, holds
 from survey.app import create_app
 from survey.fieldwork import backchecks
 from survey.settings import Settings
 from survey.storage import accounts, cases, devices, photos, quarantine, responses, rights, surveys
 from survey.storage.database import Database
 from survey.storage.quarantine import Misfit
-from survey.web import forms, security
+from survey.web import forms, guards, security
 from survey.web.phones import _named
 from tests.test_loading import FOLDER
 from tests.web.phone import Phone, settle
@@ -203,6 +203,26 @@ def routes(client: TestClient[Any]) -> set[tuple[str, str]]:
         for method in route.methods
         if method in ("GET", "POST", "PUT", "PATCH", "DELETE")
     }
+
+
+def test_every_route_declares_who_may_ask_and_the_policy_gives_the_reviewed_table(world: World) -> None:
+    """The guard of each route, and from it and the policy alone: which roles the table may name."""
+    for route in world.client.app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            methods = handler.http_methods & {"GET", "POST"}
+            if not methods:
+                continue  # OPTIONS, which the framework answers
+            declared = list(handler.guards or ())
+            assert len(declared) == 1, f"{route.path} declares no guard, or two"
+            action = guards.action_of(handler)
+            for method in methods:
+                row = reviewed()[method, route.path]
+                for role in ROLES:
+                    if action is None:
+                        expected = declared[0] is guards.open_to_all
+                    else:
+                        expected = role != "nobody" and holds(role, action)  # type: ignore[arg-type]
+                    assert (row[role] != "no") is expected, f"{method} {route.path} {role}"
 
 
 def test_the_reviewed_table_names_every_route_and_every_role(world: World) -> None:
