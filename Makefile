@@ -54,8 +54,10 @@ simulate: $(VENV)/.ready ## does a 95 % interval cover 95 %? do server and phone
 	@for file in tests/simulation/intervals.py tests/simulation/coverage.py tests/simulation/smallareas.py tests/simulation/classification.py tests/conformance/programs.py; do $(BIN)/python $$file || exit 1; done
 	@$(BIN)/python tests/xlsform/javarosa.py tests/xlsform/forms/functions.md tests/xlsform/forms/household.md --fills 2000
 
-soak: $(VENV)/.ready ## long runs: kill, cut, replay (an hour)
+soak: $(VENV)/.ready ## long runs: kill, cut, replay; 100,000 inputs to every address, a hundred times to every parser (two hours)
 	@$(BIN)/python tests/faults/run.py --rounds 500
+	@FUZZ_TIMES=34 $(BIN)/python -m pytest tests/web/test_description.py
+	@FUZZ_TIMES=100 $(BIN)/python -m pytest tests/test_parsers.py
 
 sbom: $(VENV)/.ready ## bill of materials (CycloneDX) of everything that is pinned, in out/sbom.json
 	@$(BIN)/python -m tests.supply.bom out/sbom.json

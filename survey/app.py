@@ -29,6 +29,7 @@ from survey.web import (
     assets,
     backchecks,
     booklet,
+    description,
     duties,
     entry,
     field,
@@ -124,6 +125,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
         *health.HANDLERS,
         *assets.HANDLERS,
         *booklet.HANDLERS,
+        *description.HANDLERS,
         results_root,
         results_file,
     ]

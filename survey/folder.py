@@ -149,8 +149,13 @@ def _bind(
     types: dict[str, str] = {}
     problems: dict[str, str] = {}
     with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as database:
-        listed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-        database.execute(f"CREATE TABLE t ({listed})")
+        listed = ", ".join(f"{_quoted(name)} {kind}" for name, kind in columns.items())
+        try:
+            database.execute(f"CREATE TABLE t ({listed})")
+        except (
+            duckdb.Error
+        ) as error:  # columns of areas.csv without a name, or with one that is there already
+            return {}, dict.fromkeys((*derived, *others), str(error).split("\n")[0])
         for name, expression in (*derived.items(), *others.items()):
             try:
                 if ";" in expression or "--" in expression:
@@ -160,10 +165,14 @@ def _bind(
                     raise duckdb.ParserException("one value, not several")
                 types[name] = described[0][1]
                 if name in derived:
-                    database.execute(f'ALTER TABLE t ADD COLUMN "{column_name(name)}" {types[name]}')
+                    database.execute(f"ALTER TABLE t ADD COLUMN {_quoted(column_name(name))} {types[name]}")
             except duckdb.Error as error:
                 problems[name] = str(error).split("\n")[0]
     return types, problems
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 # --- one review of everything --------------------------------------------------------------------------------------
@@ -221,12 +230,13 @@ def _preloads(found: _Found) -> None:
 def _text(found: _Found, path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
+    except (OSError, ValueError) as error:  # a name that is too long or no name at all is no file either
+        if isinstance(error, UnicodeDecodeError):
+            found.say("not_utf8", path.name, "tệp không ở dạng UTF-8", "the file is not UTF-8",
+                      {"vi": "lưu lại với bảng mã UTF-8", "en": "save it as UTF-8"})  # fmt: skip
+            return None
         found.say("no_file", path.name, "không có tệp này", "the file is not there",
                   {"vi": f"tạo {path}", "en": f"create {path}"})  # fmt: skip
-    except UnicodeDecodeError:
-        found.say("not_utf8", path.name, "tệp không ở dạng UTF-8", "the file is not UTF-8",
-                  {"vi": "lưu lại với bảng mã UTF-8", "en": "save it as UTF-8"})  # fmt: skip
     return None
 
 

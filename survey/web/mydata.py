@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+from typing import Any
 
 import msgspec
 from litestar import Response, get, post
+from msgspec import Struct
 from sqlalchemy import Connection
 
 from survey.access.rights import BY_HOUSEHOLD, DAYS, Kind, clock
@@ -150,6 +152,14 @@ def _ask(connection: Connection, site: Site, id: str, case: str, kind: Kind) -> 
     audit.append(connection, f"household:{case}", f"rights: {kind}", f"case:{case}")
 
 
+class OwnAnswers(Struct):
+    """What a household takes along; each answer as it was kept."""
+
+    case: str
+    questionnaire: str
+    answers: dict[str, Any]
+
+
 @get(f"{PAGE}/answers.json", guards=[needs("read_own")])
 async def download(request: AnyRequest) -> Response[bytes]:
     """The answers of whoever asks, to take along: every question that was open to this code, as it was kept."""
@@ -163,7 +173,7 @@ async def download(request: AnyRequest) -> Response[bytes]:
         for question in routing.visible(here.interview.questionnaire, here.interview.response, step)
         if (key := pages.Key(question.id, step.row)) in here.interview.response.answers
     }
-    facts = {"case": here.case.id, "questionnaire": here.record.version, "answers": answers}
+    facts = OwnAnswers(here.case.id, here.record.version, answers)
     headers = {"content-disposition": 'attachment; filename="answers.json"'}
     return Response(
         msgspec.json.format(msgspec.json.encode(facts)), media_type="application/json", headers=headers

@@ -31,7 +31,7 @@ from survey.web import security
 from survey.web.booklet import booklet
 from survey.web.field import actor, find_account, scope
 from survey.web.guards import needs, open_to_all
-from survey.web.site import AnyRequest, ForgedForm, NotYours, Site, check_origin, render, site_of
+from survey.web.site import AnyRequest, ForgedForm, NotYours, Problem, Site, check_origin, render, site_of
 from survey.web.sync import DEVICE, told_by
 from survey.web.words import LANGUAGES, word
 
@@ -282,7 +282,7 @@ async def take_over(request: AnyRequest, case_id: FromPath[str]) -> Response[byt
         raise ClientException("no code") from error
     digest = household_codes.digest(typed, site.keys.codes) if typed else ""
     begun = await site.database.write(_take_over, account, case_id, digest)
-    return _json(begun) if begun else _json({"error": "wrong_code"}, 422)
+    return _json(begun) if begun else _json(Problem("wrong_code"), 422)
 
 
 def _take_over(connection: Connection, account: str, case: str, digest: str) -> Begun | None:

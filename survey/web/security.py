@@ -88,7 +88,7 @@ def form_token(key: bytes, token: str) -> str:
 
 
 def right_token(key: bytes, token: str, sent: str) -> bool:
-    return hmac.compare_digest(form_token(key, token), sent)
+    return hmac.compare_digest(form_token(key, token).encode(), sent.encode())
 
 
 def begin(

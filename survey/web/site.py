@@ -186,11 +186,18 @@ def then(request: AnyRequest, url: str) -> Response[Any]:
     return Response({"next": url}) if by_script(request) else goto(url)
 
 
+class Problem(msgspec.Struct):
+    """What a script is told in place of a page: a stable name, and words for the person where there are some."""
+
+    error: str
+    text: str = ""
+
+
 def message(request: AnyRequest, kind: str, status: int, home: str = "/") -> Page:
     """One of the honest pages: not found, session over, forbidden, busy, broken; a script gets the same as JSON."""
     language = language_of(request)
     if by_script(request):
-        said = {"error": kind, "text": word(language, f"errors.{kind}_text")}
+        said = Problem(kind, word(language, f"errors.{kind}_text"))
         return Response(msgspec.json.encode(said).decode(), media_type=MediaType.JSON, status_code=status)
     return show(
         request,

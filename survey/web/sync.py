@@ -76,6 +76,13 @@ class Receipt(Struct, omit_defaults=True):
     why: Text = {}
 
 
+class Receipts(Struct):
+    """The answer to a batch; `revoked` tells a phone that was reported lost to forget everything."""
+
+    receipts: list[Receipt]
+    revoked: bool
+
+
 class _Named(Struct):
     """What can be read of an item that is otherwise unreadable."""
 
@@ -397,8 +404,8 @@ async def _receive(request: AnyRequest) -> Response[bytes]:
             continue
     opened = judge(arrived, facts, questionnaires, site)
     receipts = await site.database.write(_keep, facts, arrived, opened, told_by(request))
-    told = msgspec.json.encode({"receipts": receipts, "revoked": facts.sender.revoked})
-    return Response(told, media_type="application/json")
+    told = Receipts(receipts, facts.sender.revoked)
+    return Response(msgspec.json.encode(told), media_type="application/json")
 
 
 @post("/sync", status_code=200, guards=[needs("answer")])

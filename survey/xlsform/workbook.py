@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import lzma
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,17 @@ MOST_PARTS = 2_000
 MOST_RATIO = 200  # an honest sheet packs about 20:1; a bomb more than 1000:1
 MOST_ROWS = 100_000
 KINDS = (".xlsx", ".xlsm", ".xls", ".csv", ".md")
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+)
+"""What the archive's reader says of bytes that were changed, of a password, and of a packing it does not know."""
 SHEETS = ("survey", "choices", "settings", "external_choices", "entities", "osm")
 
 
@@ -122,31 +135,34 @@ def _inspect(path: Path, content: bytes, notes: Notes) -> None:
                    "the file is protected by a password, or is an .xls under another name",
                    "bỏ mật khẩu rồi lưu lại dạng .xlsx", "take the password off and save it as .xlsx")  # fmt: skip
     try:
-        archive = zipfile.ZipFile(io.BytesIO(content))
-    except (zipfile.BadZipFile, ValueError):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            _inspect_archive(path, archive, notes)
+    except DAMAGED:
         raise _bad(path, "not_xlsx", "tệp hỏng hoặc không phải .xlsx", "the file is damaged or is no .xlsx",
                    "mở bằng bảng tính rồi lưu lại", "open it in a spreadsheet program and save it again") from None  # fmt: skip
-    with archive:
-        parts = archive.infolist()
-        bomb = (
-            len(parts) > MOST_PARTS
-            or sum(part.file_size for part in parts) > LARGEST_UNPACKED
-            or any(part.file_size > MOST_RATIO * max(part.compress_size, 1) and part.file_size > 10**6 for part in parts)
-        )  # fmt: skip
-        if bomb:
-            raise _bad(path, "bomb", "tệp nén bung ra quá lớn, có thể là tệp phá hoại",
-                       "the file unpacks to far more than it weighs: refused as a zip bomb")  # fmt: skip
-        for part in parts:
-            if part.filename.endswith((".xml", ".rels")):
-                _inspect_part(path, archive, part, notes)
-            elif "vbaProject" in part.filename:
-                notes.say(
-                    "left_out",
-                    "macros",
-                    Cell(),
-                    "macro trong tệp không được chạy",
-                    "macros in the file are not run",
-                )
+
+
+def _inspect_archive(path: Path, archive: zipfile.ZipFile, notes: Notes) -> None:
+    parts = archive.infolist()
+    bomb = (
+        len(parts) > MOST_PARTS
+        or sum(part.file_size for part in parts) > LARGEST_UNPACKED
+        or any(part.file_size > MOST_RATIO * max(part.compress_size, 1) and part.file_size > 10**6 for part in parts)
+    )  # fmt: skip
+    if bomb:
+        raise _bad(path, "bomb", "tệp nén bung ra quá lớn, có thể là tệp phá hoại",
+                   "the file unpacks to far more than it weighs: refused as a zip bomb")  # fmt: skip
+    for part in parts:
+        if part.filename.endswith((".xml", ".rels")):
+            _inspect_part(path, archive, part, notes)
+        elif "vbaProject" in part.filename:
+            notes.say(
+                "left_out",
+                "macros",
+                Cell(),
+                "macro trong tệp không được chạy",
+                "macros in the file are not run",
+            )
 
 
 def _inspect_part(path: Path, archive: zipfile.ZipFile, part: zipfile.ZipInfo, notes: Notes) -> None:

@@ -3,6 +3,7 @@ somebody else is refused in the very words of what is not there."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 from collections.abc import Iterator
@@ -98,10 +99,17 @@ def refused(answer: Any) -> bool:
     )  # signing out also ends there, and drops the cookie
 
 
+@contextlib.contextmanager
+def drawn_always() -> Iterator[None]:
+    """Every finished visit is drawn for a back-check."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backchecks, "drawn", lambda key, case, share: True)
+        yield
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with pytest.MonkeyPatch.context() as patch:  # every finished visit is drawn for a back-check
-        patch.setattr(backchecks, "drawn", lambda key, case, share: True)
+    with drawn_always():
         yield from _world(tmp_path_factory)
 
 
