@@ -54,14 +54,15 @@ async function interviewOf(store, id, one) {
   if (!booklet) return null;
   current = new Interview(booklet.q, {
     response: kept.response, author: store.account, mode: 'visit', language, base: `/interview/${id}`, number: one.draw,
-  }, kept.events);
+    hidden: kept.hidden,
+  }, kept.events, kept.start);
   current.booklet = booklet;
   return current;
 }
 
 /**
  * The page at an address ("/interview/HD-1/p/phone"), or the next one.
- * @param {{go: (address: string) => void}} shell `go` shows another address
+ * @param {{go: (address: string) => void, send: () => void}} shell `go` shows another address, `send` what waits to be sent
  */
 export async function showInterview(view, store, id, address, shell) {
   const one = store.cases().find((found) => found.id === id);
@@ -76,15 +77,19 @@ export async function showInterview(view, store, id, address, shell) {
   if (!at && (address !== end || interview.next() !== end)) return shell.go(interview.next());
 
   const made = template('t-interview');
+  Object.assign(part(made, 'comment'), { hidden: !one.comment, textContent: one.comment && say('returned', { comment: one.comment }) });
   Object.assign(part(made, 'stop'), { href: `#/case/${id}`, textContent: say('stop', { name: one.address || id }) });
   const frame = part(made, 'page');
   view.replaceChildren(made);
 
-  const keep = async (events, next) => {
+  const keep = async (said, next) => {
+    const again = interview.start && !interview.events.length; // the first word of a correction
+    const events = again ? [await interview.event({}, 'reopened'), ...said] : said;
     const kept = await store.say(interview.response.id, id, events);
     const alone = kept.events.length === interview.events.length + events.length;
     current = alone ? Object.assign(interview.with(events), { booklet, fresh: true }) : null; // another tab has written too: read again
     shell.go(next);
+    if (events.at(-1).kind === 'submitted') shell.send();
   };
   const show = (page) => {
     frame.replaceChildren(page);

@@ -3,7 +3,7 @@
  * clock and its store are handed in.
  *
  * @typedef {{id: string, commune: string, state: string, hamlet?: string, address?: string, attempts?: number,
- *   last?: string, last_at?: number, appointment?: string, draw?: number, web?: boolean, place?: string}} Case
+ *   last?: string, last_at?: number, appointment?: string, draw?: number, web?: boolean, place?: string, comment?: string}} Case
  * @typedef {'today'|'open'|'finished'|'unsent'|'all'} Filter
  * @typedef {{unsent: number, tried: boolean, aside: string, receipt: string, at: number}} Carriage what the phone
  *   knows of everything said about one household: `tried` has left at least once, `aside` why a supervisor must look
@@ -25,10 +25,11 @@ export function dayOf(milliseconds) {
 
 /**
  * Whether a household is to be visited today: an open one with an appointment today or missed, or without one and not
- * visited today already.
+ * visited today already; one of which a question was sent back, always.
  */
 export function dueOn(day, one) {
   if (finished(one)) return false;
+  if (one.state === 'returned') return true;
   if (one.appointment) return one.appointment.slice(0, 10) <= day;
   return !one.last_at || dayOf(one.last_at) < day;
 }
@@ -87,7 +88,7 @@ export function withAttempts(one, attempts, comesBack) {
     last: outcome,
     last_at: at,
     appointment,
-    state: found.state === 'complete' ? 'complete'
+    state: found.state === 'complete' || found.state === 'returned' ? found.state
       : !comesBack(outcome) ? 'closed' : found.state === 'started' || outcome === 'interviewed' ? 'started' : 'visited',
   }), one);
 }

@@ -21,6 +21,7 @@ const clock = new Intl.DateTimeFormat(language, { dateStyle: 'short', timeStyle:
 export const when = (time) => clock.format(new Date(time));
 
 const facts = (one) => [
+  one.comment && say('returned', { comment: one.comment }),
   one.appointment && say('appointment', { time: when(one.appointment) }),
   one.attempts ? say('visits', { n: one.attempts }) : one.state === 'complete' ? '' : say('not_visited'),
   one.last && OUTCOMES[one.last]?.says,
@@ -115,7 +116,7 @@ export function showCase(view, store, id, { begin, resume }) {
   get('map').hidden = !one.address && !one.place;
   get('qr').href = `/field/cases/${id}/code`;
   const [history, interview] = [get('history'), get('interview')];
-  const nodes = Object.fromEntries(['facts', 'carriage', 'complete', 'act', 'web', 'qr', 'qr-offline', 'takeover', 'record']
+  const nodes = Object.fromEntries(['facts', 'carriage', 'complete', 'act', 'web', 'qr', 'qr-offline', 'takeover', 'record', 'comment']
     .map((name) => [name, get(name)]));
   const stateNode = made.querySelector('.state');
   interview.addEventListener('click', () => begin(one));
@@ -128,9 +129,11 @@ export function showCase(view, store, id, { begin, resume }) {
     const complete = now.state === 'complete';
     stateNode.className = 'state';
     state(stateNode, now);
-    nodes.facts.textContent = [now.hamlet, now.commune, now.id, facts(now)].filter(Boolean).join(' · ');
+    nodes.facts.textContent = [now.hamlet, now.commune, now.id, facts({ ...now, comment: '' })].filter(Boolean).join(' · ');
     carriage(nodes.carriage, store.carried(id));
     nodes.complete.hidden = !complete;
+    nodes.comment.hidden = !now.comment || complete;
+    nodes.comment.textContent = now.comment && say('returned', { comment: now.comment });
     nodes.act.hidden = complete;
     nodes.record.hidden = complete;
     nodes.web.hidden = !now.web || Boolean(mine);

@@ -104,9 +104,10 @@ export async function openStore(account, { training = false, comesBack }) {
     attempts.clear();
     for (const key of await vault.keys('interview ')) {
       const kept = await vault.get(key);
-      if (!training && !(await outbox.knows(kept.events.at(-1).id))) await outbox.add(ownEvents(kept));
+      const last = kept.events.at(-1);
+      if (!training && last && !(await outbox.knows(last.id))) await outbox.add(ownEvents(kept));
       interviews.set(kept.case, summary(kept));
-      if (!kept.sent) await keepVisit(visitOf(kept.events[0]));
+      if (!kept.sent && !kept.start) await keepVisit(visitOf(kept.events[0]));
     }
     for (const key of await vault.keys('visits ')) {
       const kept = await vault.get(key);
@@ -141,8 +142,10 @@ export async function openStore(account, { training = false, comesBack }) {
 
   /** Interviews that the server knows, perhaps begun on another phone: joined with what only this phone has. */
   async function adopt(begun) {
-    for (const { case: id, version, response, events } of begun) {
+    for (const { case: id, version, response, events, start, hidden } of begun) {
       await within(response, (kept) => {
+        // a question that came back: the server has the rest, and only what it lets out is kept here
+        if (start) return kept?.start ? kept : { case: id, version, response, start, hidden, events, sent: 0 };
         const known = new Set(events.map((event) => event.id));
         const own = (kept?.events ?? []).filter((event) => !known.has(event.id));
         return { case: id, version, response, events: [...events, ...own], sent: events.length };
@@ -183,7 +186,7 @@ export async function openStore(account, { training = false, comesBack }) {
       const found = withAttempts(one, attempts.get(one.id) ?? [], comesBack);
       const mine = interviews.get(one.id);
       if (!mine || found.state === 'complete') return found;
-      return { ...found, state: mine.submitted ? 'complete' : 'started' };
+      return { ...found, state: mine.submitted ? 'complete' : found.state === 'returned' ? 'returned' : 'started' };
     }),
     /** @returns {import('./field-list.mjs').Carriage} */
     carried: (id) => ({ unsent: 0, tried: false, aside: '', receipt: '', at: 0, ...confirmed[id], ...waiting.get(id) }),

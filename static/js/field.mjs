@@ -96,7 +96,7 @@ async function route() {
   const filter = address.split('?')[1];
   redraw = () => {};
   if (what === 'case') redraw = showCase(view, store, id, { begin, resume });
-  else if (what === 'interview') await showInterview(view, store, id, address, { go });
+  else if (what === 'interview') await showInterview(view, store, id, address, { go, send: exchange });
   else redraw = showList(view, store, ['open', 'finished', 'unsent', 'all'].includes(filter) ? filter : 'today');
   scrollTo(0, 0);
   if (what !== 'interview') view.querySelector('h1')?.focus({ preventScroll: true });

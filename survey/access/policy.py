@@ -13,6 +13,7 @@
     self         one's own account and its sessions                                         every account
 
 An official may interview, but never read answers that were submitted, nor what a household answered by itself.
+A manager sees answers only where two responses of one household contradict (`reconcile`), without an address.
 docs/access.md says route by route what follows from this.
 """
 
@@ -29,6 +30,7 @@ Action = Literal[
     "answer", "read_own", "submit", "reopen", "list_cases", "see_case", "record_attempt", "interview", "assign",
     "see_progress", "see_release", "download_release", "reissue_code", "see_precision", "assign_any", "decide_quarantine",
     "handle_requests", "register_breach", "read_audit", "manage_accounts", "keep_account", "let_in",
+    "review", "reconcile",
 ]  # fmt: skip
 
 SECOND_STEP: frozenset[str] = frozenset({"manager", "statistician", "auditor", "administrator"})
@@ -64,13 +66,15 @@ GRANTS: dict[Role, dict[Action, Reach]] = {
         "interview": "unfinished", "keep_account": "self",
     },
     "supervisor": {
-        "list_cases": "page", "assign_any": "page", "decide_quarantine": "page", "see_progress": "aggregates",
+        "list_cases": "page", "assign_any": "page", "decide_quarantine": "page", "review": "page",
+        "see_progress": "aggregates",
         "see_case": "communes", "record_attempt": "communes", "assign": "communes", "reissue_code": "communes",
         "let_in": "communes", "keep_account": "self",
     },
     "manager": {
         "assign_any": "page", "decide_quarantine": "page", "handle_requests": "page", "register_breach": "page",
-        "see_progress": "aggregates", "assign": "province", "keep_account": "self",
+        "review": "page", "reconcile": "province", "see_progress": "aggregates", "assign": "province",
+        "keep_account": "self",
     },
     "statistician": {
         "see_progress": "aggregates", "see_release": "aggregates", "download_release": "aggregates",

@@ -17,7 +17,17 @@ from survey.fieldwork.cases import Closed, Override, Reopened
 from survey.storage import cases, identities
 from survey.storage.clock import now
 from survey.storage.database import Database
-from survey.storage.tables import attempts, codes, events, photos, quarantine, responses, sessions
+from survey.storage.tables import (
+    attempts,
+    codes,
+    events,
+    photos,
+    quarantine,
+    responses,
+    returns,
+    reviews,
+    sessions,
+)
 from survey.storage.tables import identities as identities_table
 
 WITHDRAWN = "2.11"
@@ -48,6 +58,8 @@ def erase_answers(connection: Connection, case: str) -> int:
     )
     for table in (events, photos):
         connection.execute(delete(table).where(table.c.response.in_(mine)))
+    for table in (returns, reviews):
+        connection.execute(delete(table).where(table.c.case == case))
     connection.execute(delete(responses).where(responses.c.case == case))
     return len(mine)
 

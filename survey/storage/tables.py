@@ -304,6 +304,51 @@ photos = Table(  # answers hold the digest
     Column("kept_at", BigInteger, nullable=False),
 )
 
+reviews = Table(  # what a person has to look at, or has looked at
+    "reviews",
+    metadata,
+    Column(
+        "id", Text, primary_key=True
+    ),  # follows from what is to be looked at: another answer is another row
+    Column("kind", Text, nullable=False),  # "soft", "overlap", "double": survey.fieldwork.reviews
+    Column("case", Text, ForeignKey("cases.id"), nullable=False, index=True),
+    Column("response", Text, nullable=False, index=True),
+    Column("question", Text, nullable=False),
+    Column("row", Text, nullable=False),
+    Column("number", Integer, nullable=False),  # of the check among those of its question
+    Column("explained", Boolean, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("ruled_at", BigInteger),
+    Column("ruling", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("author", Text, nullable=False),
+)
+
+returns = Table(  # questions that a supervisor sent back to the official who asked them
+    "returns",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("case", Text, ForeignKey("cases.id"), nullable=False, index=True),
+    Column("response", Text, ForeignKey("responses.id"), nullable=False),
+    Column("page", Text, nullable=False),
+    Column("row", Text, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("settled_at", BigInteger),  # when the correction was submitted, or the return taken back
+)
+
+listings = Table(  # every finding that the list does not say what is there; the case holds the latest
+    "listings",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("case", Text, ForeignKey("cases.id"), nullable=False, index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
 server = Table(  # facts about this database itself: its id, the secret's fingerprint
     "server",
     metadata,

@@ -20,13 +20,14 @@ from survey.access.policy import Actor, Scope, may
 from survey.fieldwork.cases import Attempt, Case
 from survey.fieldwork.dispositions import OUTCOMES
 from survey.questionnaire.response import Event, fold
-from survey.storage import accounts, audit, cases, identities, responses
+from survey.storage import accounts, audit, cases, identities, responses, reviews
 from survey.storage.accounts import Account
 from survey.storage.responses import ResponseRecord
 from survey.web import forms, guards, ids, photos, security
 from survey.web import interview as pages
 from survey.web.guards import needs
 from survey.web.interview import Interview
+from survey.web.noted import noted
 from survey.web.site import (
     AnyRequest,
     NotYours,
@@ -426,9 +427,12 @@ async def submit(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
 
 
 def _submit(connection: Connection, here: Here, form: pages.Form) -> None:
+    response, case = here.interview.response.id, here.visit.case.id
     responses.append(connection, [forms.submit(here.interview, form)])
+    events = responses.events(connection, response)
+    reviews.note(connection, response, noted(here.interview.questionnaire, case, response, events))
     author = f"account:{here.visit.account.name}"
-    audit.append(connection, author, "interview submitted", f"case:{here.visit.case.id}")
+    audit.append(connection, author, "interview submitted", f"case:{case}")
 
 
 @post("/field/cases/{case_id:str}/leave", status_code=200, guards=[needs("interview")])

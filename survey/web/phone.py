@@ -11,6 +11,8 @@ Answers are made on the phone and sent to /field/sync (survey.web.sync).
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from litestar import Response, get, post
@@ -24,9 +26,13 @@ from survey.access.policy import may
 from survey.fieldwork.cases import Case
 from survey.fieldwork.dispositions import OUTCOMES
 from survey.fieldwork.reception import OLDEST_APP
+from survey.fieldwork.reviews import Return
 from survey.questionnaire import routing
-from survey.questionnaire.response import Answer, Event
-from survey.storage import audit, cases, codes, devices, identities, responses
+from survey.questionnaire.again import asked_again, step_of
+from survey.questionnaire.model import Questionnaire
+from survey.questionnaire.published import written
+from survey.questionnaire.response import Answer, Event, Key, fold
+from survey.storage import audit, cases, codes, devices, identities, responses, reviews
 from survey.web import security
 from survey.web.booklet import booklet
 from survey.web.field import actor, find_account, scope
@@ -49,7 +55,7 @@ WORDS = tuple(
         "all_sent", "visits", "not_visited", "hamlet_unknown", "found", "none_found", "appointment", "interview", "resume", "stop",
         "outcome_needed", "recorded", "locating", "located", "not_located", "other_account", "revoked", "revoked_text",
         "finished_phone", "takeover_wrong", "takeover_offline", "storage_failed", "storage_failed_text", "progress",
-        "not_found", "not_found_text", "no_booklet", "no_booklet_text", "training_case", "training_hamlet",
+        "returned", "not_found", "not_found_text", "no_booklet", "no_booklet_text", "training_case", "training_hamlet",
     )
 )  # fmt: skip
 """What the app says itself."""
@@ -72,7 +78,7 @@ def app(request: AnyRequest, language: FromPath[str]) -> Response[str]:
         words={key.removeprefix("phone."): word(language, key) for key in WORDS}
         | {
             f"state.{state}": word(language, f"state.{state}")
-            for state in ("waiting", "visited", "started", "complete", "closed")
+            for state in ("waiting", "visited", "started", "complete", "closed", "returned")
         },
         outcomes=[(id, one.label[language]) for id, one in OUTCOMES.items() if id != "interviewed"],
         outcomes_known={
@@ -128,7 +134,8 @@ def service_worker(request: AnyRequest) -> Response[bytes]:
 
 class ListedCase(Struct, omit_defaults=True):
     """One household on the phone. Finished ones are there by number only; `draw` is its number for the random choice
-    of a person, `known` what an interview begins with (preloads). `place` are coordinates of the listing, if it has some."""
+    of a person, `known` what an interview begins with (preloads). `place` are coordinates of the listing, if it has some,
+    `comment` is what a supervisor writes who sends a question back: then the state is "returned"."""
 
     id: str
     commune: str
@@ -143,14 +150,30 @@ class ListedCase(Struct, omit_defaults=True):
     known: dict[str, Answer] = {}
     web: bool = False
     place: str = ""
+    comment: str = ""
 
 
-class Begun(Struct):
-    """An interview at the door that was begun, perhaps on another phone, and not submitted."""
+class Begun(Struct, omit_defaults=True):
+    """An interview at the door that was begun, perhaps on another phone, and not submitted.
+
+    One of which a question was sent back has no events: `start` is what of it a phone may hold, `hidden` the places that
+    stay shut (`survey.questionnaire.again`).
+    """
 
     case: str
     version: str
     response: str
+    events: list[Event]
+    start: dict[str, Any] = {}
+    hidden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A question that was sent back, and the interview that it belongs to."""
+
+    back: Return
+    record: responses.ResponseRecord
     events: list[Event]
 
 
@@ -169,7 +192,7 @@ class PhoneList(Struct):
 
 def _list(
     connection: Connection, site: Site, request: AnyRequest
-) -> tuple[str, str, list[ListedCase], list[Begun]]:
+) -> tuple[str, str, list[ListedCase], list[Begun], list[Sent]]:
     signed, account = find_account(connection, site, request)
     if not may(actor(account), "list_cases"):
         raise NotYours(security.ACCOUNT)
@@ -177,30 +200,54 @@ def _list(
     open_ones = [case.id for case in mine if case.state != "complete"]
     places = identities.of_cases(connection, [case.id for case in mine])
     records = responses.of_cases(connection, open_ones)
-    listed = [_listed(site, case, places.get(case.id), records.get(case.id, [])) for case in mine]
+    sent = {}
+    for one in reviews.returned(connection, [case.id for case in mine]):
+        record, events = responses.find(connection, one.response), responses.events(connection, one.response)
+        if (
+            record is not None and events[0].author == account.name
+        ):  # handed over since: nobody else may hold it
+            sent[one.case] = Sent(one, record, events)
+    listed = [
+        _listed(site, case, places.get(case.id), records.get(case.id, []), sent.get(case.id)) for case in mine
+    ]
     begun = [
         Begun(record.case, record.version, record.id, responses.events(connection, record.id))
         for found in records.values()
         for record in found
         if record.mode != "self" and not record.submitted
     ]
-    return account.name, signed.csrf, listed, begun
+    return account.name, signed.csrf, listed, begun, list(sent.values())
+
+
+def _asked_again(questionnaire: Questionnaire, sent: Sent) -> Begun | None:
+    """What a phone gets to ask the page of a return once more; None when the path no longer leads there."""
+    one, record = sent.back, sent.record
+    response = fold(record.id, sent.events)
+    step = step_of(questionnaire, response, Key(one.question, one.row))
+    if step is None:
+        return None
+    start, hidden = asked_again(questionnaire, response, step)
+    return Begun(record.case, record.version, record.id, [], written(start), hidden)
 
 
 def _listed(
-    site: Site, case: Case, place: identities.Identity | None, records: list[responses.ResponseRecord]
+    site: Site,
+    case: Case,
+    place: identities.Identity | None,
+    records: list[responses.ResponseRecord],
+    sent: Sent | None,
 ) -> ListedCase:
     area = site.areas.get(case.unit.commune)
     commune = area.name if area else case.unit.commune
     hamlet = place.hamlet if place else ""
-    if case.state == "complete":
+    if case.state == "complete" and sent is None:
         return ListedCase(case.id, commune, case.state, hamlet)
     other = place.other if place else {}
     known = routing.preloaded(site.survey.questionnaire, msgspec.structs.asdict(case.unit))
     return ListedCase(
         id=case.id,
         commune=commune,
-        state=case.state,
+        state="returned" if sent else case.state,
         hamlet=hamlet,
         address=place.address if place else "",
         attempts=case.attempts,
@@ -211,6 +258,7 @@ def _listed(
         known={str(key): answer for key, answer in known.items()},
         web=any(record.mode == "self" for record in records),
         place=",".join(other[name] for name in ("latitude", "longitude") if name in other),
+        comment=sent.back.comment if sent else "",
     )
 
 
@@ -221,9 +269,12 @@ async def my_list(request: AnyRequest) -> Response[bytes]:
     device = request.headers.get(DEVICE, "")
     if await site.database.read(_revoked, device):
         return _json({"revoked": True}, 410)
-    account, csrf, listed, begun = await site.database.read(_list, site, request)
+    account, csrf, listed, begun, sent = await site.database.read(_list, site, request)
     if device:
         await site.database.write(devices.heard_of, device, account, *told_by(request))
+    for back in sent:
+        if (again := _asked_again(await site.questionnaire(back.record.version), back)) is not None:
+            begun.append(again)
     versions = {site.survey.version} | {one.version for one in begun}
     booklets = {}
     for version in versions:

@@ -75,6 +75,7 @@ PAGES: dict[str, Action] = {
     "/office/cases": "assign_any",
     "/office/phones": "assign_any",
     "/office/quarantine": "decide_quarantine",
+    "/office/review": "review",
     "/office/signals": "assign_any",
     "/office/back-checks": "assign_any",
     "/office/precision": "see_precision",

@@ -33,12 +33,13 @@ from survey.access.policy import Actor, may
 from survey.fieldwork import reception
 from survey.fieldwork.cases import Attempt, Case
 from survey.fieldwork.reception import REASONS, Item, Reason, Sender
+from survey.fieldwork.reviews import Review
 from survey.problems import Refused, Text
 from survey.questionnaire import routing
 from survey.questionnaire.codebook import possible
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Event, Key, fold
-from survey.storage import audit, cases, devices, quarantine, responses, surveys
+from survey.storage import audit, cases, devices, quarantine, responses, reviews, surveys
 from survey.storage.clock import now
 from survey.storage.quarantine import Misfit
 from survey.storage.responses import ResponseRecord
@@ -47,6 +48,7 @@ from survey.web.field import actor, find_account, scope
 from survey.web.forms import TIME_ZONE
 from survey.web.guards import needs
 from survey.web.ids import receipt_number
+from survey.web.noted import noted
 from survey.web.site import AnyRequest, ForgedForm, NotYours, Site, check_origin, find_session, site_of
 
 Kind = Literal["events", "attempts"]
@@ -121,6 +123,7 @@ class Facts:
     cases: dict[str, Case] = field(default_factory=dict)
     records: dict[str, ResponseRecord] = field(default_factory=dict)
     history: dict[str, list[Event]] = field(default_factory=dict)
+    reviews: dict[str, list[Review]] = field(default_factory=dict)
 
 
 # --- reading a batch -----------------------------------------------------------------------------------------------
@@ -270,6 +273,11 @@ def judge(
                         submitted.get(event.response, False) and event.kind != "reopened"
                     )
                     facts.history.get(event.response, []).append(event)
+                    if event.kind == "submitted":
+                        told = noted(
+                            questionnaires[version], case, event.response, facts.history[event.response]
+                        )
+                        facts.reviews[event.response] = told
     return list(opened.values())
 
 
@@ -337,6 +345,8 @@ def _keep(
             elif isinstance(item.value, Event) and item.value.kind == "submitted" and not item.known:
                 deed = "interview submitted"
                 audit.append(connection, facts.sender.author, deed, f"case:{_case_of(facts, item.value)}")
+                reviews.note(connection, item.value.response, facts.reviews.get(item.value.response, ()))
+                reviews.settle(connection, item.value.response)
         elif reason is None and isinstance(item.value, Attempt):
             match cases.take_attempt(connection, item.value):
                 case "new":

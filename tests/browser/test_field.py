@@ -20,7 +20,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
-from survey.storage import cases, devices, quarantine, responses
+from survey.fieldwork.reviews import Return
+from survey.storage import cases, devices, quarantine, responses, reviews
 from survey.storage.database import Database
 from tests.browser.test_stories import FLAGS
 from tests.faults.proxy import FaultyProxy
@@ -286,3 +287,57 @@ def test_training_stays_on_the_phone_and_a_lost_phone_forgets_everything(
     assert page.evaluate("async () => (await indexedDB.databases()).map(({ name }) => name)") == []
     with Database.open(address) as database, database.reading() as connection:
         assert [one.reason for one in quarantine.waiting(connection)] == ["revoked"]
+
+
+def test_a_question_that_comes_back_opens_alone_and_blank_and_its_correction_is_sent(
+    field: tuple[Network, str], handset: Handset
+) -> None:
+    network, address = field
+    network.proxy.weights = CALM
+    context = handset.open()
+    first = context.new_page()
+    sign_in(first, network.url)
+    first.close()
+    page = app(context, network.url)
+    settled(page)
+    with Database.open(address) as database, database.reading() as connection:
+        case = next(one.id for one in cases.assigned_to(connection, "an") if one.state == "waiting")
+    assert page.evaluate("(id) => talk.interview(id, 2)", case)
+    page.wait_for_selector("#status[data-state=sent]", state="attached", timeout=30_000)
+    page.evaluate("(id) => { location.hash = `#/case/${id}`; }", case)
+    page.wait_for_selector("[data-where=confirmed]", timeout=30_000)
+    with Database.open(address) as database:
+        with database.writing() as connection:
+            found = cases.existing(connection, case)
+            events = responses.events(connection, found.response)
+            answered = next(one for one in events if "own_mobile" in str(one.answers))
+            row = answered.row
+            back = Return(id="back", case=case, response=found.response, page=answered.page, row=row,
+                          question="own_mobile", comment="Xin hỏi lại câu này", author="chi", at=1)  # fmt: skip
+            reviews.send_back(connection, back)
+        page.reload()
+        page.wait_for_selector(".sent-back:visible", timeout=30_000)
+        assert "Xin hỏi lại câu này" in page.inner_text(".sent-back:visible")
+        context.set_offline(True)  # it has arrived: the official reads it at the door
+        page.evaluate(TALK)
+        page.click("[data-part=interview]")
+        page.wait_for_selector("[data-part=page] [data-q=own_mobile]")
+        assert page.locator("[data-part=page] input:checked").count() == 0, "the earlier answer is not shown"
+        assert page.locator("[data-part=page] a.back, [data-part=page] [data-part=back]:visible").count() == 0
+        assert page.evaluate("(id) => talk.interview(id, 2)", case)
+        context.set_offline(False)
+        page.evaluate("dispatchEvent(new Event('online'))")
+        for _ in range(300):
+            with database.reading() as connection:
+                if not reviews.returned(connection):
+                    break
+            time.sleep(0.1)
+        with database.reading() as connection:
+            assert reviews.returned(connection) == []
+            kinds = [one.kind for one in responses.events(connection, found.response)]
+            assert kinds.count("submitted") == 2
+            assert kinds.count("reopened") == 1
+            assert quarantine.waiting(connection) == [] or {
+                one.reason for one in quarantine.waiting(connection)
+            } == {"revoked"}
+            assert list(responses.verify(connection)) == []

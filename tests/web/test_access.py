@@ -19,8 +19,9 @@ from litestar.testing import TestClient
 from survey.access.policy import Role, holds
 from survey.app import create_app
 from survey.fieldwork import backchecks
+from survey.fieldwork.reviews import Review
 from survey.settings import Settings
-from survey.storage import accounts, cases, devices, photos, quarantine, responses, rights, surveys
+from survey.storage import accounts, cases, devices, photos, quarantine, responses, reviews, rights, surveys
 from survey.storage.database import Database
 from survey.storage.quarantine import Misfit
 from survey.web import forms, guards, security
@@ -164,6 +165,11 @@ def _fill(client: TestClient[Any], database: Database) -> dict[str, tuple[str, s
             [Misfit(hash=hash, kind="events", event="e", response="", case=case, author="x", device="d",
                     reason="unknown_case", document="{}") for hash, case in (("m-own", OWN), ("m-foreign", FOREIGN))],
         )  # fmt: skip
+        for case, name in ((OWN, "f-own"), (FOREIGN, "f-foreign")):
+            one = Review(
+                id=name, kind="soft", case=case, response=f"visit-{case}", question="birth_year", row="p0"
+            )
+            reviews.note(connection, f"visit-{case}", [one])
         rights.ask(connection, "r-own", OWN, "see")
         rights.register_breach(
             connection,
@@ -188,6 +194,7 @@ def _fill(client: TestClient[Any], database: Database) -> dict[str, tuple[str, s
         "{case_id:str}": (OWN, FOREIGN, NOWHERE),
         "photo/{digest:str}": (f"photo/{pictures[0]}", f"photo/{pictures[1]}", f"photo/{'0' * 64}"),
         "phones/{phone:str}": (f"phones/{_named(phones[0])}", f"phones/{_named(phones[1])}", "phones/none"),
+        "review/{finding:str}": ("review/f-own", "review/f-foreign", "review/f-none"),
         "quarantine/{digest:str}": ("quarantine/m-own", "quarantine/m-foreign", "quarantine/m-none"),
         "requests/{id:str}": ("requests/r-own", "requests/r-foreign", "requests/r-none"),
         "breaches/{id:str}": ("breaches/b-own", "breaches/b-foreign", "breaches/b-none"),
