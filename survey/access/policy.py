@@ -73,7 +73,7 @@ GRANTS: dict[Role, dict[Action, Reach]] = {
     },
     "manager": {
         "assign_any": "page", "decide_quarantine": "page", "handle_requests": "page", "register_breach": "page",
-        "review": "page", "reconcile": "province", "see_progress": "aggregates", "assign": "province",
+        "review": "page", "reconcile": "page", "see_progress": "aggregates", "assign": "province",
         "keep_account": "self",
     },
     "statistician": {

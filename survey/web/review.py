@@ -26,6 +26,7 @@ from survey.storage import audit, cases, responses, reviews
 from survey.storage.accounts import Account
 from survey.storage.responses import ResponseRecord
 from survey.web import ids, supervision
+from survey.web.guards import needs
 from survey.web.site import (
     AnyRequest,
     NotYours,
@@ -95,7 +96,7 @@ def _interview(connection: Connection, case: str, response: str) -> Interviewed 
     return Interviewed(found, record, responses.events(connection, record.id))
 
 
-@get(BASE)
+@get(BASE, guards=[needs("review")])
 async def listed(request: AnyRequest) -> Response[str]:
     """What is to be looked at, what is on its way back, and a form that returns a question of any interview."""
     site = site_of(request)
@@ -152,7 +153,7 @@ def askable(questionnaire: Questionnaire, language: str) -> list[tuple[str, str]
 # --- deciding ------------------------------------------------------------------------------------------------------
 
 
-@post(BASE + "/{finding:str}", status_code=200)
+@post(BASE + "/{finding:str}", status_code=200, guards=[needs("review")])
 async def decide(request: AnyRequest, finding: FromPath[str]) -> Response[str]:
     """Accept an odd answer as it is, or send its question back with a comment."""
     site = site_of(request)
@@ -175,7 +176,7 @@ async def decide(request: AnyRequest, finding: FromPath[str]) -> Response[str]:
     return goto(BASE)
 
 
-@post("/office/returns", status_code=200)
+@post("/office/returns", status_code=200, guards=[needs("review")])
 async def send_back(request: AnyRequest) -> Response[str]:
     """Send a question of any interview of the own communes back."""
     site = site_of(request)

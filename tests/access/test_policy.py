@@ -12,7 +12,8 @@ def test_nobody_may_anything_on_a_case_that_is_not_theirs() -> None:
     foreign = Scope(case="B", assignee="other", commune="10999")
     general = {
         "list_cases", "see_progress", "see_release", "download_release", "see_precision", "assign_any",
-        "decide_quarantine", "handle_requests", "register_breach", "read_audit", "manage_accounts",
+        "decide_quarantine", "handle_requests", "register_breach", "read_audit", "manage_accounts", "review",
+        "reconcile",
     }  # fmt: skip
     for role, action in product(ROLES, ACTIONS):
         if (role, action) == ("manager", "assign"):
