@@ -3,15 +3,16 @@
 A case is shared by the web and the visit: one code, one set of answers, one list entry. `TABLE` says what each event
 makes of each state; where it has nothing the event is a `Conflict` and leaves the case as it was.
 
-    state     opened   attempted  completed  closed   reopened  released  relisted
-    reserve   reserve  reserve    reserve    -        -         waiting   -
-    waiting   started  visited    complete   closed   -         -         waiting
-    visited   started  visited    complete   closed   -         -         visited
-    started   started  started    complete   closed   -         -         started
-    complete  complete complete   complete   -        started   -         complete
-    closed    started  visited    complete   closed   started   -         closed
+    state     opened   attempted  completed  closed   reopened  released  relisted  chosen
+    reserve   reserve  reserve    reserve    -        -         waiting   -         -
+    waiting   started  visited    complete   closed   -         -         waiting   -
+    visited   started  visited    complete   closed   -         -         visited   -
+    started   started  started    complete   closed   -         -         started   -
+    complete  complete complete   complete   -        started   -         complete  complete
+    closed    started  visited    complete   closed   started   -         closed    -
 
-- The first complete response wins; a second one is kept beside it and changes nothing.
+- The first complete response wins; a second one is kept beside it and changes nothing, until a person who has seen where
+  the two contradict chooses which counts.
 - A case closed at the door opens again when the household answers on the web after all: never refuse an answer.
 - An attempt after which nobody need come back (refused, vacant …) closes the case, unless it is complete. One recorded
   after completion is kept for the record: the official could not know.
@@ -172,11 +173,17 @@ class Relisted(Struct, frozen=True):
     finding: Finding
 
 
-CaseEvent = Assigned | Opened | Attempted | Completed | Closed | Reopened | Released | Relisted
+class Chosen(Struct, frozen=True):
+    """A person decided which of several complete responses counts."""
+
+    response: str
+
+
+CaseEvent = Assigned | Opened | Attempted | Completed | Closed | Reopened | Released | Relisted | Chosen
 
 EVENTS: dict[type[CaseEvent], str] = {
     Opened: "opened", Attempted: "attempted", Completed: "completed", Closed: "closed", Reopened: "reopened",
-    Released: "released", Relisted: "relisted",
+    Released: "released", Relisted: "relisted", Chosen: "chosen",
 }  # fmt: skip
 """The columns of the table; being assigned changes no state and is possible in all."""
 
@@ -194,13 +201,13 @@ def _table(*rows: str) -> Mapping[tuple[State, str], State]:
 
 
 TABLE = _table(
-    # opened attempted completed closed reopened released relisted
-    "reserve  reserve  reserve  reserve  -      -       waiting -",
-    "waiting  started  visited  complete closed -       -       waiting",
-    "visited  started  visited  complete closed -       -       visited",
-    "started  started  started  complete closed -       -       started",
-    "complete complete complete complete -      started -       complete",
-    "closed   started  visited  complete closed started -       closed",
+    # opened attempted completed closed reopened released relisted chosen
+    "reserve  reserve  reserve  reserve  -      -       waiting -       -",
+    "waiting  started  visited  complete closed -       -       waiting -",
+    "visited  started  visited  complete closed -       -       visited -",
+    "started  started  started  complete closed -       -       started -",
+    "complete complete complete complete -      started -       complete complete",
+    "closed   started  visited  complete closed started -       closed  -",
 )
 """The next state by state and event. What an attempt or a finding itself decides, it adds in `advance`."""
 
@@ -219,6 +226,8 @@ def advance(case: Case, event: CaseEvent) -> Case:
             return _attempted(case, after, attempt)
         case Completed(response):
             return msgspec.structs.replace(after, response=case.response or response)
+        case Chosen(response):
+            return msgspec.structs.replace(after, response=response)
         case Closed(override):
             return msgspec.structs.replace(after, override=override)
         case Reopened():
@@ -271,6 +280,11 @@ def _refused(case: Case, event: CaseEvent) -> Text:
             return {
                 "vi": f"Hộ {case.id} đã trả lời xong, không cần đóng lại.",
                 "en": f"Case {case.id} is complete; there is nothing to close.",
+            }
+        case Chosen():
+            return {
+                "vi": f"Hộ {case.id} chưa có phiếu trả lời xong để chọn.",
+                "en": f"Case {case.id} has no complete response to choose.",
             }
         case Released():
             return {

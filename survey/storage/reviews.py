@@ -11,7 +11,9 @@ import msgspec
 from sqlalchemy import Connection, Row, func, select, update
 
 from survey.fieldwork.backchecks import PREFIX
+from survey.fieldwork.cases import Chosen
 from survey.fieldwork.reviews import Return, Review
+from survey.storage import cases as cases_life
 from survey.storage.clock import now
 from survey.storage.conflict import insert_once
 from survey.storage.tables import cases, responses, returns, reviews
@@ -76,6 +78,20 @@ def doubles(connection: Connection) -> list[Review]:
         ).scalars()
     )
     return [one for one in made if one.id not in ruled]
+
+
+def choose(connection: Connection, review: Review, response: str, reason: str, author: str) -> None:
+    """Which of a case's complete responses counts from now on; the others stay."""
+    cases_life.move(connection, review.case, Chosen(response))
+    rule(connection, review, response, reason, author)
+
+
+def waiting_one(connection: Connection, review: str) -> Review | None:
+    """One thing that nobody has decided, or None."""
+    query = select(reviews).where(reviews.c.id == review, reviews.c.ruled_at.is_(None))
+    row = connection.execute(query).one_or_none()
+    kept = None if row is None else _review(row)
+    return kept or next((one for one in doubles(connection) if one.id == review), None)
 
 
 def send_back(connection: Connection, one: Return) -> None:

@@ -76,6 +76,7 @@ PAGES: dict[str, Action] = {
     "/office/phones": "assign_any",
     "/office/quarantine": "decide_quarantine",
     "/office/review": "review",
+    "/office/conflicts": "reconcile",
     "/office/signals": "assign_any",
     "/office/back-checks": "assign_any",
     "/office/precision": "see_precision",

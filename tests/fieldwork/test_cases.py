@@ -16,6 +16,7 @@ from survey.fieldwork.cases import (
     Attempted,
     Case,
     CaseEvent,
+    Chosen,
     Closed,
     Completed,
     Opened,
@@ -90,6 +91,7 @@ COLUMNS: dict[str, CaseEvent] = {
     "reopened": Reopened(),
     "released": Released(RELEASE),
     "relisted": Relisted(Finding(kind="moved", author="an", at=3)),
+    "chosen": Chosen("r1"),
 }
 
 

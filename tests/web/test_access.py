@@ -170,6 +170,8 @@ def _fill(client: TestClient[Any], database: Database) -> dict[str, tuple[str, s
                 id=name, kind="soft", case=case, response=f"visit-{case}", question="birth_year", row="p0"
             )
             reviews.note(connection, f"visit-{case}", [one])
+        conflict = Review(id="c-own", kind="overlap", case=CHECKED, response=f"done-{CHECKED}", question="sex")
+        reviews.note(connection, f"done-{CHECKED}", [conflict])
         rights.ask(connection, "r-own", OWN, "see")
         rights.register_breach(
             connection,
@@ -194,6 +196,7 @@ def _fill(client: TestClient[Any], database: Database) -> dict[str, tuple[str, s
         "{case_id:str}": (OWN, FOREIGN, NOWHERE),
         "photo/{digest:str}": (f"photo/{pictures[0]}", f"photo/{pictures[1]}", f"photo/{'0' * 64}"),
         "phones/{phone:str}": (f"phones/{_named(phones[0])}", f"phones/{_named(phones[1])}", "phones/none"),
+        "conflicts/{conflict:str}": ("conflicts/c-own", "conflicts/f-own", "conflicts/none"),
         "review/{finding:str}": ("review/f-own", "review/f-foreign", "review/f-none"),
         "quarantine/{digest:str}": ("quarantine/m-own", "quarantine/m-foreign", "quarantine/m-none"),
         "requests/{id:str}": ("requests/r-own", "requests/r-foreign", "requests/r-none"),
