@@ -25,6 +25,7 @@ from survey.settings import Settings, keys
 from survey.storage import surveys
 from survey.storage.database import Database
 from survey.web import (
+    account,
     accounts,
     assets,
     backchecks,
@@ -32,6 +33,7 @@ from survey.web import (
     conflicts,
     description,
     duties,
+    enrolment,
     entry,
     field,
     health,
@@ -125,6 +127,8 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
         *backchecks.HANDLERS,
         *duties.HANDLERS,
         *accounts.HANDLERS,
+        *account.HANDLERS,
+        *enrolment.HANDLERS,
         *trail.HANDLERS,
         *health.HANDLERS,
         *assets.HANDLERS,

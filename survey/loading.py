@@ -20,7 +20,7 @@ from survey.access import passwords
 from survey.access.policy import SECOND_STEP
 from survey.fieldwork.sample import SampledUnit
 from survey.folder import Folder
-from survey.problems import BadDocument, Conflict, Finding, SurveyError, Text
+from survey.problems import BadDocument, Conflict, Finding, SurveyError
 from survey.settings import Keys, keys
 from survey.storage import accounts, audit, cases, codes, identities, surveys
 from survey.storage.database import Database
@@ -28,23 +28,6 @@ from survey.storage.database import Database
 _UNIT_COLUMNS = tuple(field.name for field in msgspec.structs.fields(SampledUnit))
 _NEEDED = tuple(field.name for field in msgspec.structs.fields(SampledUnit) if field.required)
 _TRUE_AND_FALSE = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
-BAD_PASSWORD: Mapping[passwords.Weakness, Text] = {
-    "short": {
-        "vi": f"Mật khẩu phải có ít nhất {passwords.ALONE} ký tự ({passwords.WITH_SECOND_STEP} nếu có bước đăng nhập thứ hai). "
-        "Nên dùng một câu dễ nhớ.",
-        "en": f"The password must have at least {passwords.ALONE} characters ({passwords.WITH_SECOND_STEP} where a second "
-        "step follows). A sentence that is easy to remember is best.",
-    },
-    "long": {
-        "vi": f"Mật khẩu dài nhất {passwords.MOST} ký tự.",
-        "en": f"The password may have at most {passwords.MOST} characters.",
-    },
-    "common": {
-        "vi": "Mật khẩu này dễ đoán: chỉ gồm từ, tên, năm hay dãy phím mà ai cũng thử. Hãy chọn một câu khác.",
-        "en": "This password is easy to guess: nothing but words, names, years or runs of keys that everybody tries. "
-        "Choose another sentence.",
-    },
-}
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,7 +229,7 @@ def create_account(
     if not password:
         password, made = make_password(), True
     elif fault := passwords.weakness(password, (name,), second_step=role in SECOND_STEP):
-        raise SurveyError(BAD_PASSWORD[fault])
+        raise SurveyError(passwords.REFUSED[fault])
     with Database.open(database_url) as database, database.writing() as connection:
         accounts.create(connection, name, role, PasswordHasher().hash(passwords.prepared(password)), communes)
         given = cases.assign(connection, communes, name) if communes and role == "official" else 0

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
+
+from survey.problems import Text
 
 ALONE, WITH_SECOND_STEP, MOST = 15, 12, 256
 """Characters: where the password is all there is, where a second step follows (NIST asks for 8), and at most."""
@@ -162,6 +164,23 @@ _ROWS = (
 RUN = 4  # neighbours in one of these rows, in either direction, that make a run
 
 Weakness = Literal["short", "long", "common"]
+REFUSED: Mapping[Weakness, Text] = {
+    "short": {
+        "vi": f"Mật khẩu phải có ít nhất {ALONE} ký tự ({WITH_SECOND_STEP} nếu có bước đăng nhập thứ hai). "
+        "Nên dùng một câu dễ nhớ.",
+        "en": f"The password must have at least {ALONE} characters ({WITH_SECOND_STEP} where a second "
+        "step follows). A sentence that is easy to remember is best.",
+    },
+    "long": {
+        "vi": f"Mật khẩu dài nhất {MOST} ký tự.",
+        "en": f"The password may have at most {MOST} characters.",
+    },
+    "common": {
+        "vi": "Mật khẩu này dễ đoán: chỉ gồm từ, tên, năm hay dãy phím mà ai cũng thử. Hãy chọn một câu khác.",
+        "en": "This password is easy to guess: nothing but words, names, years or runs of keys that everybody tries. "
+        "Choose another sentence.",
+    },
+}
 
 
 def made(random_bytes: bytes) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from survey.storage.clock import now
 from survey.storage.tables import sessions
@@ -50,8 +50,23 @@ def find(connection: Connection, digest: str) -> Session | None:
             sessions.c.digest == digest, sessions.c.revoked_at.is_(None), sessions.c.expires_at > now()
         )
     ).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _session(row)
+
+
+def of_subject(connection: Connection, kind: str, subject: str) -> list[Session]:
+    """Every session of a household or an account that still holds, the newest first."""
+    query = (
+        select(sessions)
+        .where(
+            sessions.c.kind == kind, sessions.c.subject == subject,
+            sessions.c.revoked_at.is_(None), sessions.c.expires_at > now(),
+        )
+        .order_by(sessions.c.created_at.desc(), sessions.c.digest)
+    )  # fmt: skip
+    return [_session(row) for row in connection.execute(query)]
+
+
+def _session(row: Row[*tuple[Any, ...]]) -> Session:
     return Session(
         digest=row.digest,
         kind=row.kind,

@@ -51,10 +51,13 @@ FORMS: dict[str, tuple[str, ...]] = {
     "/code": ("code",),
     "/field/cases/{case_id}/attempts": ("outcome", "note", "form"),
     "/field/cases/{case_id}/code": ("member",),
+    "/field/account/password": ("present", "new"),
+    "/field/enrol/{token}": ("new",),
     "/field/sign-in": ("name", "password"),
     "/office/assign": ("case", "official", "commune"),
     "/office/breaches": BREACH_FIELDS,
     "/office/breaches/{id}": ("told",),
+    "/office/officials/{name}": ("purpose",),
     "/office/quarantine/{digest}": ("decision",),
     "/office/requests": ("case", "kind", "form"),
     "/office/requests/{id}": ("deed", "words"),
@@ -71,6 +74,7 @@ BODIES: dict[str, type[Struct]] = {
 }  # fmt: skip
 QUERIES: dict[str, tuple[str, ...]] = {
     "/field": ("find", "show"),
+    "/field/account": ("done",),
     "/field/cases/{case_id}": ("recorded",),
     "/field/cases/{case_id}/interview/p/{page}": ("change",),
     "/field/cases/{case_id}/interview/p/{page}/{row}": ("change",),
@@ -111,6 +115,7 @@ ANSWERS: dict[str, str | type[Struct]] = {
 """What an address answers when all is well, where that is no page."""
 OTHER: dict[tuple[str, str], dict[str, str | type[Struct]]] = {
     ("GET", "/audio/{name}"): {"206": ANY, "416": ANY},
+    ("GET", "/field/enrol/{token}"): {"422": PAGE},
     ("GET", "/field/list"): {"410": Revoked},
     ("GET", "/readyz"): {"503": PLAIN},
     ("POST", "/code"): {"429": PAGE},

@@ -16,6 +16,7 @@ import segno
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from litestar import Response, get, post
+from litestar.datastructures import Cookie
 from litestar.response import Redirect
 from sqlalchemy import Connection
 
@@ -49,6 +50,8 @@ OF_ONE, OF_ALL = 10, 100
 """Wrong passwords for one name from one known browser or one network, and from all unknown browsers together."""
 KNOWN, KNOWN_HOURS = "known", 180 * 24
 """The mark of a browser in which somebody has signed in before. It opens nothing."""
+MACHINES = ("Android", "iPhone", "iPad", "Windows", "Macintosh", "Linux")
+"""As browsers name them, the more telling first."""
 HALF_HOURS = 1  # to find the phone and set it up
 RECOVERY = 10  # codes for the day when the phone is gone
 HOME = {
@@ -99,7 +102,7 @@ async def sign_in(request: AnyRequest) -> Response[str]:
         token, enrolled = await site.database.write(_halfway, account.name)
         half = security.cookie(security.HALF, token, site.settings.secure_cookies, HALF_HOURS)
         return goto(STEP if enrolled else ENROL, (half,))
-    return await _in(site, account)
+    return await _in(site, request, account)
 
 
 def _counted(site: Site, request: AnyRequest, name: str) -> dict[str, int]:
@@ -138,25 +141,36 @@ def right(kept: str, password: str) -> bool:
         return False
 
 
-async def _in(site: Site, account: Account, half: SignedIn | None = None) -> Redirect:
+async def _in(site: Site, request: AnyRequest, account: Account, half: SignedIn | None = None) -> Redirect:
     """The session, and the mark of this browser."""
-    token = await site.database.write(_begin, site, account, half.session.digest if half else "")
-    cookies = [
-        security.cookie(kind, value, site.settings.secure_cookies, hours)
-        for kind, value, hours in (
-            (security.ACCOUNT, token, site.settings.session_hours),
-            (KNOWN, _mark(site, account.name, secrets.token_hex(8)), KNOWN_HOURS),
-        )
-    ]
+    token = await site.database.write(_begin, site, request, account, half.session.digest if half else "")
+    cookies = (session_cookie(site, token), known_cookie(site, account.name))
     home = HOME.get(account.role, "/office")
-    return goto(home, (*cookies, security.dropped(security.HALF)) if half else tuple(cookies))
+    return goto(home, (*cookies, security.dropped(security.HALF)) if half else cookies)
 
 
-def _begin(connection: Connection, site: Site, account: Account, half: str) -> str:
-    token, _ = security.begin(connection, security.ACCOUNT, account.name, site.settings.session_hours)
+def session_cookie(site: Site, token: str) -> Cookie:
+    return security.cookie(security.ACCOUNT, token, site.settings.secure_cookies, site.settings.session_hours)
+
+
+def known_cookie(site: Site, name: str) -> Cookie:
+    """The mark of a browser in which this person has signed in."""
+    mark = _mark(site, name, secrets.token_hex(8))
+    return security.cookie(KNOWN, mark, site.settings.secure_cookies, KNOWN_HOURS)
+
+
+def _begin(connection: Connection, site: Site, request: AnyRequest, account: Account, half: str) -> str:
     if half:
         sessions.revoke(connection, half)
     audit.append(connection, f"account:{account.name}", "sign in", f"account:{account.name}")
+    return new_session(connection, site, request, account.name)
+
+
+def new_session(connection: Connection, site: Site, request: AnyRequest, name: str) -> str:
+    """A session of this account; it remembers what kind of machine it is on, for the page of one's own account."""
+    said = request.headers.get("user-agent", "")
+    facts = {"machine": next((one for one in MACHINES if one in said), "")}
+    token, _ = security.begin(connection, security.ACCOUNT, name, site.settings.session_hours, facts)
     return token
 
 
@@ -239,7 +253,7 @@ async def step(request: AnyRequest) -> Response[str]:
     typed = "".join(letter for letter in next(iter(form.get("code", ())), "").upper() if letter.isalnum())
     if not await site.database.write(_second, site, half.account.name, typed):
         return _wrong(request, half)
-    return await _in(site, half.account, half.signed)
+    return await _in(site, request, half.account, half.signed)
 
 
 def _second(connection: Connection, site: Site, name: str, typed: str) -> bool:
@@ -305,7 +319,7 @@ async def enrol(request: AnyRequest) -> Response[str]:
     kept = [recovery_digest(site, name, code) for code in made]
     if not await site.database.write(_confirm, name, moment, kept):
         return goto(STEP)
-    page = await _in(site, half.account, half.signed)
+    page = await _in(site, request, half.account, half.signed)
     return show(
         request, "recovery.html", cookies=tuple(page.cookies), codes=[f"{code[:5]}-{code[5:]}" for code in made],
         home=page.url,

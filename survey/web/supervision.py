@@ -16,7 +16,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from sqlalchemy import Connection
 
-from survey.access.policy import Action, may
+from survey.access.policy import Action, holds, may
 from survey.fieldwork.backchecks import Agreement
 from survey.fieldwork.cases import Case
 from survey.fieldwork.dispositions import OUTCOMES
@@ -82,6 +82,7 @@ PAGES: dict[str, Action] = {
     "/office/precision": "see_precision",
     "/office/requests": "handle_requests",
     "/office/breaches": "register_breach",
+    "/office/officials": "let_in",
     "/office/accounts": "manage_accounts",
     "/office/audit": "read_audit",
 }
@@ -93,7 +94,7 @@ def frame(request: AnyRequest, signed: SignedIn, account: Account) -> dict[str, 
     pages = [
         (address, address.removeprefix("/office").strip("/").replace("-", "_") or "progress")
         for address, action in PAGES.items()
-        if may(actor(account), action)
+        if holds(actor(account).role, action)
     ]
     return {"pages": pages, "this_page": request.url.path, "csrf": signed.csrf}
 

@@ -24,7 +24,7 @@ from survey.settings import Settings
 from survey.storage import accounts, cases, devices, photos, quarantine, responses, reviews, rights, surveys
 from survey.storage.database import Database
 from survey.storage.quarantine import Misfit
-from survey.web import forms, guards, security
+from survey.web import account, forms, guards, security
 from survey.web.phones import _named
 from tests.test_loading import FOLDER
 from tests.web.phone import Phone, settle
@@ -80,13 +80,22 @@ class World:
             return self.client.post(path, **body, headers=headers, follow_redirects=False)
         return self.client.post(path, data={"csrf": csrf}, follow_redirects=False)
 
-    def addresses(self, path: str) -> tuple[str, str, str]:
+    def session(self, subject: str) -> str:
+        """A further session of this account, by the name that its own page gives it."""
+        with self.database.writing() as connection:
+            return account.named(security.begin(connection, security.ACCOUNT, subject, 1)[1])
+
+    def addresses(self, path: str, role: str) -> tuple[str, str, str]:
         """The route with its names filled in: own, somebody else's, nowhere."""
         filled = []
         for which in range(3):
             address = path
             for name, values in self.names.items():
                 address = address.replace(name, values[which])
+            if "own-session" in address:
+                address = address.replace("own-session", self.session(role))
+            if "foreign-session" in address:
+                address = address.replace("foreign-session", self.session("chi"))
             assert "{" not in address, f"{path}: say in `World.names` what to put for its parameters"
             filled.append(address)
         return filled[0], filled[1], filled[2]
@@ -170,7 +179,9 @@ def _fill(client: TestClient[Any], database: Database) -> dict[str, tuple[str, s
                 id=name, kind="soft", case=case, response=f"visit-{case}", question="birth_year", row="p0"
             )
             reviews.note(connection, f"visit-{case}", [one])
-        conflict = Review(id="c-own", kind="overlap", case=CHECKED, response=f"done-{CHECKED}", question="sex")
+        conflict = Review(
+            id="c-own", kind="overlap", case=CHECKED, response=f"done-{CHECKED}", question="sex"
+        )
         reviews.note(connection, f"done-{CHECKED}", [conflict])
         rights.ask(connection, "r-own", OWN, "see")
         rights.register_breach(
@@ -201,6 +212,9 @@ def _fill(client: TestClient[Any], database: Database) -> dict[str, tuple[str, s
         "quarantine/{digest:str}": ("quarantine/m-own", "quarantine/m-foreign", "quarantine/m-none"),
         "requests/{id:str}": ("requests/r-own", "requests/r-foreign", "requests/r-none"),
         "breaches/{id:str}": ("breaches/b-own", "breaches/b-foreign", "breaches/b-none"),
+        "sessions/{session:str}": ("sessions/own-session", "sessions/foreign-session", "sessions/none"),
+        "{token:str}": ("no-such-token",) * 3,
+        "officials/{name:str}": ("officials/an", "officials/binh", "officials/nobody"),
         "files/{name:str}": ("files/estimates.csv", "files/codes.csv", "files/nothing.csv"),
         **{
             f"accounts/{{name:str}}/{deed}": (
@@ -254,7 +268,7 @@ def test_each_role_may_what_the_table_says_and_nothing_else(world: World, role: 
     wrong = []
     # Reading first: what changes something must not take away what is asked for later.
     for (method, path), row in sorted(reviewed().items()):
-        own, foreign, nowhere = world.addresses(path)
+        own, foreign, nowhere = world.addresses(path, role)
         answer = world.ask(role, method, own)
         if refused(answer) is (row[role] != "no") or answer.status_code >= 500:
             wrong.append(f"{role} {method} {path}: {answer.status_code}, the table says {row[role]}")

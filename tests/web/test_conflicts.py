@@ -52,7 +52,9 @@ def said(events: list[Event], question: str, value: Any, mode: str) -> list[Even
         msgspec.structs.replace(
             one,
             mode=mode,
-            answers={k: Answer(value) if Key.parse(k).question == question else a for k, a in one.answers.items()},
+            answers={
+                k: Answer(value) if Key.parse(k).question == question else a for k, a in one.answers.items()
+            },
         )
         for one in events
     ]
@@ -118,7 +120,10 @@ def test_of_two_phones_the_answer_that_arrived_last_waits_for_a_person(
     phone = Phone(client, "an", token=sign_in(client, "an"))
     events = interview(database, phone, questionnaire)
     place, asked = next(
-        (place, key) for place, one in enumerate(events) for key in one.answers if key.startswith("respondent_birth")
+        (place, key)
+        for place, one in enumerate(events)
+        for key in one.answers
+        if key.startswith("respondent_birth")
     )
     answered = events[place]
     late = msgspec.structs.replace(answered, id=f"{answered.id[:-1]}z", at=answered.at - 60_000,
