@@ -41,7 +41,7 @@ export function isoOf(day) {
   return /^(?!0000)\d{4}-/.test(iso) ? iso.slice(0, 10) : null;
 }
 
-function written(day, form) {
+function spelt(day, form) {
   const iso = isoOf(day);
   if (!iso) return null;
   const [Y, m, d] = iso.split('-');
@@ -109,7 +109,7 @@ const STRICT = {
   int: (a) => exact(a.n / a.d),
   round: (places, a) => round(a, places),
   pow: (power, a) => exact(a.n ** BigInt(power), a.d ** BigInt(power)),
-  'format-date': (form, a) => written(a, form),
+  'format-date': (form, a) => spelt(a, form),
   'number-of-text': numberOf,
   'number-of-boolean': (a) => count(a ? 1 : 0),
   'text-of-number': textOf,

@@ -12,13 +12,13 @@
 const finished = ({ state }) => state === 'complete' || state === 'closed';
 
 /** Without tone marks and case, so that "so 5 ngo cho" finds "Số 5, ngõ Chợ". */
-export const plain = (text) => text.normalize('NFD').replace(/\p{M}/gu, '').replace(/đ/gi, 'd').toLowerCase();
+export const unmarked = (text) => text.normalize('NFD').replace(/\p{M}/gu, '').replace(/đ/gi, 'd').toLowerCase();
 
 /** House 2 before house 10, in Vietnamese order. */
 const order = new Intl.Collator('vi', { numeric: true });
 
 /** The local day of a time: "2026-11-23". */
-export function dayOf(milliseconds) {
+export function localDay(milliseconds) {
   const date = new Date(milliseconds);
   return [date.getFullYear(), date.getMonth() + 1, date.getDate()].map((part) => String(part).padStart(2, '0')).join('-');
 }
@@ -31,7 +31,7 @@ export function dueOn(day, one) {
   if (finished(one)) return false;
   if (one.state === 'returned') return true;
   if (one.appointment) return one.appointment.slice(0, 10) <= day;
-  return !one.last_at || dayOf(one.last_at) < day;
+  return !one.last_at || localDay(one.last_at) < day;
 }
 
 /**
@@ -48,9 +48,9 @@ export function arrange(cases, { filter, find, day, carried }) {
     unsent: (one) => carried(one.id).unsent > 0,
     all: () => true,
   }[filter];
-  const wanted = plain(find).split(/\s+/).filter(Boolean);
+  const wanted = unmarked(find).split(/\s+/).filter(Boolean);
   const hit = (one) => {
-    const text = wanted.length ? plain(`${one.id} ${one.address ?? ''} ${one.hamlet ?? ''} ${one.commune}`) : '';
+    const text = wanted.length ? unmarked(`${one.id} ${one.address ?? ''} ${one.hamlet ?? ''} ${one.commune}`) : '';
     return wanted.every((word) => text.includes(word));
   };
   const groups = new Map();

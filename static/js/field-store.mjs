@@ -6,7 +6,7 @@
  */
 
 import { canonical } from './events.mjs';
-import { dayOf, withAttempts } from './field-list.mjs';
+import { localDay, withAttempts } from './field-list.mjs';
 import { openOutbox } from './outbox.mjs';
 import { openVault } from './vault.mjs';
 
@@ -301,6 +301,6 @@ export async function openStore(account, { training = false, comesBack }) {
 
     settle,
     erase,
-    today: () => dayOf(Date.now()),
+    today: () => localDay(Date.now()),
   };
 }

@@ -1,9 +1,10 @@
 """Native modules drawn together into one small script, when the server starts.
 
 A module that imports others costs a slow network one round trip for each step of the way, and a kilobyte of comments
-costs as much as one of code. So the household's modules travel as one file: each becomes a function that returns what it
-exports, in the order in which they need one another; names and comments are shortened by tdewolff-minify. Developers
-and tests work with the modules as they are. Not for modules with default exports, `export {…}` lists or cycles.
+costs as much as one of code. So the household's modules travel as one file: each becomes a function called in the order in
+which they need one another, with what it exports declared outside; names and comments are shortened by tdewolff-minify.
+Developers and tests work with the modules as they are. Not for modules with default exports, `export {…}` lists, names
+changed by `as`, or cycles; two modules of one bundle cannot export the same name.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 import minify
 
 _IMPORT = re.compile(r"^import \{([^}]*)\} from '\./([\w-]+\.mjs)';$", re.MULTILINE)
-_EXPORT = re.compile(r"^export ((?:async )?(?:const|function|class) (\w+))", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?:(const) |((?:async )?function|class) )(\w+)", re.MULTILINE)
 _FUNCTION = re.compile(r"^export (?:async )?function (\w+)\(.*?^\}\n", re.MULTILINE | re.DOTALL)
 
 
@@ -27,13 +28,19 @@ def bundle(modules: Mapping[str, str], entry: str) -> str:
         if name in order:
             return
         for found in _IMPORT.finditer(modules[name]):
-            wanted.update(word.strip() for word in re.split(r",| as ", found[1]))
+            if " as " in found[1]:
+                raise ValueError(f"{name}: cannot be drawn together: {found[0]}")
+            wanted.update(word.strip() for word in found[1].split(","))
             take(found[2])
         order.append(name)
 
     take(entry)
-    parts = [_closed(name, _needed(modules[name], wanted)) for name in order]
-    return shortened("(()=>{" + "\n".join(parts) + "})()", entry)
+    sources = {name: _needed(modules[name], wanted) for name in order}
+    exported = [found[3] for source in sources.values() for found in _EXPORT.finditer(source)]
+    if twice := {name for name in exported if exported.count(name) > 1}:
+        raise ValueError(f"{entry}: exported by two modules: {', '.join(sorted(twice))}")
+    blocks = "\n".join(_block(name, source) for name, source in sources.items())
+    return shortened(f"(()=>{{'use strict';let {','.join(exported)};{blocks}}})()", entry)
 
 
 def shortened(source: str, name: str) -> str:
@@ -50,14 +57,10 @@ def _needed(source: str, wanted: set[str]) -> str:
     return source
 
 
-def _closed(name: str, source: str) -> str:
-    source = _IMPORT.sub(lambda m: f"const {{{m[1].replace(' as ', ': ')}}} = {_name(m[2])};", source)
-    if left := re.search(r"^(?:import|export (?!async |const|function|class)).*$", source, re.MULTILINE):
+def _block(name: str, source: str) -> str:
+    """The module as a function called at once: its own names end there, those that it exports are assigned."""
+    source = _IMPORT.sub("", source)
+    source = _EXPORT.sub(lambda m: f"{m[3]}" if m[1] else f"{m[3]} = {m[2]}", source)
+    if left := re.search(r"^(?:import|export ).*$", source, re.MULTILINE):
         raise ValueError(f"{name}: cannot be drawn together: {left[0]}")
-    exported = [found[2] for found in _EXPORT.finditer(source)]
-    body = _EXPORT.sub(r"\1", source)
-    return f"const {_name(name)} = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();"
-
-
-def _name(file: str) -> str:
-    return "$" + re.sub(r"\W", "_", file.removesuffix(".mjs"))
+    return f"(() => {{\n{source}\n}})();"
