@@ -59,21 +59,22 @@ def retain(
                     {"vi": "Cơ sở dữ liệu chưa có khảo sát.", "en": "The database holds no survey yet."}
                 )
             days = due(survey.plan)
-            addresses = erasure.located(connection) if today >= days.identities else []
+            addresses = erasure.located(connection) if today >= days.identities else 0
             answered = erasure.answered(connection) if today >= days.answers else []
-        report = Report(due=days, addresses=len(addresses), responses=0)
+        report = Report(due=days, addresses=addresses, responses=0)
         if apply and (addresses or answered):
             with database.writing() as connection:
-                erasure.unlink(connection, addresses)
+                if addresses:
+                    erasure.unlink_all(connection)
                 deleted = sum(erasure.erase_answers(connection, case) for case in answered)
                 audit.append(
                     connection, "cli", "retention", f"survey:{survey.plan.id}",
-                    {"addresses": len(addresses), "responses": deleted},
+                    {"addresses": addresses, "responses": deleted},
                 )  # fmt: skip
             erasure.scrub(database)
-            report = Report(due=days, addresses=len(addresses), responses=deleted)
+            report = Report(due=days, addresses=addresses, responses=deleted)
         elif answered:
-            report = Report(due=days, addresses=len(addresses), responses=len(answered))
+            report = Report(due=days, addresses=addresses, responses=len(answered))
     _tell(report, console or Console(), applied=apply)
     return report
 

@@ -33,9 +33,9 @@ def left(url: str) -> tuple[int, int, int]:
     """Households with an address or a code, with answers, and cases."""
     with Database.open(url).hold_key(keys(url).identities) as database, database.reading() as connection:
         assert not list(audit.verify(connection))
-        assert len(identities.everyone(connection)) == len(erasure.located(connection))
+        assert len(identities.everyone(connection)) == erasure.located(connection)
         return (
-            len(erasure.located(connection)),
+            erasure.located(connection),
             len(erasure.answered(connection)),
             sum(1 for _ in cases.every(connection)),
         )

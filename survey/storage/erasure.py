@@ -11,7 +11,9 @@ by the backups' own retention.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, or_, select, update
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, true, update
 
 from survey.fieldwork.cases import Closed, Override, Reopened
 from survey.storage import cases, identities
@@ -28,7 +30,6 @@ from survey.storage.tables import (
     reviews,
     sessions,
 )
-from survey.storage.tables import identities as identities_table
 
 WITHDRAWN = "2.11"
 """What a household that took its answers back counts as in the outcome rates: a refusal (AAPOR)."""
@@ -50,8 +51,7 @@ def erase(connection: Connection, case: str, reason: str, author: str) -> int:
 
 def erase_answers(connection: Connection, case: str) -> int:
     """Delete the responses of a case with their events, pictures and what waits apart; returns how many there were."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+    _overwrite(connection)
     mine = list(connection.execute(select(responses.c.id).where(responses.c.case == case)).scalars())
     connection.execute(
         delete(quarantine).where(or_(quarantine.c.case == case, quarantine.c.response.in_(mine)))
@@ -64,10 +64,10 @@ def erase_answers(connection: Connection, case: str) -> int:
     return len(mine)
 
 
-def located(connection: Connection) -> list[str]:
-    """The households whose address or code is still here."""
-    places = select(identities_table.c.case).union(select(codes.c.case))
-    return sorted(connection.execute(places).scalars())
+def located(connection: Connection) -> int:
+    """How many households have an address or a code that is still here. Which ones, only the link key tells."""
+    coded = connection.execute(select(func.count(codes.c.case.distinct()))).scalar_one()
+    return max(identities.count(connection), coded)
 
 
 def answered(connection: Connection) -> list[str]:
@@ -75,20 +75,39 @@ def answered(connection: Connection) -> list[str]:
     return sorted(connection.execute(select(responses.c.case).distinct()).scalars())
 
 
-def unlink(connection: Connection, households: list[str]) -> None:
+def unlink(connection: Connection, households: Sequence[str]) -> None:
     """Nothing leads to these households any more: no address, no code, no session, no words about a visit."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+    _overwrite(connection)
     identities.destroy(connection, households)
     for start in range(0, len(households), 500):
         some = households[start : start + 500]
-        connection.execute(delete(codes).where(codes.c.case.in_(some)))
-        connection.execute(
-            delete(sessions).where(sessions.c.kind == "household", sessions.c.subject.in_(some))
+        _forget_ways(
+            connection, codes.c.case.in_(some), sessions.c.subject.in_(some), attempts.c.case.in_(some)
         )
-        connection.execute(
-            update(attempts).where(attempts.c.case.in_(some)).values(note="", appointment="", place=None)
-        )
+
+
+def unlink_all(connection: Connection) -> None:
+    """The same for every household, at the end of retention: with the link key, which is destroyed. Needs no key."""
+    _overwrite(connection)
+    identities.destroy_all(connection)
+    _forget_ways(connection, true(), true(), true())
+
+
+def _forget_ways(
+    connection: Connection,
+    coded: ColumnElement[bool],
+    signed: ColumnElement[bool],
+    visited: ColumnElement[bool],
+) -> None:
+    connection.execute(delete(codes).where(coded))
+    connection.execute(delete(sessions).where(sessions.c.kind == "household", signed))
+    connection.execute(update(attempts).where(visited).values(note="", appointment="", place=None))
+
+
+def _overwrite(connection: Connection) -> None:
+    """SQLite writes zeros over what is deleted."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
 
 
 def scrub(database: Database) -> None:

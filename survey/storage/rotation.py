@@ -15,6 +15,7 @@ def reseal(connection: Connection) -> int:
     """
     addresses, secrets = identities.everyone(connection), factors.secrets(connection)
     vault = Vault(connection)
+    identities.destroy_all(connection)
     vault.rotate(connection)
     identities.keep(connection, addresses.values())
     factors.reseal(connection, secrets)

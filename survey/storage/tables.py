@@ -74,7 +74,7 @@ cases = Table(
 identities = Table(  # apart from every answer, sealed field by field; destroyed first (retention)
     "identities",
     metadata,
-    Column("case", Text, primary_key=True),
+    Column("case", Text, primary_key=True),  # a keyed hash of it (vault.Vault.name)
     Column("address", Text, nullable=False),
     Column("hamlet", Text, nullable=False),
     Column("other", Text, nullable=False),  # further columns of the listing, as JSON
@@ -229,14 +229,9 @@ accounts = Table(
     Column("communes", Text, nullable=False),  # JSON list
     Column("created_at", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
-    Column("totp", Text, nullable=False, server_default=""),  # sealed secret of the second factor
-    Column(
-        "totp_used", BigInteger, nullable=False, server_default="0"
-    ),  # its last step: no number counts twice
-    Column("recovery", Text, nullable=False, server_default="[]"),  # digests of unused recovery codes
 )
 
-invitations = Table(  # one-time links: a phone for an official, a new password for whoever lost it
+invitations = Table(  # one-time links: a phone for an official, a new password for one who lost it
     "invitations",
     metadata,
     Column("digest", Text, primary_key=True),

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.engine import make_url
 
 from survey.access import codes as household_codes
 from survey.settings import Keys
-from survey.storage import accounts, cases, codes, factors, identities, rotation
+from survey.storage import accounts, cases, codes, erasure, factors, identities, rotation
 from survey.storage.database import Database
+from survey.storage.tables import cases as cases_table
 from survey.storage.tables import data_keys
 from survey.storage.tables import identities as rows
-from survey.storage.vault import NoKey
+from survey.storage.vault import NoKey, Vault
 from tests.storage.households import unit
 
 SECRET = Keys.of(b"s" * 32)
@@ -86,26 +87,71 @@ def test_without_the_key_or_with_another_nothing_opens(db: Database, url: str) -
 def test_an_address_cannot_be_moved_to_another_household(db: Database) -> None:
     _fill(db)
     with db.writing() as connection:
-        stolen = connection.execute(select(rows.c.address).where(rows.c.case == unit(1).case)).scalar_one()
-        connection.execute(update(rows).where(rows.c.case == unit(2).case).values(address=stolen))
+        stolen = connection.execute(
+            select(rows.c.address).where(rows.c.case == _name(connection, 1))
+        ).scalar_one()
+        connection.execute(update(rows).where(rows.c.case == _name(connection, 2)).values(address=stolen))
     with db.reading() as connection, pytest.raises(NoKey):
         identities.find(connection, unit(2).case)
+
+
+def test_answers_lead_to_an_address_only_by_a_key_and_by_nothing_once_it_is_destroyed(db: Database) -> None:
+    """Even with the key from outside, and with rows of addresses kept from before, as an old page or copy might hold."""
+    _fill(db)
+    with db.writing() as connection:
+        known = set(connection.execute(select(cases_table.c.id)).scalars())
+        kept = [row._asdict() for row in connection.execute(select(rows))]
+        assert not known & {row["case"] for row in kept}, "no row says whose address it is"
+        assert len(identities.everyone(connection)) == 3
+        erasure.unlink_all(connection)
+        assert identities.count(connection) == 0
+        connection.execute(insert(rows), kept)
+        assert identities.everyone(connection) == {}
+        wrapped = (
+            connection.execute(select(data_keys.c.wrapped).where(data_keys.c.purpose == "link"))
+            .scalars()
+            .all()
+        )
+    assert wrapped == [""]
+
+
+def test_an_address_kept_by_an_older_version_is_found_and_linked_by_the_next_rotation(db: Database) -> None:
+    _fill(db)
+    with db.writing() as connection:
+        connection.execute(update(rows).where(rows.c.case == _name(connection, 1)).values(case=unit(1).case))
+        assert identities.find(connection, unit(1).case) is not None
+        rotation.reseal(connection)
+        assert unit(1).case not in set(connection.execute(select(rows.c.case)).scalars())
+        assert identities.find(connection, unit(1).case) is not None
+        assert identities.destroy(connection, [unit(1).case]) == 1
+
+
+def _name(connection: Connection, number: int) -> str:
+    return Vault(connection).name(connection, unit(number).case)
 
 
 def test_rotating_seals_everything_anew_and_destroys_the_old_key(db: Database) -> None:
     _fill(db)
     with db.writing() as connection:
         # What an older version kept open is sealed too.
-        connection.execute(update(rows).where(rows.c.case == unit(3).case).values(hamlet="Thôn mở"))
+        connection.execute(
+            update(rows)
+            .where(rows.c.case == _name(connection, 3))
+            .values(hamlet="Thôn mở", case=unit(3).case)
+        )
         before = connection.execute(select(rows.c.address).order_by(rows.c.case)).scalars().all()
         assert rotation.reseal(connection) == 3
         assert factors.find(connection, "an").secret == PLANTED["second step"]  # type: ignore[union-attr]
         after = connection.execute(select(rows.c.address).order_by(rows.c.case)).scalars().all()
-        kept = connection.execute(select(rows.c.hamlet).where(rows.c.case == unit(3).case)).scalar_one()
+        kept = connection.execute(
+            select(rows.c.hamlet).where(rows.c.case == _name(connection, 3))
+        ).scalar_one()
         keys = connection.execute(select(data_keys).order_by(data_keys.c.id)).all()
     assert not set(before) & set(after)
-    assert kept.startswith("sealed:2:")
-    assert [key.wrapped == "" for key in keys] == [True, False]
+    assert kept.startswith("sealed:3:")
+    assert [(key.purpose, key.wrapped == "") for key in keys] == [
+        ("link", True), ("fields", True), ("fields", False), ("link", False),
+    ]  # fmt: skip
     with db.reading() as connection:
         found = identities.of_cases(connection, [unit(1).case, unit(3).case])
     assert found[unit(1).case].address == PLANTED["address"]
