@@ -7,6 +7,7 @@
 
 import { canonical } from './events.mjs';
 import { localDay, withAttempts } from './field-list.mjs';
+import { ledger } from './ledger.mjs';
 import { openOutbox } from './outbox.mjs';
 import { openVault } from './vault.mjs';
 
@@ -40,7 +41,7 @@ export async function openStore(account, { training = false, comesBack }) {
   const self = () => ({
     'survey-app': String(APP), 'survey-device': device, 'survey-unsent': String(unsent), 'survey-clock': String(Date.now()),
   });
-  const outbox = await openOutbox(name, {
+  const opened = await openOutbox(name, {
     url: '/field/sync',
     seal: vault.seal,
     unseal: vault.unseal,
@@ -48,6 +49,7 @@ export async function openStore(account, { training = false, comesBack }) {
     pack: packed,
     headers: () => ({ 'x-csrf': list?.csrf ?? '', ...self() }),
   });
+  const outbox = { ...opened, ...ledger(opened) };
 
   /** case → its interview in hand, without the answers; case → attempts that the list does not count yet */
   const interviews = new Map();

@@ -50,10 +50,12 @@ async function unsent() {
   return new Set(items.map(({ text }) => JSON.parse(text).at)).size;
 }
 
+/** Two tries may overlap, and other tabs send too: whoever was told that something is on its way hears that it arrived. */
 async function report(sending) {
   const n = await unsent().catch(() => 0);
-  tell(n ? (sending.state === 'sent' ? 'offline' : sending.state) : sending.sent ? 'saved' : '', n);
-  if (!n && sending.sent && place === 'unsent') location.assign(here.base);
+  const arrived = sending.sent || !status.hidden;
+  tell(n ? (sending.state === 'sent' ? 'offline' : sending.state) : arrived ? 'saved' : '', n);
+  if (!n && arrived && place === 'unsent') location.assign(here.base);
 }
 
 // --- the road by the page itself -----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@
  *
  * With `seal` and `unseal` (vault.mjs) the text is encrypted while it waits. `tried` on an item says when it last left.
  *
- * `pack` makes gzip of a large batch.
+ * `pack` makes gzip of a large batch. What else an official's app asks of its outbox is in ledger.mjs.
  *
  * Not for browsers without a secure context (plain http), IndexedDB, Web Locks or Web Crypto: `supported` says so, and
  * `openOutbox` rejects where storage is forbidden (private windows).
@@ -29,7 +29,7 @@ export const supported = Boolean(
   globalThis.isSecureContext && globalThis.indexedDB && navigator.locks && globalThis.crypto?.subtle,
 );
 
-const done = (request) => new Promise((resolve, reject) => {
+export const done = (request) => new Promise((resolve, reject) => {
   request.onsuccess = () => resolve(request.result);
   request.onerror = () => reject(request.error);
 });
@@ -97,7 +97,6 @@ export async function openOutbox(name, {
 
   const read = (store, ask) => within([store], 'readonly', (transaction) => done(ask(transaction.objectStore(store))));
   const unsent = () => read('unsent', (store) => store.getAll());
-  const receipts = (group) => read('receipts', (store) => store.index('group').getAll(group));
 
   /** Send everything there is, in order. Another tab that is sending is waited for. */
   const send = () => navigator.locks.request(`outbox ${name}`, async () => {
@@ -135,34 +134,13 @@ export async function openOutbox(name, {
   });
 
   return {
-    add, send, unsent, receipts,
+    add, send, unsent, within, read,
     count: () => read('unsent', (store) => store.count()),
-    /** Whether something of this id was ever added. */
-    knows: async (id) => Boolean(await read('unsent', (store) => store.index('id').count(id))
-      || await read('receipts', (store) => store.count(id))),
-    /** Whether something of this id is still unsent. */
-    waits: async (id) => Boolean(await read('unsent', (store) => store.index('id').count(id))),
-    /** How many items of each group are unsent, and whether its first has left at least once. */
-    tally: () => within(['unsent'], 'readonly', async (transaction) => {
-      const groups = transaction.objectStore('unsent').index('group');
-      const found = new Map();
-      for (let next = await done(groups.get(IDBKeyRange.lowerBound(''))); next;) {
-        const { group, tried } = next;
-        found.set(group, { unsent: await done(groups.count(group)), tried: Boolean(tried) });
-        next = await done(groups.get(IDBKeyRange.lowerBound(group, true)));
-      }
-      return found;
-    }),
     /** Small things that must outlive the page, beside the items: `shelve(key, undefined)` takes one away. */
     shelve: (key, value) => within(['shelf'], 'readwrite', (transaction) => done(
       value === undefined ? transaction.objectStore('shelf').delete(key) : transaction.objectStore('shelf').put(value, key),
     )),
     shelf: (key) => read('shelf', (store) => store.get(key)),
-    /** Forget the receipts of a group that is told of elsewhere. */
-    forget: (group) => within(['receipts'], 'readwrite', async (transaction) => {
-      const store = transaction.objectStore('receipts');
-      for (const id of await done(store.index('group').getAllKeys(group))) store.delete(id);
-    }),
     /** Forget everything on this device; refused while something is unsent, unless the person knows. */
     async destroy(known = false) {
       if (!known && await read('unsent', (store) => store.count())) return false;

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from rich.console import Console
 
 from survey import demo, loading
@@ -24,6 +24,8 @@ from survey.storage.database import Database
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = Console(quiet=True)
+# Stories wait for states only; a busy machine may take its time to reach them.
+expect.set_options(timeout=30_000)
 PASSWORD = "thu-nghiem-trinh-duyet"
 
 

@@ -24,7 +24,7 @@ def press(page: Page) -> None:
     """Send the page's form and wait for what it leads to: a page has a form of its own, also when it is the same."""
     before = _form(page)
     page.click("main form button")
-    for _ in range(400):
+    for _ in range(1200):
         if _form(page) not in {before, ""}:
             return
         page.wait_for_timeout(25)
@@ -70,7 +70,7 @@ def answer(page: Page) -> None:
     press(page)
 
 
-def refusaluntil(page: Page, end: str, most: int = 80) -> None:
+def answer_until(page: Page, end: str, most: int = 80) -> None:
     for _ in range(most):
         page.wait_for_load_state()
         if page.evaluate("location.pathname").endswith(end):

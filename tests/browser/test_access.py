@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from survey.storage import responses
 from survey.storage.database import Database
 from tests.browser.conftest import PASSWORD, Served
-from tests.browser.people import add_person, answer, enter, press, refusaluntil
+from tests.browser.people import add_person, answer, answer_until, enter, press
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 SMALL = """[...document.querySelectorAll('button, a, input:not([type=hidden]), select, textarea, summary')]
@@ -79,9 +79,8 @@ def test_no_page_in_any_state_keeps_anybody_out(context: BrowserContext, served:
     answer(page)
     sound(page, "without a network")
     context.set_offline(False)
-    expect(page.locator(".sending")).to_contain_text("Đã lưu", timeout=10_000)
-    while "draw_respondent" not in page.url:
-        answer(page)
+    expect(page.locator(".sending")).to_contain_text("Đã lưu")
+    answer_until(page, "/draw_respondent")
     sound(page, "before the draw")
     press(page)
     sound(page, "after the draw")
@@ -90,9 +89,9 @@ def test_no_page_in_any_state_keeps_anybody_out(context: BrowserContext, served:
     sound(page, "a private code")
     page.goto(f"{served.url}/survey")
     page.wait_for_selector("html[data-ready=offline]")
-    refusaluntil(page, "/check")
+    answer_until(page, "/check")
     # until the last answers have arrived, the server would lead back to their page
-    expect(page.locator("h1")).to_have_text("Xem lại câu trả lời", timeout=30_000)
+    expect(page.locator("h1")).to_have_text("Xem lại câu trả lời")
     page.goto(f"{served.url}/survey/check?lang=en")
     sound(page, "the summary, in English")
     press(page)

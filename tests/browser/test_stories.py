@@ -10,7 +10,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.conftest import PASSWORD, Served
-from tests.browser.people import FLAGS, PHONE, add_person, answer, enter, phone, press, refusaluntil
+from tests.browser.people import FLAGS, PHONE, add_person, answer, answer_until, enter, phone, press
 
 
 def no_sideways_scrolling(page: Page) -> None:
@@ -34,7 +34,7 @@ def test_a_household_answers_without_javascript_and_goes_on_from_another_phone(
     second = phone(browser)
     enter(second, served, code)
     assert second.url == stopped_at
-    refusaluntil(second, "/check")
+    answer_until(second, "/check")
     expect(second.locator("main")).to_contain_text("Bà Tư")
     second.click("main form button")
     expect(second.locator("h1")).to_have_text("Đã nhận được câu trả lời")
@@ -136,7 +136,7 @@ def test_an_official_finishes_a_household_at_the_door(browser: Browser, served: 
     answer(page)
     add_person(page, "Ông Sáu", "male", 1950, "head")
     press(page)
-    refusaluntil(page, "/check")
+    answer_until(page, "/check")
     press(page)
     expect(page.locator("h1")).to_have_text("Đã nhận được câu trả lời")
 
