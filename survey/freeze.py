@@ -97,6 +97,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     dispositions: dict[str, int]
     modes: dict[str, int]  # complete responses by mode
     left_out: tuple[str, ...]  # variables that stay in the database
+    sensitive: tuple[str, ...] = ()  # variables in these files that the law calls sensitive
 
 
 def freeze(database: Database, folder: Folder, out: Path) -> Manifest:
@@ -132,8 +133,15 @@ def freeze(database: Database, folder: Folder, out: Path) -> Manifest:
         dispositions=dict(sorted(frozen.dispositions.items())),
         modes=dict(sorted(frozen.modes.items())),
         left_out=tuple(variable.name for variable in variables(folder.questionnaire) if variable.free),
+        sensitive=tuple(
+            variable.name
+            for variable in variables(folder.questionnaire)
+            if variable.sensitivity == "sensitive" and not variable.free
+        ),
     )
     _write(out / "manifest.json", manifest)
+    for path in out.iterdir():
+        path.chmod(0o600)  # one row a household: for whoever froze it, until figures are released
     return manifest
 
 

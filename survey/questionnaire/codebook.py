@@ -72,7 +72,7 @@ def variables(questionnaire: Questionnaire) -> tuple[Variable, ...]:
                 level=level,
                 roster=stands.roster,
                 choices=choices,
-                sensitivity=question.sensitivity,
+                sensitivity=sensitivity(question),
                 universe=universe,
                 definition=question.definition or "",
                 type=known.type_of(question),
@@ -81,6 +81,12 @@ def variables(questionnaire: Questionnaire) -> tuple[Variable, ...]:
         )
         found += [_specify(question, choice, level, stands.roster) for choice in choices if choice.specify]
     return tuple(found)
+
+
+def sensitivity(question: Question) -> Sensitivity:
+    """What the questionnaire says; where somebody is, and a picture, are sensitive whatever it says (Decree 356/2025/NĐ-CP,
+    Article 4, names location)."""
+    return "sensitive" if question.kind in ("location", "photo") else question.sensitivity
 
 
 def _free(known: Index, question: Question) -> bool:

@@ -1,4 +1,5 @@
-"""Where two answers of one household contradict, side by side, for a manager to decide: no address, no free text.
+"""Where two answers of one household contradict, side by side, for a manager to decide: no address, no free text,
+and of sensitive questions only that they were answered.
 
 Nobody at commune level opens this, every look is in the audit log, and nothing is deleted: a decision says which of two
 complete responses counts, or which of two answers that came from two phones.
@@ -200,6 +201,8 @@ def _in_words(key: Key, answer: Answer, interview: Interview) -> str:
     question = index(interview.questionnaire).places[key.question].question
     if answer.missing is not None:
         return interview.say(codebook.MISSING[answer.missing])
+    if codebook.sensitivity(question) == "sensitive":
+        return word(interview.language, "conflicts.withheld")
     return pages.said_answer(interview, question, key) or "–"
 
 
