@@ -3,7 +3,7 @@
  * clock and its store are handed in.
  *
  * @typedef {{id: string, commune: string, state: string, hamlet?: string, address?: string, attempts?: number,
- *   last?: string, last_at?: number, appointment?: string, draw?: number, web?: boolean, place?: string, comment?: string}} Case
+ *   last?: string, last_at?: number, appointment?: string, draw?: number, web?: boolean, place?: string, comment?: string, listing?: string, households?: number}} Case
  * @typedef {'today'|'open'|'finished'|'unsent'|'all'} Filter
  * @typedef {{unsent: number, tried: boolean, aside: string, receipt: string, at: number}} Carriage what the phone
  *   knows of everything said about one household: `tried` has left at least once, `aside` why a supervisor must look
@@ -78,6 +78,17 @@ export function standing({ unsent, tried, aside, receipt }) {
 export function mapLink({ place = '', address = '', hamlet = '', commune = '' }) {
   const words = encodeURIComponent([address, hamlet, commune].filter(Boolean).join(', '));
   return place ? `geo:${place}?q=${place}(${words})` : `geo:0,0?q=${words}`;
+}
+
+/** Which of the households behind one line is interviewed: `drawn_of` in survey/fieldwork/listing.py. */
+export const drawnOf = (draw, number) => Math.floor(((draw * 7919) % 1) * number) + 1;
+
+/** The case after what this phone found instead of the list and the server may not know yet. */
+export function withListing(one, found) {
+  if (!found) return one;
+  const open = one.state === 'closed' && one.listing === 'gone' ? 'visited' : one.state;
+  const state = found.kind === 'gone' && !['complete', 'returned'].includes(one.state) ? 'closed' : open;
+  return { ...one, state, listing: found.kind, households: found.number };
 }
 
 /** The case as it stands after what this phone has recorded and the server may not know yet. */

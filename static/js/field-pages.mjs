@@ -1,7 +1,7 @@
 /** The list and the page of one household, filled from the templates of the app's document. */
 
 import { formId } from './events.mjs';
-import { arrange, mapLink, standing } from './field-list.mjs';
+import { arrange, drawnOf, mapLink, standing } from './field-list.mjs';
 
 const AT_ONCE = 40; // cards drawn before the first look; the rest follow as one scrolls
 
@@ -116,11 +116,12 @@ export function showCase(view, store, id, { begin, resume }) {
   get('map').hidden = !one.address && !one.place;
   get('qr').href = `/field/cases/${id}/code`;
   const [history, interview] = [get('history'), get('interview')];
-  const nodes = Object.fromEntries(['facts', 'carriage', 'complete', 'act', 'web', 'qr', 'qr-offline', 'takeover', 'record', 'comment']
+  const nodes = Object.fromEntries(['facts', 'carriage', 'complete', 'act', 'web', 'qr', 'qr-offline', 'takeover', 'record', 'comment', 'listing', 'listed']
     .map((name) => [name, get(name)]));
   const stateNode = made.querySelector('.state');
   interview.addEventListener('click', () => begin(one));
   takeOver(get('takeover-form'), get('takeover-error'), store, id, resume);
+  listing(get('listing-form'), get('listing-number'), store, id);
   attempt(get('attempt'), get('outcome'), get('error'), get('appointment'), get('locate'), get('located'), store, id);
 
   const fill = () => {
@@ -136,6 +137,9 @@ export function showCase(view, store, id, { begin, resume }) {
     nodes.comment.textContent = now.comment && say('returned', { comment: now.comment });
     nodes.act.hidden = complete;
     nodes.record.hidden = complete;
+    nodes.listing.hidden = complete;
+    nodes.listed.textContent = now.listing && now.listing !== 'listed' ? say(`listed_${now.listing}`, { n: now.households, which: drawnOf(now.draw, now.households) }) : '';
+    nodes.listed.hidden = !nodes.listed.textContent;
     nodes.web.hidden = !now.web || Boolean(mine);
     interview.textContent = say(mine ? 'resume' : 'interview');
     const online = navigator.onLine && !store.training;
@@ -168,6 +172,22 @@ function takeOver(form, error, store, id, resume) {
     } catch {
       error.textContent = say('takeover_offline');
     }
+  });
+}
+
+/** The list does not say what is there: what was found, and for a line with several households how many. */
+function listing(form, number, store, id) {
+  const several = () => ['split', 'merged'].includes(form.elements.kind.value);
+  form.addEventListener('change', () => { number.hidden = !several(); });
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const kind = form.elements.kind.value;
+    const n = several() ? Number(form.elements.number.value) : 1;
+    const wrong = !kind || (several() && !(Number.isInteger(n) && n >= 2 && n <= 50));
+    form.querySelector('.error').textContent = wrong ? say('listing_number') : '';
+    if (wrong) return;
+    await store.found({ id: formId(), case: id, at: Date.now(), author: store.account, mode: 'visit', kind, number: n });
+    form.dispatchEvent(new CustomEvent('kept', { bubbles: true }));
   });
 }
 

@@ -6,7 +6,7 @@
  */
 
 import { canonical } from './events.mjs';
-import { localDay, withAttempts } from './field-list.mjs';
+import { localDay, withAttempts, withListing } from './field-list.mjs';
 import { ledger } from './ledger.mjs';
 import { openOutbox } from './outbox.mjs';
 import { openVault } from './vault.mjs';
@@ -51,9 +51,10 @@ export async function openStore(account, { training = false, comesBack }) {
   });
   const outbox = { ...opened, ...ledger(opened) };
 
-  /** case → its interview in hand, without the answers; case → attempts that the list does not count yet */
+  /** case → its interview in hand, without the answers; → attempts, and the finding, that the list does not know yet */
   const interviews = new Map();
   const attempts = new Map();
+  const listings = new Map();
   /** case → {receipt, at, aside} of what was confirmed; case → {unsent, tried} */
   let confirmed = {};
   let waiting = new Map();
@@ -104,6 +105,7 @@ export async function openStore(account, { training = false, comesBack }) {
   async function settle() {
     interviews.clear();
     attempts.clear();
+    listings.clear();
     for (const key of await vault.keys('interview ')) {
       const kept = await vault.get(key);
       const last = kept.events.at(-1);
@@ -115,6 +117,11 @@ export async function openStore(account, { training = false, comesBack }) {
       const kept = await vault.get(key);
       if (!training) await outbox.add(kept.map((attempt) => item(attempt.case, 'attempts', attempt)));
       attempts.set(key.slice('visits '.length), kept);
+    }
+    for (const key of await vault.keys('listing ')) {
+      const kept = await vault.get(key);
+      if (!training) await outbox.add([item(kept.case, 'listings', kept)]);
+      listings.set(kept.case, kept);
     }
     await count();
     await forget();
@@ -185,7 +192,7 @@ export async function openStore(account, { training = false, comesBack }) {
     attempts: (id) => attempts.get(id) ?? [],
     /** The cases of the list as this phone knows them. */
     cases: () => (list?.cases ?? []).map((one) => {
-      const found = withAttempts(one, attempts.get(one.id) ?? [], comesBack);
+      const found = withListing(withAttempts(one, attempts.get(one.id) ?? [], comesBack), listings.get(one.id));
       const mine = interviews.get(one.id);
       if (!mine || found.state === 'complete') return found;
       return { ...found, state: mine.submitted ? 'complete' : found.state === 'returned' ? 'returned' : 'started' };
@@ -218,6 +225,7 @@ export async function openStore(account, { training = false, comesBack }) {
         if (left.length) await vault.put(`visits ${id}`, left);
         else await vault.remove(`visits ${id}`);
       }
+      for (const [id, { id: made }] of listings) if (!await outbox.waits(made)) await vault.remove(`listing ${id}`);
       const mine = new Set(list.cases.filter(({ state }) => state !== 'complete').map(({ id }) => id));
       for (const [id, { response }] of interviews) {
         if (!mine.has(id) && !waiting.get(id)) await vault.remove(`interview ${response}`);
@@ -279,6 +287,15 @@ export async function openStore(account, { training = false, comesBack }) {
       const made = training ? { ...attempt, id: TRAINING + attempt.id } : attempt;
       await keepVisit(made);
       if (!training) await outbox.add([item(attempt.case, 'attempts', made)]);
+      await count();
+    },
+
+    /** Keep that the list does not say what is there. */
+    async found(listing) {
+      const made = training ? { ...listing, id: TRAINING + listing.id } : listing;
+      await vault.put(`listing ${made.case}`, made);
+      listings.set(made.case, made);
+      if (!training) await outbox.add([item(made.case, 'listings', made)]);
       await count();
     },
 

@@ -18,7 +18,8 @@ makes of each state; where it has nothing the event is a `Conflict` and leaves t
   after completion is kept for the record: the official could not know.
 - A household drawn into the reserve is worked only once a supervisor has opened it; what it says before that is kept and
   counts from then on. The case whose place it takes keeps its own outcome, and the reserve counts in no outcome rate.
-- A dwelling that is relisted as gone closes; every other finding only changes the design weight (`listing`).
+- A dwelling that is relisted as gone closes, and opens again when that is taken back; every other finding only changes
+  the design weight (`listing`).
 - A case can be given to another official in any state, and whatever its state a supervisor may set its final code.
 """
 
@@ -233,11 +234,16 @@ def advance(case: Case, event: CaseEvent) -> Case:
         case Reopened():
             return msgspec.structs.replace(after, response="", override=None)
         case Released(release):
-            state: State = "complete" if case.response else "waiting"
-            return msgspec.structs.replace(case, state=state, reserve=False, release=release)
+            opened: State = "complete" if case.response else "waiting"
+            return msgspec.structs.replace(case, state=opened, reserve=False, release=release)
         case Relisted(finding):
             gone = finding.gone and case.state != "complete"
-            return msgspec.structs.replace(after, finding=finding, state="closed" if gone else after.state)
+            back = (
+                case.finding is not None and case.finding.gone and not finding.gone and case.state == "closed"
+            )
+            again: State = "visited" if case.attempts else "waiting"
+            state = "closed" if gone else again if back else after.state
+            return msgspec.structs.replace(after, finding=finding, state=state)
     return after
 
 

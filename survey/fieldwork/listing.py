@@ -8,6 +8,10 @@ and enters the design weight as a factor:
     gone       demolished, or no dwelling any more                      -          not eligible (AAPOR 4.50)
     split      k households where one was listed; one drawn at random   k          goes on with the one drawn
     merged     one household that stands on m lines of the list         1/m        goes on
+    listed     the list was right after all (a finding is taken back)   1          goes on
+
+A new household that no line of the list leads to is found behind the line that it stands next to: a split (the half-open
+interval of Kish, *Survey Sampling*, 1965, sec. 2.7). `drawn_of` says which of the k is interviewed; nobody chooses.
 
 split: the line's probability p leads to each of its k households with p/k. merged: any of the m lines leads to the
 household, so that each carries the m-th part of it; this is the generalised weight share method with equal links
@@ -23,7 +27,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-Kind = Literal["moved", "gone", "split", "merged"]
+Kind = Literal["moved", "gone", "split", "merged", "listed"]
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -55,6 +59,33 @@ class Finding(Struct, frozen=True, kw_only=True):
                 return 1.0 / self.number
             case _:
                 return 1.0
+
+
+class Listed(Struct, frozen=True, kw_only=True):
+    """A finding as a phone sends it. `id` is made on the phone, so that sending it twice is one finding."""
+
+    id: str
+    case: str
+    at: int
+    author: str
+    kind: Kind
+    number: int = 1
+    mode: str = "visit"
+
+    def __post_init__(self) -> None:
+        self.finding()  # what cannot be found cannot be sent
+
+    def finding(self) -> Finding:
+        return Finding(kind=self.kind, author=self.author, at=self.at, number=self.number)
+
+
+def drawn_of(respondent_draw: float, number: int) -> int:
+    """Which of the households behind one line is interviewed, 1 to `number`, counted from the gate to the right.
+
+    It follows from later digits of the household's own number than the draw of a person uses, so that nobody chooses and
+    the two draws do not go together. static/js/field-list.mjs computes the same.
+    """
+    return int(respondent_draw * 7919 % 1 * number) + 1
 
 
 def reserve_factor(sampled: int, opened: int) -> float:

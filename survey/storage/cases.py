@@ -19,14 +19,15 @@ from survey.fieldwork.cases import (
     Place,
     Release,
     Released,
+    Relisted,
     advance,
 )
-from survey.fieldwork.listing import Finding
+from survey.fieldwork.listing import Finding, Listed
 from survey.fieldwork.sample import SampledUnit
 from survey.problems import Refused
 from survey.storage.clock import now
 from survey.storage.conflict import insert_once
-from survey.storage.tables import attempts, cases
+from survey.storage.tables import attempts, cases, listings
 
 
 class Progress(Struct, frozen=True, kw_only=True):
@@ -161,6 +162,39 @@ def take_attempt(connection: Connection, attempt: Attempt) -> Literal["new", "ag
         return "new"
     kept = connection.execute(select(attempts).where(attempts.c.id == attempt.id)).one()
     return "again" if _attempt(kept) == attempt else "conflict"
+
+
+def take_listing(connection: Connection, found: Listed) -> Literal["new", "again", "conflict"]:
+    """Keep a finding that the list is wrong, and what it does to its case; each is kept, the latest counts."""
+    document = msgspec.json.encode(found, order="deterministic").decode()
+    row = {"id": found.id, "case": found.case, "at": found.at, "received_at": now(), "document": document}
+    if insert_once(connection, listings, [row], listings.c.id):
+        case = existing(connection, found.case)
+        if case.finding is None or case.finding.at <= found.at:
+            move(connection, found.case, Relisted(found.finding()))
+        return "new"
+    kept = connection.execute(select(listings.c.document).where(listings.c.id == found.id)).scalar_one()
+    return "again" if kept == document else "conflict"
+
+
+def relisted(connection: Connection, communes: Sequence[str] | None = None) -> list[Case]:
+    """The cases of which the list did not say what is there: of these communes, or of all."""
+    query = select(cases).where(cases.c.finding.is_not(None))
+    if communes is not None:
+        query = query.where(cases.c.commune.in_(list(communes)))
+    return [_case(row) for row in connection.execute(query.order_by(cases.c.id))]
+
+
+def with_reserves(connection: Connection, communes: Sequence[str] | None = None) -> dict[str, list[Case]]:
+    """By area, all cases of the areas that had a reserve drawn: of these communes, or of all."""
+    drawn = select(cases.c.psu).where(cases.c.reserve.is_(True) | cases.c.release.is_not(None))
+    query = select(cases).where(cases.c.psu.in_(drawn))
+    if communes is not None:
+        query = query.where(cases.c.commune.in_(list(communes)))
+    found: dict[str, list[Case]] = {}
+    for row in connection.execute(query.order_by(cases.c.psu, cases.c.id)):
+        found.setdefault(row.psu, []).append(_case(row))
+    return found
 
 
 def record_attempts(connection: Connection, many: Sequence[Attempt]) -> int:

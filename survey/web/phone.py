@@ -55,7 +55,8 @@ WORDS = tuple(
         "all_sent", "visits", "not_visited", "hamlet_unknown", "found", "none_found", "appointment", "interview", "resume", "stop",
         "outcome_needed", "recorded", "locating", "located", "not_located", "other_account", "revoked", "revoked_text",
         "finished_phone", "takeover_wrong", "takeover_offline", "storage_failed", "storage_failed_text", "progress",
-        "returned", "not_found", "not_found_text", "no_booklet", "no_booklet_text", "training_case", "training_hamlet",
+        "returned", "listed_moved", "listed_gone", "listed_split", "listed_merged", "listing_number",
+        "not_found", "not_found_text", "no_booklet", "no_booklet_text", "training_case", "training_hamlet",
     )
 )  # fmt: skip
 """What the app says itself."""
@@ -135,7 +136,8 @@ def service_worker(request: AnyRequest) -> Response[bytes]:
 class ListedCase(Struct, omit_defaults=True):
     """One household on the phone. Finished ones are there by number only; `draw` is its number for the random choice
     of a person, `known` what an interview begins with (preloads). `place` are coordinates of the listing, if it has some,
-    `comment` is what a supervisor writes who sends a question back: then the state is "returned"."""
+    `comment` is what a supervisor writes who sends a question back: then the state is "returned".
+    `listing` is what was found instead of the list, with `households` behind the line or lines of the list."""
 
     id: str
     commune: str
@@ -151,6 +153,8 @@ class ListedCase(Struct, omit_defaults=True):
     web: bool = False
     place: str = ""
     comment: str = ""
+    listing: str = ""
+    households: int = 1
 
 
 class Begun(Struct, omit_defaults=True):
@@ -259,6 +263,8 @@ def _listed(
         web=any(record.mode == "self" for record in records),
         place=",".join(other[name] for name in ("latitude", "longitude") if name in other),
         comment=sent.back.comment if sent else "",
+        listing=case.finding.kind if case.finding else "",
+        households=case.finding.number if case.finding else 1,
     )
 
 

@@ -73,6 +73,8 @@ PAGES: dict[str, Action] = {
     "/office": "see_progress",
     "/office/rates": "see_progress",
     "/office/cases": "assign_any",
+    "/office/listing": "assign_any",
+    "/office/reserves": "assign_any",
     "/office/phones": "assign_any",
     "/office/quarantine": "decide_quarantine",
     "/office/review": "review",

@@ -3,7 +3,7 @@
     POST /sync        a household, for its own response (its session)
     POST /field/sync  an official, for the cases assigned to that person
 
-    {"events": [Event, …], "attempts": [Attempt, …]}
+    {"events": [Event, …], "attempts": [Attempt, …], "listings": [Listed, …]}
     → {"receipts": [{"id", "hash", "state", "receipt", "received_at", "reason", "why"}, …]}   after the commit
 
 `hash` is the SHA-256 of the very bytes that were sent, so that only this server, having read them, can write the
@@ -32,6 +32,7 @@ from sqlalchemy import Connection
 from survey.access.policy import Actor, may
 from survey.fieldwork import reception
 from survey.fieldwork.cases import Attempt, Case
+from survey.fieldwork.listing import Listed
 from survey.fieldwork.reception import REASONS, Item, Reason, Sender
 from survey.fieldwork.reviews import Review
 from survey.problems import Refused, Text
@@ -51,7 +52,7 @@ from survey.web.ids import receipt_number
 from survey.web.noted import noted
 from survey.web.site import AnyRequest, ForgedForm, NotYours, Site, check_origin, find_session, site_of
 
-Kind = Literal["events", "attempts"]
+Kind = Literal["events", "attempts", "listings"]
 State = Literal["stored", "duplicate", "quarantined"]
 UNPACKED_LIMIT = 2 * 1024 * 1024
 """Bytes of a batch after unpacking: no small body may fill the memory."""
@@ -64,6 +65,7 @@ class Batch(Struct):
 
     events: list[msgspec.Raw] = []
     attempts: list[msgspec.Raw] = []
+    listings: list[msgspec.Raw] = []
 
 
 class Receipt(Struct, omit_defaults=True):
@@ -102,7 +104,7 @@ class Arrived:
     raw: bytes
     position: int
     named: _Named
-    value: Event | Attempt | None
+    value: Event | Attempt | Listed | None
     known: bool = False
     reason: Reason | str | None = None
     set_aside_at: int | None = None  # it was in quarantine before
@@ -144,14 +146,19 @@ def read_batch(body: bytes, *, packed: bool) -> list[Arrived]:
         batch = msgspec.json.decode(body, type=Batch)
     except (zlib.error, msgspec.DecodeError, RecursionError) as error:
         raise ClientException("not a batch") from error
-    return [_arrived("events", bytes(raw), place) for place, raw in enumerate(batch.events)] + [
-        _arrived("attempts", bytes(raw), place) for place, raw in enumerate(batch.attempts)
+    lists: dict[Kind, list[msgspec.Raw]] = {
+        "events": batch.events, "attempts": batch.attempts, "listings": batch.listings
+    }  # fmt: skip
+    return [
+        _arrived(kind, bytes(raw), place) for kind, many in lists.items() for place, raw in enumerate(many)
     ]
 
 
 def _arrived(kind: Kind, raw: bytes, position: int) -> Arrived:
     try:
-        value = msgspec.json.decode(raw, type={"events": Event, "attempts": Attempt}[kind])
+        value = msgspec.json.decode(
+            raw, type={"events": Event, "attempts": Attempt, "listings": Listed}[kind]
+        )
     except msgspec.DecodeError:
         value = None
     try:
@@ -245,8 +252,8 @@ def judge(
         match item.value:
             case None:
                 item.reason = "unreadable"
-            case Attempt() as attempt:
-                item.reason = of(attempt.id, attempt.case, attempt.author, attempt.mode, attempt.at)
+            case Attempt() | Listed() as made:
+                item.reason = of(made.id, made.case, made.author, made.mode, made.at)
             case Event() as event:
                 record = facts.records.get(event.response)
                 begun = opened.get(event.response)
@@ -347,15 +354,15 @@ def _keep(
                 audit.append(connection, facts.sender.author, deed, f"case:{_case_of(facts, item.value)}")
                 reviews.note(connection, item.value.response, facts.reviews.get(item.value.response, ()))
                 reviews.settle(connection, item.value.response)
-        elif reason is None and isinstance(item.value, Attempt):
-            match cases.take_attempt(connection, item.value):
+        elif reason is None and isinstance(item.value, Attempt | Listed):
+            made = item.value
+            if isinstance(made, Attempt):
+                deed, taken_in = f"visit: {made.outcome}", cases.take_attempt(connection, made)
+            else:
+                deed, taken_in = f"list: {made.kind}", cases.take_listing(connection, made)
+            match taken_in:
                 case "new":
-                    audit.append(
-                        connection,
-                        facts.sender.author,
-                        f"visit: {item.value.outcome}",
-                        f"case:{item.value.case}",
-                    )
+                    audit.append(connection, facts.sender.author, deed, f"case:{made.case}")
                 case "again":
                     state = "duplicate"
                 case "conflict":

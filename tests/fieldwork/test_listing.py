@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from survey.fieldwork.listing import Finding, reserve_factor
+from survey.fieldwork.listing import Finding, drawn_of, reserve_factor
 
 
 def finding(kind: str, number: int = 1) -> Finding:
@@ -56,3 +56,11 @@ def test_who_moved_or_is_gone_changes_no_weight() -> None:
 def test_a_finding_says_how_many_where_that_means_something(kind: str, number: int) -> None:
     with pytest.raises(ValueError, match="how many"):
         finding(kind, number)
+
+
+def test_which_household_of_a_line_is_interviewed_follows_from_its_number_and_falls_on_each_alike() -> None:
+    drawn = [drawn_of((n + 0.5) / 3000, 3) for n in range(3000)]
+    assert {one: pytest.approx(1000, abs=40) for one in (1, 2, 3)} == {
+        one: drawn.count(one) for one in (1, 2, 3)
+    }
+    assert [drawn_of(0.25, 4), drawn_of(0.0, 50), drawn_of(0.999999, 2)] == [4, 1, drawn_of(0.999999, 2)]

@@ -16,6 +16,7 @@ from litestar.testing import TestClient
 from rich.console import Console
 
 from survey.fieldwork.cases import Attempt
+from survey.fieldwork.listing import Listed
 from survey.loading import create_account, load_sample
 from survey.questionnaire import routing
 from survey.questionnaire.codebook import possible
@@ -66,7 +67,7 @@ class Phone:
             "survey-app": "1", "survey-device": secrets.token_hex(16),
         }  # fmt: skip
 
-    def send(self, *items: Event | Attempt | str, **headers: str) -> list[dict[str, Any]]:
+    def send(self, *items: Event | Attempt | Listed | str, **headers: str) -> list[dict[str, Any]]:
         answer = self.post(body(items), **headers)
         assert answer.status_code == 200, answer.text
         receipts: list[dict[str, Any]] = answer.json()["receipts"]
@@ -143,11 +144,18 @@ def say(questionnaire: Questionnaire, key: Key) -> Answer:
     raise AssertionError(f"nothing to say to {key}")
 
 
-def body(items: Sequence[Event | Attempt | str]) -> bytes:
+def body(items: Sequence[Event | Attempt | Listed | str]) -> bytes:
     """A batch; a text goes among the events as it stands."""
-    events = [i if isinstance(i, str) else canonical(i).decode() for i in items if not isinstance(i, Attempt)]
-    attempts = [msgspec.json.encode(i).decode() for i in items if isinstance(i, Attempt)]
-    return f'{{"events":[{",".join(events)}],"attempts":[{",".join(attempts)}]}}'.encode()
+    lists: dict[str, list[str]] = {"events": [], "attempts": [], "listings": []}
+    for item in items:
+        if isinstance(item, Attempt | Listed):
+            name = "attempts" if isinstance(item, Attempt) else "listings"
+            lists[name].append(msgspec.json.encode(item).decode())
+        else:
+            lists["events"].append(item if isinstance(item, str) else canonical(item).decode())
+    return (
+        "{" + ",".join(f'"{name}":[{",".join(many)}]' for name, many in lists.items() if many) + "}"
+    ).encode()
 
 
 def hash_of(item: Event | Attempt) -> str:
