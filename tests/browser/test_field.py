@@ -20,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
+from survey.fieldwork.listing import drawn_of
 from survey.fieldwork.reviews import Return
 from survey.storage import cases, devices, quarantine, responses, reviews
 from survey.storage.database import Database
@@ -341,3 +342,23 @@ def test_a_question_that_comes_back_opens_alone_and_blank_and_its_correction_is_
                 one.reason for one in quarantine.waiting(connection)
             } == {"revoked"}
             assert list(responses.verify(connection)) == []
+
+    # at the next household the list is wrong: three households live there, and the phone says which one is drawn
+    case = page.evaluate(
+        "async () => (await (await fetch('/field/list')).json()).cases.find((c) => c.state === 'waiting').id"
+    )
+    page.evaluate("(id) => { location.hash = `#/case/${id}`; }", case)
+    page.click("[data-part=listing] summary")
+    page.check("[name=kind][value=split]", force=True)
+    page.click("[data-part=listing-form] button")
+    expect(page.locator("[data-part=listing-form] .error")).not_to_be_empty()
+    page.fill("#listing-n", "3")
+    page.click("[data-part=listing-form] button")
+    expect(page.locator("[data-part=listed]")).to_contain_text("Có 3 hộ ở đây", timeout=30_000)
+    page.wait_for_selector("[data-where=confirmed]", timeout=30_000)
+    with Database.open(address) as database, database.reading() as connection:
+        found = cases.existing(connection, case)
+        assert found.finding is not None
+        assert (found.finding.kind, found.finding.number) == ("split", 3)
+        which = drawn_of(found.unit.respondent_draw, 3)
+    expect(page.locator("[data-part=listed]")).to_contain_text(f"hộ thứ {which}")
