@@ -15,7 +15,7 @@ from survey.problems import Text
 Reason = Literal[
     "unreadable", "revoked", "old_app", "training", "unknown_case", "unreleased", "not_assigned", "other_author",
     "other_mode", "other_case", "unknown_response", "unknown_version", "old_version", "clock", "late", "after_submission",
-    "impossible", "draw", "incomplete", "conflict",
+    "impossible", "draw", "incomplete", "conflict", "closed_part", "no_consent",
 ]  # fmt: skip
 
 REASONS: dict[Reason, Text] = {
@@ -89,6 +89,14 @@ REASONS: dict[Reason, Text] = {
     "conflict": {
         "vi": "Trùng mã với một mục đã nhận nhưng nội dung khác.",
         "en": "The same id as something received before, with different content.",
+    },
+    "closed_part": {
+        "vi": "Mã của người gửi không mở phần này, hoặc phiếu không có phần này.",
+        "en": "The sender's code does not open this part, or there is no such part.",
+    },
+    "no_consent": {
+        "vi": "Ghi khi hộ chưa đồng ý hoặc đã rút lại sự đồng ý.",
+        "en": "Answered without consent, or after it had been taken back.",
     },
 }
 """What the supervisor and the sender are told."""

@@ -78,17 +78,12 @@ class Here:
     @property
     def refused(self) -> bool:
         """Something the survey rests on was answered with no."""
-        legal = self.site.survey.plan.legal
-        needed = [one.id for one in legal.purposes if not one.optional] if legal.basis == "consent" else []
-        return any(purpose in self.consents and not self.consents[purpose].given for purpose in needed)
+        return refused(self.site, self.consents)
 
     @property
     def unasked(self) -> bool:
         """The survey rests on consent, and it is not (yet) given: nothing is asked."""
-        legal = self.site.survey.plan.legal
-        return legal.basis == "consent" and (
-            self.refused or any(one.id not in self.consents for one in legal.purposes)
-        )
+        return unasked(self.site, self.consents)
 
     @property
     def member(self) -> str:
@@ -116,6 +111,19 @@ class Here:
         """This part is done, and somebody else's is not."""
         done = all(self.interview.done(step) for step in self.interview.steps)
         return done and not routing.complete(self.interview.questionnaire, self.interview.response)
+
+
+def refused(site: Site, consents: Mapping[str, Consent]) -> bool:
+    legal = site.survey.plan.legal
+    needed = [one.id for one in legal.purposes if not one.optional] if legal.basis == "consent" else []
+    return any(purpose in consents and not consents[purpose].given for purpose in needed)
+
+
+def unasked(site: Site, consents: Mapping[str, Consent]) -> bool:
+    legal = site.survey.plan.legal
+    return legal.basis == "consent" and (
+        refused(site, consents) or any(one.id not in consents for one in legal.purposes)
+    )
 
 
 def member_of(signed: SignedIn) -> str:

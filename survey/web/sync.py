@@ -38,9 +38,10 @@ from survey.fieldwork.reviews import Review
 from survey.problems import Refused, Text
 from survey.questionnaire import routing
 from survey.questionnaire.codebook import possible
+from survey.questionnaire.index import index
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Event, Key, fold
-from survey.storage import audit, cases, devices, quarantine, responses, reviews, surveys
+from survey.storage import audit, cases, codes, devices, quarantine, responses, reviews, rights, surveys
 from survey.storage.clock import now
 from survey.storage.quarantine import Misfit
 from survey.storage.responses import ResponseRecord
@@ -48,6 +49,7 @@ from survey.web import security
 from survey.web.field import actor, find_account, scope
 from survey.web.forms import TIME_ZONE
 from survey.web.guards import needs
+from survey.web.household import member_of, unasked
 from survey.web.ids import receipt_number
 from survey.web.noted import noted
 from survey.web.site import AnyRequest, ForgedForm, NotYours, Site, check_origin, find_session, site_of
@@ -114,6 +116,31 @@ class Arrived:
         return hashlib.sha256(self.raw).hexdigest()
 
 
+@dataclass(frozen=True)
+class Part:
+    """What a household's code opens, as on its pages (survey/web/household.py): everything but what `members` answer by
+    codes of their own, or that of one `member`. `closed`: nothing at all, as after a code was issued for a lost one."""
+
+    member: str
+    members: frozenset[str]
+    closed: bool
+    consented: bool
+
+    def holds(self, event: Event, questionnaire: Questionnaire) -> bool:
+        """Whether everything that an event says is said of this part; what is not there is nobody's."""
+        known = index(questionnaire)
+        said = [Key.parse(name) for name in event.answers]
+        names = [key.question.split(".")[0] for key in said]
+        if self.closed or not {*names} <= {*known.places} or not {event.page} <= {"", *known.pages}:
+            return False
+        spots = [(known.places[name].page, key.row) for name, key in zip(names, said, strict=True)]
+        spots += [(known.pages[event.page], event.row)] if event.page else []
+        if self.member and not spots:
+            return event.kind in ("submitted", "reopened")
+        own = {self.member} if self.member else self.members
+        return all((page.kind != "list" and row in own) is bool(self.member) for page, row in spots)
+
+
 @dataclass
 class Facts:
     """What the database says about a batch: read at once, before anything is judged."""
@@ -123,6 +150,7 @@ class Facts:
     device: str
     loaded_at: int
     cases: dict[str, Case] = field(default_factory=dict)
+    part: Part | None = None  # of a household: what its code opens
     records: dict[str, ResponseRecord] = field(default_factory=dict)
     history: dict[str, list[Event]] = field(default_factory=dict)
     reviews: dict[str, list[Review]] = field(default_factory=dict)
@@ -192,10 +220,15 @@ def _sender(connection: Connection, site: Site, request: AnyRequest) -> Facts:
     if not request.url.path.startswith("/field"):
         signed = find_session(site, connection, request, security.HOUSEHOLD)
         _check_token(site, request, signed.token)
-        case = signed.session.subject
-        return Facts(
-            Sender(author=f"household:{case}", household=True), Actor(role="household", name=case), "", 0
+        case, member = signed.session.subject, member_of(signed)
+        part = Part(
+            member=member,
+            members=codes.members(connection, case),
+            closed="sealed" in signed.session.data,
+            consented=not unasked(site, rights.consents_of(connection, case, member)),
         )
+        sender = Sender(author=f"household:{case}", household=True)
+        return Facts(sender, Actor(role="household", name=case), "", 0, part=part)
     id = request.headers.get(DEVICE, "")
     device = devices.find(connection, id) if id else None
     if device is not None and device.revoked_at is not None:
@@ -239,6 +272,8 @@ def judge(
     opened: dict[str, tuple[str, Event]] = {}
 
     def of(id: str, case_id: str, author: str, mode: str, at: int) -> Reason | None:
+        if facts.sender.household and case_id != facts.actor.name:
+            return "unknown_response"  # whether there is such a case is none of a household's business
         case = facts.cases.get(case_id)
         item = Item(
             id=id, author=author, mode=mode, at=at, known_case=case is not None,
@@ -303,6 +338,10 @@ def _of_response(
     """What the response so far says against this event."""
     if event.case and event.case != case:
         return "other_case"
+    if facts.part and not facts.part.consented:
+        return "no_consent"
+    if facts.part and not facts.part.holds(event, questionnaire):
+        return "closed_part"
     if submitted.get(event.response) and event.kind != "reopened":
         return "after_submission"
     if event.kind == "moved":  # only the office moves a draft to another version (survey.moving)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 
+from survey.access import codes as household_codes
 from survey.app import create_app
 from survey.fieldwork import reception
 from survey.questionnaire.model import Questionnaire
-from survey.questionnaire.response import Answer
+from survey.questionnaire.response import Answer, Event
 from survey.settings import Settings
-from survey.storage import cases, devices, quarantine, responses
+from survey.storage import cases, codes, devices, quarantine, responses
 from survey.storage.clock import now
 from survey.storage.database import Database
 from tests.test_loading import FOLDER
@@ -243,26 +245,109 @@ def test_a_lost_phone_is_told_to_forget_and_what_it_sends_is_kept_apart(
     assert aside(database) == ["revoked"]
 
 
-def test_a_household_sends_its_own_answers_and_no_others(
-    client: TestClient[Any], database: Database, questionnaire: Questionnaire, tmp_path: Path
-) -> None:
-    rows = (tmp_path / "codes.csv").read_text(encoding="utf-8").splitlines()
-    head = rows[0].split(",")
-    code = next(dict(zip(head, row.split(","), strict=False))["code"] for row in rows[1:] if MINE in row)
-    page = client.post("/code", data={"code": code}, follow_redirects=True)
-    token = page.text.split('name="csrf" value="')[1].split('"')[0]
+@pytest.fixture
+def household(client: TestClient[Any], tmp_path: Path) -> Callable[..., Phone]:
+    """Somebody of the household MINE on the own phone, with the household's code or another one."""
+    with (tmp_path / "codes.csv").open(encoding="utf-8", newline="") as file:
+        (code,) = (row["code"] for row in csv.DictReader(file) if row["case"] == MINE)
+
+    def come_in(code: str = code) -> Phone:
+        page = client.post("/code", data={"code": code}, follow_redirects=True)
+        return Phone(
+            client, f"household:{MINE}", "/sync", page.text.split('name="csrf" value="')[1].split('"')[0]
+        )
+
+    return come_in
+
+
+def own(database: Database) -> str:
     with database.reading() as connection:
         (record,) = responses.by_case(connection, MINE)
-    phone = Phone(client, f"household:{MINE}", "/sync", token)
-    mine = phone.event(record.id, "page_done", page="notice", mode="self")
-    assert phone.send(mine)[0]["state"] == "stored"
+    return record.id
+
+
+def test_a_household_sends_its_own_answers_and_cannot_ask_what_else_there_is(
+    household: Callable[..., Phone], database: Database, questionnaire: Questionnaire
+) -> None:
+    phone = household()
     assert (
-        phone.send(phone.event("other", "opened", case=OTHER, version=questionnaire.version, mode="self"))[0][
-            "reason"
-        ]
-        == "not_assigned"
+        phone.send(phone.event(own(database), "page_done", page="notice", mode="self"))[0]["state"]
+        == "stored"
     )
+    told = [
+        phone.send(phone.event("other", "opened", case=case, version=questionnaire.version, mode="self"))[0]
+        for case in (OTHER, "HD-999999")
+    ] + [phone.send(phone.event("nobody-knows", "answered", mode="self"))[0]]
+    assert {receipt["reason"] for receipt in told} == {"unknown_response"}
     assert phone.send(phone.attempt(MINE, "refused", mode="visit"))[0]["reason"] == "other_mode"
+
+
+def test_what_a_member_answers_alone_takes_no_answers_by_the_code_of_the_household(
+    client: TestClient[Any], household: Callable[..., Phone], database: Database, questionnaire: Questionnaire
+) -> None:
+    phone = household()
+    id = own(database)
+    asked = next(page for section in questionnaire.sections for page in section.pages if page.of)
+    question = next(one for one in asked.questions if one.kind == "select_one")
+    about = {"page": asked.id, "mode": "self", "answers": {f"{question.id}@r1": Answer(missing="refused")}}
+
+    def reasons(*events: Event) -> list[str]:
+        return [receipt.get("reason", "stored") for receipt in phone.send(*events)]
+
+    assert reasons(phone.event(id, "row_added", roster="members", row="r1", mode="self")) == ["stored"]
+    assert reasons(phone.event(id, "answered", row="r1", **about)) == ["stored"]
+    code = household_codes.make(secrets.token_bytes(16))
+    digest = household_codes.digest(code, client.app.state.site.keys.codes)
+    database.write_now(codes.issue, [(MINE, digest)], "r1")
+
+    assert reasons(phone.event(id, "answered", row="r1", **about)) == ["closed_part"]
+    assert reasons(phone.event(id, "answered", row="", **about)) == [
+        "closed_part"
+    ]  # whatever row it pretends
+    assert reasons(phone.event(id, "page_done", page=asked.id, row="r1", mode="self")) == ["closed_part"]
+    assert reasons(phone.event(id, "page_done", page="nowhere", mode="self")) == [
+        "closed_part"
+    ]  # as if not there
+    nickname = {"nickname@r1": Answer(value="Tư")}
+    assert reasons(
+        phone.event(id, "answered", page="members_list", row="r1", mode="self", answers=nickname)
+    ) == ["stored"]
+
+    phone = household(code)
+    assert reasons(phone.event(id, "answered", row="r1", **about)) == ["stored"]
+    assert reasons(phone.event(id, "page_done", page="notice", mode="self")) == ["closed_part"]
+    assert reasons(phone.event(id, "row_removed", roster="members", row="r1", mode="self")) == ["closed_part"]
+
+
+def test_a_code_issued_for_a_lost_one_sends_its_pages_one_by_one(
+    client: TestClient[Any], household: Callable[..., Phone], database: Database
+) -> None:
+    household()
+    code = household_codes.make(secrets.token_bytes(16))
+    digest = household_codes.digest(code, client.app.state.site.keys.codes)
+    database.write_now(codes.reissue, MINE, digest)
+    phone = household(code)
+    told = phone.send(phone.event(own(database), "page_done", page="notice", mode="self"))
+    assert told[0]["reason"] == "closed_part"
+
+
+def test_nothing_is_taken_in_before_consent(
+    client: TestClient[Any], household: Callable[..., Phone], database: Database
+) -> None:
+    phone = household()
+    plan = client.app.state.site.survey.plan
+    legal = msgspec.structs.replace(plan.legal, basis="consent")
+    client.app.state.site.survey = msgspec.structs.replace(
+        client.app.state.site.survey, plan=msgspec.structs.replace(plan, legal=legal)
+    )
+    event = phone.event(own(database), "page_done", page="notice", mode="self")
+    assert phone.send(event)[0]["reason"] == "no_consent"
+    fields = {purpose.id: "yes" for purpose in legal.purposes}
+    client.post("/survey/consent", data={"csrf": phone.headers["x-csrf"], **fields})
+    assert (
+        phone.send(phone.event(own(database), "page_done", page="notice", mode="self"))[0]["state"]
+        == "stored"
+    )
 
 
 def test_every_reason_is_told_in_both_languages() -> None:
