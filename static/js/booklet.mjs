@@ -100,17 +100,22 @@ export class Booklet {
   }
 
   /** A page filled in. `sent` and `findings` are of a form that was not accepted. */
-  page(interview, { step, add, change }, csrf, sent = null, findings = []) {
+  page(interview, { step, add, remove, change }, csrf, sent = null, findings = []) {
     const { page } = step;
     const row = add ? sent?.row[0] ?? (step.row && `${step.row}.`) + hex(crypto.getRandomValues(new Uint8Array(4))) : step.row;
     const trial = add ? interview.withRow(step, row) : { walk: interview.walk, step };
     const list = page.kind === 'list' && isList(step) && !add;
-    const made = this.copy(`p-${page.id}${page.kind === 'list' && !list ? '-row' : ''}`);
+    const made = this.copy(remove ? 'remove' : `p-${page.id}${page.kind === 'list' && !list ? '-row' : ''}`);
     const form = made.querySelector('form');
     const url = add ? interview.addUrl(step) : interview.url(step);
-    form.action = url + (change ? '?change=1' : '');
+    form.action = url + (remove ? '/remove' : change ? '?change=1' : '');
     for (const [name, value] of [['csrf', csrf], ['form', formId()], ['row', row]]) {
       if (name !== 'row' || add) form.prepend(Object.assign(document.createElement('input'), { type: 'hidden', name, value }));
+    }
+    if (remove) {
+      made.querySelector('h1').textContent = this.say('list.remove_title', { name: this.rowName(interview.walk, page.roster, row) });
+      made.querySelector('a').href = interview.listUrl(step);
+      return made;
     }
     const back = add ? interview.url(step) : interview.before(step);
     const parts = (name) => made.querySelector(`[data-part="${name}"]`);

@@ -117,18 +117,10 @@ export async function showInterview(view, store, id, address, shell) {
     }
   };
   if (!at) show(summary(booklet, interview, ''));
-  else if (at.remove) show(remove(booklet, interview, at.step));
   else {
-    if (!frame.previousElementSibling.matches('.progress')) frame.before(booklet.progress(interview, at.step));
+    if (!at.remove && !frame.previousElementSibling.matches('.progress')) frame.before(booklet.progress(interview, at.step));
     show(booklet.page(interview, at, ''));
   }
-}
-
-function remove(booklet, interview, step) {
-  const made = template('t-remove');
-  made.querySelector('h1').textContent = booklet.say('list.remove_title', { name: booklet.rowName(interview.walk, step.page.roster, step.row) });
-  made.querySelector('a').href = interview.listUrl(step);
-  return made;
 }
 
 async function finished(view, interview) {

@@ -30,6 +30,7 @@ let place = null; // what stands on the page: Interview.at
 let attempt = () => {};
 let busy = false;
 let warned = false;
+const shell = !here.base; // there is no network, and this page is empty but for its words
 
 const status = Object.assign(document.createElement('p'), { className: 'sending', hidden: true });
 status.setAttribute('role', 'status');
@@ -115,7 +116,7 @@ async function save(form) {
 /** Show what stands at an address; the server shows what is not a page of questions, if it has everything. */
 async function show(address, push = true) {
   const at = interview.at(address);
-  if (at && !at.remove) {
+  if (at) {
     if (push) history.pushState(null, '', address);
     return draw(at);
   }
@@ -156,7 +157,7 @@ function live() {
 /** The page as the server drew it, with the questions that its answers may open. */
 function complete() {
   place = interview.at(location.href);
-  if (!place || place.remove || !main.querySelector('[data-q]')) return;
+  if (!place || !main.querySelector('[data-q]')) return;
   let last = null;
   for (const node of booklet.page(interview, place, here.csrf).querySelectorAll('[data-q]')) {
     const there = main.querySelector(`[data-q="${CSS.escape(node.dataset.q)}"]`);
@@ -205,7 +206,6 @@ addEventListener('popstate', () => interview && show(location.href, false));
 
 async function begin() {
   if (!supported) return;
-  const shell = !here.base;
   if (!shell && !here.response) return; // page by page: what this phone kept before is not for this code
   const kept = here.response ?? localStorage.getItem('household');
   if (!kept) return;
@@ -226,7 +226,10 @@ async function begin() {
   attempt = keepSending(outbox, report);
   if (!booklet) return;
   interview = new Interview(booklet.q, here, waiting, here.start);
-  if (shell || waiting.length) await show(location.pathname.startsWith(`${here.base}/p/`) ? location.href : interview.next(), false);
+  const address = location.pathname.startsWith(`${here.base}/p/`) ? location.href : interview.next();
+  // the server alone shows what is not a page of questions: without it this page stays as it is
+  if (shell && !waiting.length && !interview.at(address)) addEventListener('online', () => location.reload());
+  else if (shell || waiting.length) await show(address, false);
   else complete();
   document.documentElement.dataset.ready = 'offline';
   stay();

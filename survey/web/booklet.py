@@ -113,6 +113,7 @@ def booklet(site: Site, questionnaire: Questionnaire, version: str, language: st
             "booklet.html",
             language,
             pages=list(blank_pages(questionnaire, language, mode)),
+            mode=mode,
             rules=published(questionnaire, language),
             titles={
                 one.id: one.title.get(language) or next(iter(one.title.values()))

@@ -88,6 +88,24 @@ def test_the_network_goes_and_comes_back_in_mid_page(
     assert pages_once(served, case)[-2:] == ["home_internet_page", "internet_barriers_page"]
 
 
+def test_somebody_is_taken_off_the_list_without_a_network(
+    context: BrowserContext, served: Served, case: str
+) -> None:
+    page = at_home(context, served, case)
+    page.goto(f"{served.url}/survey/p/members_list")
+    page.wait_for_selector("html[data-ready=offline]")
+    context.set_offline(True)
+    add_person(page, "Bác Ba", "male", 1960, "other")
+    page.locator(".acts a").last.click()
+    expect(page.locator("h1")).to_contain_text("Bác Ba")
+    press(page)
+    expect(page.locator(".rows strong")).to_have_text(["Bà Tư"])
+    expect(page.locator(STATUS)).to_have_text(UNSENT)
+    context.set_offline(False)
+    expect(page.locator(STATUS)).to_have_text(SAVED)
+    assert [event.kind for event in kept(served, case)][-3:] == ["row_added", "answered", "row_removed"]
+
+
 def test_the_rest_is_answered_without_a_network_and_sent_when_it_is_back(
     context: BrowserContext, served: Served, case: str
 ) -> None:
@@ -96,6 +114,13 @@ def test_the_rest_is_answered_without_a_network_and_sent_when_it_is_back(
     answer_until(page, "/check")
     expect(page.locator("h1")).to_have_text("Câu trả lời còn trên máy này")
     expect(page.locator(STATUS)).to_have_text(UNSENT)
+    context.set_offline(False)
+    expect(page.locator("h1")).to_have_text("Xem lại câu trả lời")
+    page.wait_for_function("caches.open('household').then(c => c.keys()).then(k => k.length >= 4)")
+    context.set_offline(True)
+    page.reload()  # the server alone draws this page: it is said that there is no network, and waited
+    expect(page.locator("h1")).to_have_text("Đang mất mạng")
+    page.wait_for_selector("html[data-ready=offline]")
     context.set_offline(False)
     expect(page.locator("h1")).to_have_text("Xem lại câu trả lời")
     press(page)
