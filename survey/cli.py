@@ -227,6 +227,19 @@ def _parser() -> argparse.ArgumentParser:
     retention.add_argument("--apply", action="store_true", help="delete; without it only the report is made")
     retention.set_defaults(run=_retention)
 
+    for verb, about in (
+        ("register", "sổ đăng ký xử lý dữ liệu cá nhân · the register of processing that the law asks for"),
+        (
+            "assess",
+            "đánh giá tác động xử lý dữ liệu · the impact assessment, to be completed by the organiser",
+        ),
+    ):
+        asked = verbs.add_parser(verb, help=about)
+        asked.add_argument("folder", type=Path, help="survey folder")
+        asked.add_argument("--language", choices=("vi", "en"), default="vi")
+        asked.add_argument("--out", type=Path, help="Markdown file; without it the text is printed")
+        asked.set_defaults(run=_processing, document=verb)
+
     trail = verbs.add_parser(
         "audit", help="kiểm tra nhật ký · is the audit log whole? changed, deleted and moved lines are named"
     )
@@ -456,6 +469,19 @@ def _retention(options: argparse.Namespace) -> None:
     from survey.retention import retain
 
     retain(options.database, datetime.date.today(), apply=options.apply)
+
+
+def _processing(options: argparse.Namespace) -> None:
+    from survey import processing
+    from survey.folder import Folder
+
+    write = processing.register if options.document == "register" else processing.assessment
+    text = write(Folder.read(options.folder), options.language)
+    if options.out is None:
+        print(text)
+    else:
+        options.out.write_text(text, encoding="utf-8")
+        print(options.out)
 
 
 def _audit(options: argparse.Namespace) -> int:

@@ -29,7 +29,7 @@ from survey.fieldwork.areas import overlapping
 from survey.fieldwork.plan import SurveyPlan
 from survey.fieldwork.sample import SampledUnit
 from survey.problems import BadDocument, Finding, Text
-from survey.questionnaire import reading
+from survey.questionnaire import minors, reading
 from survey.questionnaire.codebook import Variable, variables
 from survey.questionnaire.model import Questionnaire
 
@@ -207,6 +207,8 @@ def _review(path: Path) -> _Found:
         _preloads(found)
     if found.plan:
         _plan(found, path)
+        if found.questionnaire:
+            _minors(found)
     if found.analysis:
         _analysis(found)
         if found.questionnaire:
@@ -294,6 +296,21 @@ def _plan(found: _Found, path: Path) -> None:
         found.say("share", document.where(("back_checks", "share")), "share phải nằm giữa 0 và 1 (5 % viết 0.05)",
                   "share must lie between 0 and 1 (write 5 % as 0.05)")  # fmt: skip
     _areas(found, path / plan.territory.areas)
+
+
+def _minors(found: _Found) -> None:
+    """Whoever is younger than the plan's minimum age is not asked without a parent or guardian."""
+    assert found.questionnaire is not None
+    assert found.plan is not None
+    age = found.plan.legal.minimum_age
+    for draw in minors.unasked(found.questionnaire, age):
+        found.say(
+            "minors", found.documents["survey.yaml"].where(("legal", "minimum_age")),
+            f"“{draw}” có thể chọn người chưa đủ {age} tuổi mà không câu hỏi nào hỏi ý kiến cha mẹ hoặc người giám hộ",
+            f"“{draw}” can choose somebody under {age}, and no question asks whether a parent or guardian agrees",
+            {"vi": "sửa điều kiện eligible, hoặc thêm một câu hỏi có when theo tuổi và một checks cứng",
+             "en": "change eligible, or add a question with a `when` by age and a hard check"},
+        )  # fmt: skip
 
 
 def _areas(found: _Found, path: Path) -> None:

@@ -60,14 +60,14 @@ def never(known: Names, texts: Sequence[str | None], roster: str) -> bool:
     due: list[list[tuple[str, Node]]] = [[] for _ in names]
     for looks, name, tree in must:
         if not looks:
-            if not conditions.holds(tree, cast(View, _Given({})), row):
+            if not conditions.holds(tree, cast(View, Given({})), row):
                 return True
             continue
         due[max(map(names.index, looks))].append((name, tree))
-    return _search(_Given(dict.fromkeys(names)), names, domains, due, row) is False
+    return _search(Given(dict.fromkeys(names)), names, domains, due, row) is False
 
 
-class _Given:
+class Given:
     """Answers that are the same whichever row they are looked for in: all that a simple condition looks at."""
 
     def __init__(self, answers: dict[str, Scalar]) -> None:
@@ -79,7 +79,7 @@ class _Given:
 
 
 def _search(
-    given: _Given, names: list[str], domains: list[list[Scalar]], due: list[list[tuple[str, Node]]], row: str, at: int = 0
+    given: Given, names: list[str], domains: list[list[Scalar]], due: list[list[tuple[str, Node]]], row: str, at: int = 0
 ) -> bool | None:  # fmt: skip
     """Whether some answers make everything hold; None when too many would have to be tried."""
     if at == len(names):
