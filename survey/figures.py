@@ -307,7 +307,7 @@ class _Estimation:
         members, has, undecided, weight = self._answers(indicator)
         if indicator.unknown == "exclude":
             members = members & ~undecided
-        modes = sorted(set(arrays["mode"][members]), key=("self", "visit", "phone", "proxy").index)
+        modes = sorted(set(arrays["mode"][members]), key=("self", "visit", "phone", "proxy", "paper").index)
         drafts = []
         for mode in ["", *modes]:
             here = members & (arrays["mode"] == mode) if mode else members

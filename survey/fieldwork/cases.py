@@ -37,7 +37,7 @@ from survey.fieldwork.sample import SampledUnit
 from survey.problems import Conflict, Text
 
 State = Literal["reserve", "waiting", "visited", "started", "complete", "closed"]
-Mode = Literal["self", "visit", "proxy", "phone"]
+Mode = Literal["self", "visit", "proxy", "phone", "paper"]
 
 
 class Place(Struct, frozen=True, kw_only=True):

@@ -97,7 +97,7 @@ class SurveyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     territory: Territory
     frame: Frame
     sampling: Sampling
-    modes: tuple[Literal["self", "visit", "proxy", "phone"], ...]
+    modes: tuple[Literal["self", "visit", "proxy", "phone", "paper"], ...]
     dates: Dates
     legal: Legal
     retention: Retention

@@ -18,7 +18,7 @@ Kind = Literal[
     "text", "integer", "decimal", "date", "year", "select_one", "select_many", "acknowledge", "note", "calculate",
     "location", "photo", "barcode", "rank", "preload",
 ]  # fmt: skip
-Mode = Literal["self", "visit", "proxy", "phone"]
+Mode = Literal["self", "visit", "proxy", "phone", "paper"]
 Sensitivity = Literal["ordinary", "personal", "sensitive"]
 
 

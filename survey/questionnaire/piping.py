@@ -62,7 +62,8 @@ def say(
 
 def label(question: Question, mode: Mode, by_proxy: bool = False) -> Text:
     """The question's words: asked about somebody else, read out by an official, or read alone."""
-    asked: tuple[Mode, ...] = ("proxy", mode) if by_proxy else (mode,)
+    read_out: Mode = "visit" if mode == "paper" else mode  # what is keyed was read out at a door
+    asked: tuple[Mode, ...] = ("proxy", read_out) if by_proxy else (read_out,)
     return next((question.wording[one] for one in asked if one in question.wording), question.label)
 
 

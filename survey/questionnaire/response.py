@@ -73,7 +73,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: EventKind
     at: int
     author: str
-    mode: Literal["self", "visit", "proxy", "phone"] = "self"
+    mode: Literal["self", "visit", "proxy", "phone", "paper"] = "self"
     sequence: int = 0
     device: str = ""
     page: str = ""

@@ -45,6 +45,9 @@ from survey.web.site import (
 from survey.web.steps import ask_remove_page, check_page, read_page, remove_page, save_page
 from survey.web.words import long_date, word
 
+KEYED: tuple[pages.Mode, ...] = ("visit", "phone", "paper")
+"""How an official comes by answers: asks at the door, asks by telephone, or keys in what stands on paper."""
+
 # --- who asks ------------------------------------------------------------------------------------------------------
 
 
@@ -156,8 +159,8 @@ class Visit:
 
     @property
     def own(self) -> ResponseRecord | None:
-        """The interview at the door that is still open."""
-        return next((r for r in self.records if r.mode == "visit" and not r.submitted), None)
+        """The interview of an official, in whatever mode, that is still open."""
+        return next((r for r in self.records if r.mode in KEYED and not r.submitted), None)
 
 
 def _visit(connection: Connection, site: Site, request: AnyRequest, case_id: str, action: str) -> Visit:
@@ -183,7 +186,9 @@ async def case_page(request: AnyRequest, case_id: FromPath[str]) -> Response[str
     return _case_page(request, visit, recorded=request.query_params.get("recorded") == "1")
 
 
-def _case_page(request: AnyRequest, visit: Visit, error: str = "", recorded: bool = False) -> Response[str]:
+def _case_page(
+    request: AnyRequest, visit: Visit, error: str = "", recorded: bool = False, where: str = "q-outcome"
+) -> Response[str]:
     language = language_of(request)
     history = [
         (
@@ -204,7 +209,9 @@ def _case_page(request: AnyRequest, visit: Visit, error: str = "", recorded: boo
         outcomes=[(id, o.label[language]) for id, o in OUTCOMES.items() if id != "interviewed"],
         web_started=any(record.mode == "self" for record in visit.records),
         resumes=visit.own is not None,
+        modes=KEYED,
         error=error,
+        where=where,
         recorded=recorded,
         csrf=visit.signed.csrf,
         form=ids.new_form_id(),
@@ -246,32 +253,54 @@ def _record(connection: Connection, attempt: Attempt) -> None:
 
 @post("/field/cases/{case_id:str}/interview", status_code=200, guards=[needs("interview")])
 async def begin_interview(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
-    """Begin, or go on with, the interview at the door."""
+    """Begin, or go on with, an interview: at the door, by telephone, or keyed in from paper."""
     site = site_of(request)
     visit = await site.database.read(_visit, site, request, case_id, "interview")
-    check_form(site, request, visit.signed, await form_of(request))
+    form = await form_of(request)
+    check_form(site, request, visit.signed, form)
     if visit.own is None:
-        await site.database.write(_open, site, visit, language_of(request))
+        mode, day = (next(iter(form.get(name, ())), "") for name in ("mode", "day"))
+        asked = _day_of(site, mode, day)
+        if asked is None:
+            return _case_page(request, visit, word(language_of(request), "field.day_needed"), where="day")
+        await site.database.write(_open, site, visit, language_of(request), mode or "visit", asked)
     return goto(f"/field/cases/{case_id}/interview")
 
 
-def _open(connection: Connection, site: Site, visit: Visit, language: str) -> None:
-    """The interview at the door, once: a button pressed twice finds the response it opened the first time."""
+def _day_of(site: Site, mode: str, day: str) -> datetime.date | None:
+    """The day of an interview, from which "three months" count back: for paper the one that stands on it, else today.
+
+    None for a mode that is none, or a day on which nobody can have been asked.
+    """
+    if mode in ("", "visit", "phone"):
+        return forms.today()
+    try:
+        found = datetime.date.fromisoformat(day)
+    except ValueError:
+        return None
+    opens = datetime.date.fromisoformat(site.survey.plan.dates.visits_open)
+    return found if mode == "paper" and min(opens, forms.today()) <= found <= forms.today() else None
+
+
+def _open(
+    connection: Connection, site: Site, visit: Visit, language: str, mode: pages.Mode, day: datetime.date
+) -> None:
+    """An official's interview, once: a button pressed twice finds the response it opened the first time."""
     new, author, case = secrets.token_hex(16), visit.account.name, visit.case.id
     version = site.survey.version
     cases.lock(connection, case)
-    if any(record.mode == "visit" and not record.submitted for record in responses.by_case(connection, case)):
+    if any(record.mode in KEYED and not record.submitted for record in responses.by_case(connection, case)):
         return
+    noon = datetime.datetime.combine(day, datetime.time(12), forms.TIME_ZONE)
+    at = int(noon.timestamp() * 1000) if mode == "paper" else int(time.time() * 1000)
     attempt = Attempt(
-        id=ids.new_form_id(), case=case, at=int(time.time() * 1000), author=author, mode="visit", outcome="interviewed"
+        id=ids.new_form_id(), case=case, at=at, author=author, mode=mode, outcome="interviewed"
     )  # fmt: skip
     cases.record_attempt(connection, attempt)
-    responses.open(connection, new, case, version, "visit")
-    begin = forms.opened(
-        new, author, "visit", language, site.survey.questionnaire, forms.today(), visit.case.unit
-    )
+    responses.open(connection, new, case, version, mode)
+    begin = forms.opened(new, author, mode, language, site.survey.questionnaire, day, visit.case.unit)
     responses.append(connection, [begin])
-    audit.append(connection, f"account:{author}", "interview begun", f"case:{case}")
+    audit.append(connection, f"account:{author}", "interview begun", f"case:{case}", {"mode": mode})
 
 
 @dataclass(frozen=True)
@@ -296,7 +325,8 @@ async def _here(request: AnyRequest, case_id: FromPath[str]) -> Here:
     questionnaire = await site.questionnaire(visit.own.version)
     base = f"/field/cases/{case_id}/interview"
     response = fold(visit.own.id, events)
-    interview = Interview(questionnaire, response, visit.account.name, "visit", base, language_of(request))
+    mode = next(one for one in KEYED if one == visit.own.mode)
+    interview = Interview(questionnaire, response, visit.account.name, mode, base, language_of(request))
     return Here(site, visit, interview)
 
 

@@ -23,7 +23,7 @@ from survey.web.ids import new_form_id
 from survey.web.words import word
 
 Form = Mapping[str, Sequence[str]]
-Mode = Literal["self", "visit", "proxy", "phone"]
+Mode = Literal["self", "visit", "proxy", "phone", "paper"]
 ADD = "add"
 
 
@@ -423,7 +423,7 @@ def worded(
         label=interview.say(interview.label(question), step),
         hint=interview.say(question.hint, step),
         help=interview.say(question.help, step),
-        for_official=interview.say(question.for_official, step) if interview.mode == "visit" else "",
+        for_official=interview.say(question.for_official, step) if interview.mode != "self" else "",
         options=tuple(option_view(interview, question, choice, step) for choice in choices),
         missing=_missing_options(interview.language, question),
         unit=interview.say(question.unit, step),
