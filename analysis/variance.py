@@ -159,7 +159,7 @@ def residual_totals(design: Design, cells: Cells, linear: FloatArray) -> FloatAr
     return table
 
 
-FEW = 4  # up to so many domains a pass over the rows is cheaper than tables of units by cells
+FEW = 1  # up to so many domains a pass over the rows is cheaper than tables of units by cells
 BLOCK = 8_000_000  # numbers in a table of rows, or of cells, by domains
 
 
@@ -192,11 +192,11 @@ def _residuals_by_row(design: Design, cells: Cells, linear: FloatArray) -> Float
 
 
 def _unit_overlap(design: Design, step: CellAdjustment) -> Any:
-    """Starting weights by sampling unit and cell of the step, as a sparse table."""
+    """Starting weights by sampling unit and cell of the step."""
     last = design.stages[-1]
     return design.remembered(
         ("units", id(step)),
-        lambda: _sparse(last.unit, last.units, step.cell, step.start_weight),
+        lambda: _overlaps(last.unit, last.units, step.cell, step.start_weight),
     )
 
 
@@ -204,15 +204,20 @@ def _overlap(design: Design, step: CellAdjustment, before: CellAdjustment) -> An
     """Starting weights of a step already taken off, by cell of the next step and its own."""
     return design.remembered(
         ("cells", id(step), id(before)),
-        lambda: _sparse(step.cell, int(step.cell.max()) + 1, before.cell, before.start_weight),
+        lambda: _overlaps(step.cell, int(step.cell.max()) + 1, before.cell, before.start_weight),
     )
 
 
-def _sparse(row: IntArray, count: int, column: IntArray, weight: FloatArray) -> Any:
+def _overlaps(row: IntArray, count: int, column: IntArray, weight: FloatArray) -> Any:
+    """Sums of weights by row and column, as a sparse table where most of it is empty."""
     width = int(column.max()) + 1
     code, rows, columns = pair(row, column, width)
     sums = add_up(code, weight, rows.size)
-    return scipy.sparse.csr_array((sums, (rows, columns)), shape=(count, width))
+    if 4 * rows.size < count * width:
+        return scipy.sparse.csr_array((sums, (rows, columns)), shape=(count, width))
+    table = np.zeros((count, width))
+    table[rows, columns] = sums
+    return table
 
 
 class _Centred:
