@@ -145,7 +145,7 @@ def test_benchmarked_shares_add_up_and_keep_their_order(
     found = benchmarked(shares, population, whole)
     assert (population @ found) / population.sum() == pytest.approx(whole, rel=1e-9)
     assert ((found > 0) & (found < 1)).all()
-    assert (np.argsort(found, kind="stable") == np.argsort(shares, kind="stable")).all()
+    assert (np.diff(found[np.argsort(shares, kind="stable")]) > -1e-12).all()  # equal shares up to rounding
 
 
 def test_a_benchmark_that_cannot_be_met_is_refused() -> None:
