@@ -407,11 +407,11 @@ def _serve(options: argparse.Namespace) -> None:
 
 def _freeze(options: argparse.Namespace) -> None:
     from survey.folder import Folder
-    from survey.freeze import freeze
+    from survey.freeze import export
     from survey.storage.database import Database
 
     with Database.open(options.database) as database:
-        manifest = freeze(database, Folder.read(options.folder), options.out)
+        manifest = export(database, Folder.read(options.folder), options.out, "cli")
     print(
         f"{options.out}: {manifest.cases} hộ trong mẫu, {manifest.complete} hộ trả lời đủ, {manifest.persons} người · "
         f"{manifest.cases} sampled households, {manifest.complete} complete, {manifest.persons} people"

@@ -42,7 +42,7 @@ from survey.questionnaire.codebook import MISSING, Variable, variables
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Answer, Event, Key, Response, fold
 from survey.questionnaire.routing import outcome, walk
-from survey.storage import cases, responses, rights, surveys
+from survey.storage import audit, cases, responses, rights, surveys
 from survey.storage.database import Database
 
 RESTRICTED: Final = "2.36"
@@ -142,6 +142,14 @@ def freeze(database: Database, folder: Folder, out: Path) -> Manifest:
     _write(out / "manifest.json", manifest)
     for path in out.iterdir():
         path.chmod(0o600)  # one row a household: for whoever froze it, until figures are released
+    return manifest
+
+
+def export(database: Database, folder: Folder, out: Path, by: str) -> Manifest:
+    """`freeze`, for somebody to take along: it is in the audit log."""
+    manifest = freeze(database, folder, out)
+    told = {"complete": manifest.complete, "persons": manifest.persons}
+    database.write_now(audit.append, by, "freeze", f"survey:{manifest.survey}", told)
     return manifest
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, func, insert, or_, select
 
 from survey.storage.clock import now
 from survey.storage.tables import audit
@@ -87,10 +87,13 @@ def of_subject(connection: Connection, subject: str) -> list[AuditLine]:
 
 
 def newest(
-    connection: Connection, before: int | None = None, limit: int = 100
+    connection: Connection, before: int | None = None, limit: int = 100, about: Sequence[str] = ()
 ) -> list[tuple[int, AuditLine]]:
-    """The last lines of all chains, newest first, each with its number; `before` pages on."""
+    """The last lines of all chains, newest first, each with its number; `before` pages on. `about`: only what was done to
+    or by one of these ("case:HD-000123-4", "account:an")."""
     query = select(audit).order_by(audit.c.sequence.desc()).limit(limit)
+    if about:
+        query = query.where(or_(audit.c.subject.in_(about), audit.c.actor.in_(about)))
     if before is not None:
         query = query.where(audit.c.sequence < before)
     return [(row.sequence, _line(row)) for row in connection.execute(query)]

@@ -78,7 +78,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "/field/cases/{case_id}": ("recorded",),
     "/field/cases/{case_id}/interview/p/{page}": ("change",),
     "/field/cases/{case_id}/interview/p/{page}/{row}": ("change",),
-    "/office/audit": ("before", "subject"),
+    "/office/audit": ("before", "about"),
     "/office/cases": ("commune", "official", "after"),
     "/office/rates": ("by",),
     "/survey/p/{page}": ("change",),

@@ -92,6 +92,9 @@ async def my_list(request: AnyRequest, find: FromQuery[str] = "") -> Response[st
     """The households of this official, by hamlet and address."""
     site = site_of(request)
     signed, mine, places = await site.database.read(_my_cases, site, request)
+    await site.database.write(
+        looked, signed.session.subject, "look at list of addresses", "survey", len(places)
+    )
     language = language_of(request)
     shown = request.query_params.get("show", "open")
     wanted = find.strip().casefold()
@@ -181,9 +184,17 @@ def _visit(connection: Connection, site: Site, request: AnyRequest, case_id: str
 
 @get("/field/cases/{case_id:str}", guards=[needs("see_case")])
 async def case_page(request: AnyRequest, case_id: FromPath[str]) -> Response[str]:
+    """A household: its address and its visits. Each look is in the audit log."""
     site = site_of(request)
     visit = await site.database.read(_visit, site, request, case_id, "see_case")
+    await site.database.write(looked, visit.account.name, "look at household", f"case:{case_id}")
     return _case_page(request, visit, recorded=request.query_params.get("recorded") == "1")
+
+
+def looked(connection: Connection, name: str, deed: str, subject: str, households: int = 0) -> None:
+    """Whoever sees where somebody lives leaves a line."""
+    details = {"households": households} if households else {}
+    audit.append(connection, f"account:{name}", deed, subject, details)
 
 
 def _case_page(

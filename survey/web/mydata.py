@@ -24,7 +24,7 @@ from survey.web import forms, ids
 from survey.web import interview as pages
 from survey.web.guards import needs
 from survey.web.household import BASE, CONSENT, Here, here_of
-from survey.web.site import AnyRequest, Site, check_form, form_of, goto, language_of, show, then
+from survey.web.site import AnyRequest, Site, check_form, form_of, goto, language_of, show, site_of, then
 from survey.web.words import long_date, word
 
 PAGE = f"{BASE}/my-data"
@@ -173,6 +173,8 @@ async def download(request: AnyRequest) -> Response[bytes]:
         for question in routing.visible(here.interview.questionnaire, here.interview.response, step)
         if (key := pages.Key(question.id, step.row)) in here.interview.response.answers
     }
+    who = f"household:{here.case.id}"
+    await site_of(request).database.write(audit.append, who, "answers taken along", f"case:{here.case.id}")
     facts = OwnAnswers(here.case.id, here.record.version, answers)
     headers = {"content-disposition": 'attachment; filename="answers.json"'}
     return Response(

@@ -35,7 +35,7 @@ from survey.questionnaire.response import Answer, Event, Key, fold
 from survey.storage import audit, cases, codes, devices, identities, responses, reviews
 from survey.web import security
 from survey.web.booklet import booklet
-from survey.web.field import actor, find_account, scope
+from survey.web.field import actor, find_account, looked, scope
 from survey.web.guards import needs, open_to_all
 from survey.web.site import AnyRequest, ForgedForm, NotYours, Problem, Site, check_origin, render, site_of
 from survey.web.sync import DEVICE, told_by
@@ -278,6 +278,8 @@ async def my_list(request: AnyRequest) -> Response[bytes]:
     account, csrf, listed, begun, sent = await site.database.read(_list, site, request)
     if device:
         await site.database.write(devices.heard_of, device, account, *told_by(request))
+    with_address = sum(1 for one in listed if one.address)
+    await site.database.write(looked, account, "addresses to phone", "survey", with_address)
     for back in sent:
         if (again := _asked_again(await site.questionnaire(back.record.version), back)) is not None:
             begun.append(again)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from litestar import Response, get
@@ -31,11 +32,18 @@ class Line:
 
 
 def _find(
-    connection: Connection, site: Site, request: AnyRequest, before: int | None
+    connection: Connection, site: Site, request: AnyRequest, before: int | None, about: Sequence[str]
 ) -> tuple[SignedIn, Account, list[tuple[int, AuditLine]], list[str], dict[str, str]]:
     signed, account = signed_for(connection, site, request, "read_audit")
-    breaks = list(audit.verify(connection)) if before is None else []
-    return signed, account, audit.newest(connection, before, PER_PAGE + 1), breaks, audit.heads(connection)
+    breaks = list(audit.verify(connection)) if before is None and not about else []
+    found = audit.newest(connection, before, PER_PAGE + 1, about)
+    return signed, account, found, breaks, audit.heads(connection)
+
+
+def _about(typed: str) -> tuple[str, ...]:
+    """Whom the auditor asks about: the number of a household or the name of an account."""
+    name = typed.strip()[:80]
+    return (f"case:{name.upper()}", f"household:{name.upper()}", f"account:{name}", name) if name else ()
 
 
 @get("/office/audit", guards=[needs("read_audit")])
@@ -44,7 +52,9 @@ async def page(request: AnyRequest) -> Response[str]:
     asked = request.query_params.get("before", "")
     site = site_of(request)
     before = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 16 else None
-    signed, account, found, breaks, heads = await site.database.read(_find, site, request, before)
+    signed, account, found, breaks, heads = await site.database.read(
+        _find, site, request, before, _about(request.query_params.get("about", ""))
+    )
     lines = [
         Line(
             datetime.datetime.fromtimestamp(one.at / 1000, TIME_ZONE).strftime("%d/%m/%Y %H:%M:%S"),
@@ -58,7 +68,7 @@ async def page(request: AnyRequest) -> Response[str]:
     older = found[PER_PAGE - 1][0] if len(found) > PER_PAGE else 0
     return show(
         request, "supervision/audit.html", lines=lines, breaks=breaks, heads=sorted(heads.items()), older=older,
-        first=before is None, **frame(request, signed, account),
+        first=before is None, about=request.query_params.get("about", "").strip()[:80], **frame(request, signed, account),
     )  # fmt: skip
 
 

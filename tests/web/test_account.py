@@ -12,8 +12,9 @@ from litestar.testing import TestClient
 
 from survey.app import create_app
 from survey.settings import Settings
-from survey.storage import audit, invitations
+from survey.storage import accounts, audit, invitations
 from survey.storage.database import Database
+from survey.web import security
 from survey.web.account import PAGE
 from survey.web.enrolment import PAGE as OFFICIALS
 from tests.test_loading import FOLDER
@@ -171,3 +172,30 @@ def test_nobody_lets_in_officials_of_other_communes_nor_anybody_else(site: TestC
     ]
     assert [answer.status_code for answer in answers] == [404, 404]
     assert answers[0].text.replace("/chi", "") == answers[1].text.replace("/none", "")
+
+
+def test_every_look_at_an_address_is_in_the_log_and_an_auditor_finds_it(site: TestClient[Any]) -> None:
+    official = Browser(site)
+    official.sign_in("an")
+    page = official.ask("GET", "/field").text
+    case = re.search(r"/field/cases/(HD-\d+)", page)
+    assert case
+    assert official.ask("GET", f"/field/cases/{case[1]}").status_code == 200
+    assert official.ask("GET", "/field/list").status_code == 200
+    database: Database = site.app.state.site.database
+    with database.reading() as connection:
+        looks = {line.action for _, line in audit.newest(connection, about=["account:an"])}
+        assert {"look at list of addresses", "look at household", "addresses to phone"} <= looks
+        (only,) = [
+            line for _, line in audit.newest(connection, about=[f"case:{case[1]}"]) if "look" in line.action
+        ]
+    assert only.actor == "account:an"
+    assert "ngõ" not in str(only), "the log says that somebody looked, not what was seen"
+    with database.writing() as connection:
+        accounts.create(connection, "kt", "auditor", "no password")
+        token, _ = security.begin(connection, security.ACCOUNT, "kt", 1)
+    auditor = Browser(site)
+    auditor.cookies = {"account": token}
+    found = auditor.ask("GET", f"/office/audit?about={case[1].lower()}").text
+    assert "look at household" in found
+    assert "addresses to phone" not in found
