@@ -8,7 +8,7 @@ export PYTHONUTF8 := 1
 # skipped with the command that would install them (under CI=true a missing one fails).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench simulate soak sbom lock system clean
+.PHONY: help demo test check bench simulate soak sbom audit lock system clean
 
 help: ## list what can be done here
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -61,6 +61,9 @@ soak: $(VENV)/.ready ## long runs: kill, cut, replay; 100,000 inputs to every ad
 
 sbom: $(VENV)/.ready ## bill of materials (CycloneDX) of everything that is pinned, in out/sbom.json
 	@$(BIN)/python -m tests.supply.bom out/sbom.json
+
+audit: $(VENV)/.ready ## known weaknesses of what is pinned, offline: make audit OSV=all.zip (the PyPI export of osv.dev)
+	@$(BIN)/python -m tests.supply.weaknesses $(OSV)
 
 lock: ## pin the requirements again (needs uv)
 	@uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
