@@ -142,16 +142,24 @@ class Item(Struct, frozen=True, kw_only=True):
     reserve: bool = False
 
 
-def misfit(item: Item, sender: Sender, field: Field) -> Reason | None:
-    """Why this cannot simply be taken in, whatever it is; None when it can. The first reason that holds is told."""
+def misfit(item: Item, sender: Sender, field: Field, *, vouched: bool = False) -> Reason | None:
+    """Why this cannot simply be taken in, whatever it is; None when it can. The first reason that holds is told.
+
+    `vouched`: a supervisor who knows what happened takes it in. Nobody can vouch for a household that does not exist, for
+    training, or for a reserve that was not opened.
+    """
     if item.id.startswith(TRAINING):
         return "training"
-    if sender.revoked:
+    if sender.revoked and not vouched:
         return "revoked"
-    if sender.app < OLDEST_APP:
+    if sender.app < OLDEST_APP and not vouched:
         return "old_app"
     if not item.known_case:
         return "unknown_case"
+    if vouched:
+        if (item.mode == "self") != item.author.startswith("household:"):
+            return "other_mode"  # nobody answers in a household's name
+        return "unreleased" if item.reserve else None
     if item.author != sender.author:
         return "other_author"
     if not item.works_here:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from litestar import Response, get, post
-from litestar.params import FromPath
 from sqlalchemy import Connection
 
 from survey.access.policy import Action, holds, may
@@ -24,7 +23,7 @@ from survey.fieldwork.progress import FORMULAS, Precision, Rates, Report
 from survey.fieldwork.signals import KINDS as SIGNALS
 from survey.fieldwork.signals import Signal
 from survey.problems import SurveyError
-from survey.storage import accounts, audit, cases, quarantine, responses
+from survey.storage import accounts, audit, cases
 from survey.storage.accounts import Account
 from survey.web import security
 from survey.web.field import actor, find_account, scope
@@ -328,49 +327,4 @@ def _assign(connection: Connection, account: Account, chosen: Sequence[str], off
         audit.append(connection, f"account:{account.name}", "assign", f"case:{case.id}", {"to": official})
 
 
-# --- what waits apart ----------------------------------------------------------------------------------------------
-
-
-def _waiting(connection: Connection, site: Site, request: AnyRequest) -> tuple[SignedIn, Account, Any]:
-    signed, account = signed_for(connection, site, request, "decide_quarantine")
-    return signed, account, quarantine.waiting(connection, communes_of(account))
-
-
-@get("/office/quarantine", guards=[needs("decide_quarantine")])
-async def waiting(request: AnyRequest) -> Response[str]:
-    """What phones sent and could not simply be taken in, with the reason; nothing of it is lost."""
-    from survey.fieldwork.reception import REASONS
-
-    site = site_of(request)
-    signed, account, found = await site.database.read(_waiting, site, request)
-    language = language_of(request)
-    reasons: Mapping[str, Mapping[str, str]] = REASONS  # type: ignore[assignment]
-    lines = [
-        (one.hash, one.case, one.author, word(language, f"quarantine.{one.kind}"),
-         reasons.get(one.reason, {}).get(language, one.reason))
-        for one in found
-    ]  # fmt: skip
-    return show(request, "supervision/quarantine.html", lines=lines, **frame(request, signed, account))
-
-
-@post("/office/quarantine/{digest:str}", status_code=200, guards=[needs("decide_quarantine")])
-async def settle(request: AnyRequest, digest: FromPath[str]) -> Response[str]:
-    """Note what was decided about one thing that waits apart; it stays kept."""
-    site = site_of(request)
-    form = await form_of(request)
-    signed, account, found = await site.database.read(_waiting, site, request)
-    check_form(site, request, signed, form)
-    said = next(iter(form.get("decision", ())), "").strip()
-    if digest not in {one.hash for one in found}:
-        raise NotYours("case")
-    if said:
-        await site.database.write(_settle, account.name, digest, said[:500])
-    return goto("/office/quarantine")
-
-
-def _settle(connection: Connection, name: str, digest: str, said: str) -> None:
-    responses.resolve(connection, digest, f"{name}: {said}")
-    audit.append(connection, f"account:{name}", "settle quarantine", f"quarantine:{digest}")
-
-
-HANDLERS = (rates, precision, quality, case_list, assign, waiting, settle)
+HANDLERS = (rates, precision, quality, case_list, assign)

@@ -178,11 +178,11 @@ def read_batch(body: bytes, *, packed: bool) -> list[Arrived]:
         "events": batch.events, "attempts": batch.attempts, "listings": batch.listings
     }  # fmt: skip
     return [
-        _arrived(kind, bytes(raw), place) for kind, many in lists.items() for place, raw in enumerate(many)
+        read_item(kind, bytes(raw), place) for kind, many in lists.items() for place, raw in enumerate(many)
     ]
 
 
-def _arrived(kind: Kind, raw: bytes, position: int) -> Arrived:
+def read_item(kind: Kind, raw: bytes, position: int) -> Arrived:
     try:
         value = msgspec.json.decode(
             raw, type={"events": Event, "attempts": Attempt, "listings": Listed}[kind]
@@ -205,6 +205,12 @@ def _facts(connection: Connection, site: Site, request: AnyRequest, arrived: Seq
         item.known = item.named.id in stored and item.kind == "events"
         if item.hash in aside and not item.known:
             item.reason, item.set_aside_at = aside[item.hash]
+    known_of(connection, facts, arrived)
+    return facts
+
+
+def known_of(connection: Connection, facts: Facts, arrived: Sequence[Arrived]) -> None:
+    """Read the cases and responses that a batch names."""
     for id in {item.named.response for item in arrived if item.kind == "events"}:
         if (record := responses.find(connection, id)) is not None:
             facts.records[id] = record
@@ -212,7 +218,6 @@ def _facts(connection: Connection, site: Site, request: AnyRequest, arrived: Seq
         facts.history = {id: responses.events(connection, id) for id in facts.records}
     ids = {item.named.case for item in arrived} | {record.case for record in facts.records.values()}
     facts.cases = {case.id: case for case in cases.several(connection, sorted(ids))}
-    return facts
 
 
 def _sender(connection: Connection, site: Site, request: AnyRequest) -> Facts:
@@ -262,9 +267,13 @@ def told_by(request: AnyRequest) -> tuple[int, int, int]:
 
 
 def judge(
-    arrived: Sequence[Arrived], facts: Facts, questionnaires: Mapping[str, Questionnaire], site: Site
-) -> list[tuple[str, Event]]:
-    """Write beside every new item why it cannot be taken in, if so; returns the responses to open (case, event)."""
+    arrived: Sequence[Arrived], facts: Facts, questionnaires: Mapping[str, Questionnaire], site: Site,
+    *, vouched: bool = False,
+) -> list[tuple[str, Event]]:  # fmt: skip
+    """Write beside every new item why it cannot be taken in, if so; returns the responses to open (case, event).
+
+    `vouched`: a supervisor takes in what waited apart (survey.web.quarantined).
+    """
     tomorrow = datetime.date.fromisoformat(site.survey.plan.dates.closes) + datetime.timedelta(days=1)
     closes = datetime.datetime.combine(tomorrow, datetime.time(), TIME_ZONE)
     moment = reception.Field(loaded_at=facts.loaded_at, now=now(), closes_at=int(closes.timestamp() * 1000))
@@ -279,7 +288,7 @@ def judge(
             id=id, author=author, mode=mode, at=at, known_case=case is not None,
             works_here=case is not None and _works_on(facts.actor, case), reserve=case is not None and case.reserve,
         )  # fmt: skip
-        return reception.misfit(item, facts.sender, moment)
+        return reception.misfit(item, facts.sender, moment, vouched=vouched)
 
     for item in arrived:
         if item.known or item.set_aside_at is not None:
@@ -303,13 +312,14 @@ def judge(
                         item.reason = "unknown_response"
                     elif version not in questionnaires:
                         item.reason = "unknown_version"
-                    elif version != site.survey.version:
+                    elif version != site.survey.version and not vouched:
                         item.reason = "old_version"
                     else:
                         opened[event.response] = (case, event)
                         facts.history[event.response] = []
                 else:
-                    item.reason = _of_response(event, case, facts, questionnaires[version], submitted)
+                    left = {} if vouched else submitted
+                    item.reason = _of_response(event, case, facts, questionnaires[version], left)
                 if item.reason is None:
                     submitted[event.response] = event.kind == "submitted" or (
                         submitted.get(event.response, False) and event.kind != "reopened"
@@ -365,7 +375,7 @@ def _of_response(
 # --- keeping -------------------------------------------------------------------------------------------------------
 
 
-def _keep(
+def keep(
     connection: Connection, facts: Facts, arrived: Sequence[Arrived], opened: Sequence[tuple[str, Event]],
     told_of: tuple[int, int, int],
 ) -> list[Receipt]:  # fmt: skip
@@ -444,22 +454,28 @@ def _receipt(item: Arrived, state: State, reason: str, received_at: int) -> Rece
     return Receipt(item.named.id, item.hash, state, number, received_at, reason, why)
 
 
-async def _receive(request: AnyRequest) -> Response[bytes]:
-    site = site_of(request)
-    arrived = await _batch(request)
-    facts = await site.database.read(_facts, site, request, arrived)
+async def questionnaires_of(site: Site, facts: Facts, arrived: Sequence[Arrived]) -> dict[str, Questionnaire]:
+    """The questionnaires that a batch was made on, as far as the survey has them."""
     versions = {record.version for record in facts.records.values()}
     versions |= {
         item.value.version for item in arrived if isinstance(item.value, Event) and item.value.version
     }
-    questionnaires = {}
+    found = {}
     for version in versions:
         try:
-            questionnaires[version] = await site.questionnaire(version)
+            found[version] = await site.questionnaire(version)
         except Refused:
             continue
+    return found
+
+
+async def _receive(request: AnyRequest) -> Response[bytes]:
+    site = site_of(request)
+    arrived = await _batch(request)
+    facts = await site.database.read(_facts, site, request, arrived)
+    questionnaires = await questionnaires_of(site, facts, arrived)
     opened = judge(arrived, facts, questionnaires, site)
-    receipts = await site.database.write(_keep, facts, arrived, opened, told_by(request))
+    receipts = await site.database.write(keep, facts, arrived, opened, told_by(request))
     told = Receipts(receipts, facts.sender.revoked)
     return Response(msgspec.json.encode(told), media_type="application/json")
 
