@@ -32,7 +32,7 @@ from survey.fieldwork.backchecks import PREFIX, Agreement
 from survey.fieldwork.cases import Case, disposition
 from survey.fieldwork.progress import CATEGORIES, FORMULAS, Precision, Rates, Report, StratumPrecision
 from survey.fieldwork.sample import SampledUnit
-from survey.fieldwork.signals import Interview, Signal, metres, minutes, signals
+from survey.fieldwork.signals import Effect, Interview, Signal, effect, metres, minutes, signals
 from survey.folder import Folder
 from survey.freeze import HOUSEHOLDS, PERSONS, freeze
 from survey.publish import evaluate, read_totals
@@ -83,6 +83,21 @@ class Oversight:
     def signals(self, communes: Sequence[str] | None = None) -> list[Signal]:
         """Signs in how officials' interviews were made (`survey.fieldwork.signals`); no answer leaves this function."""
         return signals(list(self._interviews(communes)))
+
+    def effects(self, questions: Sequence[str], communes: Sequence[str] | None = None) -> list[Effect]:
+        """How much the answers to these questions go by who asked, the largest effect first; no answer leaves here."""
+        found: dict[str, dict[str, list[str]]] = {question: {} for question in questions}
+        with self.database.reading() as connection:
+            units = {case.id: case.unit for case in cases.every(connection)}
+            for record, events in responses.all(connection):
+                own = communes is None or units[record.case].commune in communes
+                if record.mode == "self" or not record.submitted or record.id.startswith(PREFIX) or not own:
+                    continue
+                for key, answer in fold(record.id, events).answers.items():
+                    if key.question in found:
+                        found[key.question].setdefault(events[0].author, []).append(_plain(answer))
+        made = [one for question, answers in found.items() if (one := effect(question, answers)) is not None]
+        return sorted(made, key=lambda one: -one.design_effect)
 
     def agreement(self) -> list[Agreement]:
         """How answers asked twice agree, question by question; every household counts alike."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
@@ -163,3 +164,48 @@ def metres(one: tuple[float, float], other: tuple[float, float]) -> float:
         + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2.0) ** 2
     )
     return 2.0 * 6_371_000.0 * math.asin(math.sqrt(half))
+
+
+class Effect(Struct, frozen=True, kw_only=True):
+    """How much the answers to one question go by who asked. rho: correlation of two answers got by the same official;
+    design_effect: by how much that multiplies the variance of a mean at the present workloads."""
+
+    question: str
+    officials: int
+    interviews: int
+    rho: float
+    design_effect: float
+
+
+def effect(question: str, answers: Mapping[str, Sequence[str]]) -> Effect | None:
+    """The interviewer design effect of a question from its answers by official; None where officials cannot be compared.
+
+    rho is the analysis of variance estimator over the 0/1 variables of all answers together, and the effect
+    1 + (m - 1) rho with m the workload that a random interview belongs to (Kish, *Studies of interviewer variance for
+    attitudinal variables*, JASA 57, 1962). It is exact where households fell to officials by chance. Where each has areas
+    of his or her own, as here, differences between areas are in it too, so that it is an upper limit.
+    """
+    judged = {name: own for name, own in answers.items() if len(own) >= FEWEST}
+    if len(judged) < 3:
+        return None
+    sizes = [len(own) for own in judged.values()]
+    total, groups = sum(sizes), len(sizes)
+    counts = [Counter(own) for own in judged.values()]
+    overall = sum(counts, Counter[str]())
+    within = sum(
+        size - sum(n * n for n in count.values()) / size for size, count in zip(sizes, counts, strict=True)
+    )
+    whole = total - sum(n * n for n in overall.values()) / total
+    if whole == 0.0:
+        return None  # everybody answered the same
+    mean_between, mean_within = (whole - within) / (groups - 1), within / (total - groups)
+    typical = (total - sum(size * size for size in sizes) / total) / (groups - 1)
+    rho = (mean_between - mean_within) / (mean_between + (typical - 1.0) * mean_within)
+    workload = sum(size * size for size in sizes) / total
+    return Effect(
+        question=question,
+        officials=groups,
+        interviews=total,
+        rho=rho,
+        design_effect=1.0 + (workload - 1.0) * rho,
+    )

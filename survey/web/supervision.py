@@ -21,8 +21,9 @@ from survey.fieldwork.cases import Case
 from survey.fieldwork.dispositions import OUTCOMES
 from survey.fieldwork.progress import FORMULAS, Precision, Rates, Report
 from survey.fieldwork.signals import KINDS as SIGNALS
-from survey.fieldwork.signals import Signal
+from survey.fieldwork.signals import Effect, Signal
 from survey.problems import SurveyError
+from survey.questionnaire.index import index
 from survey.storage import accounts, audit, cases
 from survey.storage.accounts import Account
 from survey.web import security
@@ -51,6 +52,7 @@ class Oversight(Protocol):
     def rates(self, by: Any, communes: Sequence[str] | None = None) -> list[Rates]: ...
     def precision(self) -> Report: ...
     def signals(self, communes: Sequence[str] | None = None) -> list[Signal]: ...
+    def effects(self, questions: Sequence[str], communes: Sequence[str] | None = None) -> list[Effect]: ...
     def agreement(self) -> list[Agreement]: ...
 
 
@@ -227,6 +229,8 @@ async def quality(request: AnyRequest) -> Response[str]:
     site = site_of(request)
     signed, account = await site.database.read(signed_for, site, request, "assign_any")
     found = await asyncio.to_thread(site.oversight.signals, communes_of(account))
+    asked = site.survey.plan.back_checks.questions
+    effects = await asyncio.to_thread(site.oversight.effects, asked, communes_of(account))
     await site.database.write(audit.append, f"account:{account.name}", "look at signals", "survey")
     language = language_of(request)
     lines = [
@@ -234,7 +238,15 @@ async def quality(request: AnyRequest) -> Response[str]:
          _measure(language, one.kind, one.usual), number(language, one.interviews))
         for one in found
     ]  # fmt: skip
-    return show(request, "supervision/signals.html", lines=lines, **frame(request, signed, account))
+    known = index(site.survey.questionnaire).places
+    drawn = [
+        (known[one.question].question.label.get(language, one.question), number(language, one.officials),
+         number(language, one.interviews), number(language, round(one.rho, 3)), number(language, round(one.design_effect, 2)))
+        for one in effects
+    ]  # fmt: skip
+    return show(
+        request, "supervision/signals.html", lines=lines, effects=drawn, **frame(request, signed, account)
+    )
 
 
 def _measure(language: str, kind: str, value: float) -> str:

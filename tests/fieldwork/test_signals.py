@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from survey.fieldwork.signals import KINDS, Interview, metres, minutes, signals
+from survey.fieldwork.signals import KINDS, Interview, effect, metres, minutes, signals
 
 
 def _interviews(seed: int, officials: int = 12, each: int = 25) -> list[Interview]:
@@ -61,3 +61,30 @@ def test_pauses_are_not_asking_and_distances_are_on_the_earth() -> None:
     assert minutes([5]) == 0.0
     assert metres((20.94, 106.33), (20.94, 106.33)) == 0.0
     assert metres((20.94, 106.33), (21.03, 105.85)) == pytest.approx(50_900, rel=0.02)
+
+
+def test_officials_who_change_nothing_have_no_effect_and_those_who_decide_answers_have_all_of_it() -> None:
+    chance = random.Random(4)
+    rhos = []
+    for _ in range(60):
+        honest = {f"cb{n}": ["yes" if chance.random() < 0.4 else "no" for _ in range(20)] for n in range(10)}
+        found = effect("phone", honest)
+        assert found is not None
+        rhos.append(found.rho)
+    assert sum(rhos) / len(rhos) == pytest.approx(0.0, abs=0.01), "unbiased where nobody matters"
+    decided = effect("phone", {"a": ["yes"] * 10, "b": ["no"] * 10, "c": ["yes"] * 10})
+    assert decided is not None
+    assert (decided.rho, decided.design_effect) == (pytest.approx(1.0), pytest.approx(10.0))
+
+
+def test_the_effect_is_the_analysis_of_variance_of_a_worked_example() -> None:
+    """Three officials, ten interviews each, 8, 5 and 2 of them "yes": mean squares 0.9 and 5.7/27 by hand."""
+    answers = {name: ["yes"] * n + ["no"] * (10 - n) for name, n in (("a", 8), ("b", 5), ("c", 2))}
+    between, within = 10 * (0.3**2 + 0.0 + 0.3**2) / 2, (1.6 + 2.5 + 1.6) / 27
+    rho = (between - within) / (between + 9 * within)
+    found = effect("phone", answers)
+    assert found is not None
+    assert found.rho == pytest.approx(rho)
+    assert found.design_effect == pytest.approx(1 + 9 * rho)
+    assert effect("phone", {"a": ["yes"] * 9, "b": ["no"] * 9}) is None
+    assert effect("phone", dict.fromkeys("abc", ["yes"] * 9)) is None

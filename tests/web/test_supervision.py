@@ -128,6 +128,7 @@ def test_signs_of_quality_name_no_answers_and_leave_a_trace(
     page = client.get("/office/signals?lang=en")
     assert page.status_code == 200
     assert "Quality signs" in page.text
+    assert "Interviewer effect" in page.text
     assert "account:giamsat" in {line.actor for line in _audit(database) if line.action == "look at signals"}
 
 
