@@ -25,6 +25,7 @@ PLANTED = {
     "address": "Số 7 ngõ Trồng-Thử",
     "hamlet": "Thôn Trồng-Thử",
     "phone": "0912-TRONG-THU",
+    "name": "Nguyễn Thị Trồng-Thử",
     "password": "mat-khau-trong-thu-2027",
     "second step": "TRONGTHUTRONGTHU",
 }
@@ -39,7 +40,7 @@ def _fill(database: Database) -> str:
                 case=unit(number).case,
                 address=PLANTED["address"],
                 hamlet=PLANTED["hamlet"],
-                other={"phone": PLANTED["phone"]},
+                other={"phone": PLANTED["phone"], "name": PLANTED["name"]},
             )
             identities.keep(connection, [one])
         codes.issue(connection, [(unit(1).case, household_codes.digest(code, SECRET.codes))])
@@ -73,7 +74,10 @@ def test_with_the_key_the_door_is_found(db: Database) -> None:
     with db.reading() as connection:
         found = identities.find(connection, unit(2).case)
     assert found is not None
-    assert (found.address, found.other) == (PLANTED["address"], {"phone": PLANTED["phone"]})
+    assert (found.address, found.other) == (
+        PLANTED["address"],
+        {"phone": PLANTED["phone"], "name": PLANTED["name"]},
+    )
 
 
 def test_without_the_key_or_with_another_nothing_opens(db: Database, url: str) -> None:
