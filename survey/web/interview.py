@@ -147,13 +147,13 @@ class OptionView:
 @dataclass(frozen=True)
 class QuestionView:
     """One question as drawn. `control`: radios, list, checkboxes, rank, text, textarea, date, acknowledge, note, preload,
-    photo (`picture` is the address of the one that is kept)."""
+    photo (`picture` is the address of the one that is kept). `help`: what opens it ("What is 4G?"), then its paragraphs."""
 
     id: str
     control: str
     label: str
     hint: str = ""
-    help: str = ""
+    help: tuple[str, ...] = ()
     for_official: str = ""
     options: tuple[OptionView, ...] = ()
     missing: tuple[OptionView, ...] = ()
@@ -422,7 +422,7 @@ def worded(
         control=_control(interview, question),
         label=interview.say(interview.label(question), step),
         hint=interview.say(question.hint, step),
-        help=interview.say(question.help, step),
+        help=explanation(interview.say(question.help, step), interview.language),
         for_official=interview.say(question.for_official, step) if interview.mode != "self" else "",
         options=tuple(option_view(interview, question, choice, step) for choice in choices),
         missing=_missing_options(interview.language, question),
@@ -495,6 +495,14 @@ def _errors(findings: Sequence[Finding], questions: Sequence[QuestionView]) -> t
     return tuple(dict.fromkeys(shown))
 
 
+def explanation(text: str, language: str) -> tuple[str, ...]:
+    """A help text as the words that open it and what they open: the first paragraph opens it where it is a question."""
+    parts = paragraphs(text)
+    return (
+        parts if len(parts) > 1 and parts[0].endswith("?") else parts and (word(language, "explain"), *parts)
+    )
+
+
 def paragraphs(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split("\n\n") if part.strip())
 
@@ -554,6 +562,10 @@ def said_answer(interview: Interview, question: Question, key: Key) -> str:
         return interview.say(MISSING[answer.missing])
     labels = {choice.code: choice for choice in index(interview.questionnaire).choices(question)}
     codes = answer.value if isinstance(answer.value, list) else [str(answer.value)]
+    if question.kind == "photo":
+        return word(interview.language, "photo.kept")
+    if question.rows is not None:
+        return "; ".join(interview.row_name(question.rows, code) or code for code in codes)
     if not labels:
         return ", ".join(codes) if not isinstance(answer.value, bool) else "✓"
     said = []

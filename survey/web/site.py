@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import msgspec
 from litestar import MediaType, Request, Response
 from litestar.datastructures import Cookie
 from litestar.response import Redirect
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from sqlalchemy import Connection
 
 from survey.fieldwork.areas import Area
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 
 AnyRequest = Request[Any, Any, Any]
 Page = Response[str]
+
+
+def with_signs(text: str) -> Markup:
+    """A text in which "[4G]" stands as the sign to look for on the phone."""
+    return Markup(re.sub(r"\[([^\[\]]{1,12})\]", r'<span class="sign">\1</span>', str(escape(text))))  # noqa: S704
 
 
 @dataclass
@@ -61,6 +67,7 @@ class Site:
             undefined=jinja2.StrictUndefined,
             auto_reload=False,
         )
+        self.templates.filters["signs"] = with_signs
         brought = words.bring(self.settings.folder)
         asked = self.survey.questionnaire.languages
         self.languages = (*LANGUAGES, *(code for code in brought if code in asked))
