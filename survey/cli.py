@@ -182,6 +182,13 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument(
         "--previous", type=Path, help="folder of the release before: numbered, changes listed"
     )
+    release.add_argument(
+        "--rounds",
+        type=Path,
+        nargs="*",
+        default=(),
+        help="releases of earlier rounds: the change since is shown",
+    )
     release.add_argument("--embargo", default="", help="not public before, e.g. 2027-12-20T09:00+07:00")
     release.add_argument(
         "--sign", type=Path, metavar="KEY", help="sign with this key file; made the first time"
@@ -426,7 +433,7 @@ def _release(options: argparse.Namespace) -> None:
     show(
         release(
             Folder.read(options.folder), options.frozen, options.out,
-            previous=options.previous, embargo=options.embargo, key=options.sign,
+            previous=options.previous, rounds=options.rounds, embargo=options.embargo, key=options.sign,
         )
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ rules hold back is not in the value that the files are written from.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from survey.results import Release, Series
 from survey.sealing import manifest_hash, seal, unseal, verify
 from survey.site import build
 from survey.spreadsheet import csv_bytes
+from survey.trends import compared
 from survey.voice import LANGUAGES
 from survey.weighting import Margins, margins_of, weigh
 
@@ -37,13 +39,14 @@ def release(
     truth: Truth | None = None,
     *,
     previous: Path | None = None,
+    rounds: Sequence[Path] = (),
     embargo: str = "",
     key: Path | None = None,
 ) -> Release:
     """Weight, estimate, decide and publish the frozen sample in `frozen` by the plan of `folder`, into `out`.
 
     previous: folder of the release before this one: it is numbered after it, lists what changed, and tells nothing
-    that follows from the two side by side. embargo: ISO time with zone, printed everywhere and kept by the server.
+    that follows from the two side by side. rounds: releases of earlier rounds, to compare with. embargo: ISO time with zone, printed everywhere and kept by the server.
     key: signs the manifest. `truth` is for synthetic populations only and is shown beside each figure.
 
     Raises Conflict when a frozen file has changed, NotGenuine when a file of the release before has, NotWeighted and
@@ -71,6 +74,7 @@ def release(
             previous=manifest_hash(previous),
             changes=found.since(before),
         )
+    found = compared(found, rounds)
     files = _files(found)
     unseal(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -162,6 +166,7 @@ def _files(found: Release) -> dict[str, bytes]:
                 for one in found.changes
             ],
         ),
+        **({"trend.csv": _trend_csv(found)} if found.rounds else {}),
         "modelled.csv": _modelled_csv(found),
         "weighting.json": _json(
             {
@@ -209,6 +214,22 @@ def _estimates_csv(found: Release) -> bytes:
             ]
         )  # fmt: skip
     return csv_bytes(header, rows)
+
+
+def _trend_csv(found: Release) -> bytes:
+    """What changed since earlier rounds; shares and differences as fractions."""
+    numbers = ("before", "before_lower", "before_upper", "change", "se", "lower", "upper", "df", "p_value")
+    return csv_bytes(
+        ["survey", "release", "reference", "synthetic", "earlier", "indicator", "domain", "category", *numbers, "level"],
+        [
+            [
+                found.survey, found.number, found.reference, str(found.synthetic).lower(), one.reference,
+                one.indicator, one.domain, one.category, *(getattr(one, name) for name in numbers),
+                found.plan.release.level,
+            ]
+            for one in found.trends
+        ],
+    )  # fmt: skip
 
 
 def _modelled_csv(found: Release) -> bytes:

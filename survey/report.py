@@ -97,6 +97,7 @@ def layout(release: Release, language: str) -> dict[str, Any]:
             "confidence": voice.word("front.confidence", level=level),
         },
         "answer": _answer(first, view) if first else None,
+        "trend": list(main.over_time.sentences) if main and main.over_time else [],
         "targets": [
             {
                 "text": voice.text(answer.target.text),

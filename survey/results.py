@@ -177,6 +177,41 @@ class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
     after: float | None = None
 
 
+class Round(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Another round that this one is compared with, and what makes its release known again.
+
+    `otherwise` are indicators that were defined in other words then: they are not compared.
+    """
+
+    survey: str
+    number: int
+    reference: str
+    manifest: str  # SHA-256
+    otherwise: tuple[str, ...] = ()
+
+
+class Trend(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One share now and in an earlier round, where both releases show it (`analysis.trend`).
+
+    before_lower, before_upper: its interval then. `change` is now less before, with its t interval at the level of the
+    release rules; `p_value` is two-sided, of "nothing has changed", for this figure alone.
+    """
+
+    indicator: str
+    domain: str = ""
+    category: str = ""
+    reference: str  # the day of the earlier round
+    before: float
+    before_lower: float
+    before_upper: float
+    change: float
+    se: float
+    lower: float
+    upper: float
+    df: float
+    p_value: float
+
+
 class Outcomes(Struct, frozen=True, kw_only=True):
     """Final outcomes of the sampled households and AAPOR rates, unweighted and weighted by the base weights."""
 
@@ -219,6 +254,8 @@ class Release(Struct, frozen=True, kw_only=True):
     previous: str = ""  # SHA-256 of the manifest of the release before
     embargo: str = ""  # ISO time before which nothing is to be made public
     changes: tuple[Change, ...] = ()  # since the release before
+    rounds: tuple[Round, ...] = ()  # earlier rounds, the latest first
+    trends: tuple[Trend, ...] = ()  # by indicator and place; the latest round first
     truth: dict[
         str, dict[str, float]
     ] = {}  # synthetic rounds: indicator → "" or "domain=category" → true share

@@ -6,13 +6,13 @@ Everything is a function of the release. Charts collect their CSV files on the w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from analysis.indicators import Indicator, Target
 from survey.fieldwork.dispositions import DISPOSITIONS
 from survey.maps import Outlines, TileMap, tile_map
-from survey.results import Cell, Contrast, Decision, Margin, Model, Release, Series
+from survey.results import Cell, Contrast, Decision, Margin, Model, Release, Series, Trend
 from survey.spreadsheet import csv_bytes
 from survey.voice import Voice
 
@@ -91,6 +91,16 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OverTime:
+    """An indicator round by round: a sentence on each earlier round, a chart of the whole territory, and what changed in
+    which place (place, day, then, now, change with its interval, p-value)."""
+
+    sentences: tuple[str, ...]
+    chart: Chart
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Topic:
     """One indicator: its definition and a chart for each short domain; long domains by how many can be shown."""
 
@@ -103,6 +113,7 @@ class Topic:
     unknown: str
     counted: str
     series: tuple[Series, ...] = ()
+    over_time: OverTime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +249,57 @@ class View:
             unknown=unknown,
             counted=counted,
             series=tuple(one for one in release.series if one.indicator == indicator.id),
+            over_time=self.over_time(indicator),
+        )
+
+    def over_time(self, indicator: Indicator) -> OverTime | None:
+        """Short domains only; all places are in trend.csv. None without an earlier round that can be compared."""
+        voice, release, name = self.voice, self.release, self.voice.text(indicator.name)
+        short = {"", *self.domains(indicator, long=False)}
+        trends = [one for one in release.trends if one.indicator == indicator.id and one.domain in short]
+        whole = [one for one in trends if not one.domain]
+        if not whole:
+            return None
+        sentences = []
+        marks = [self.mark(release.cell(indicator.id), label=voice.date(release.reference), strong=True)]
+        for one in whole:
+            seen = one.p_value < 1.0 - release.plan.release.level
+            sentences.append(
+                voice.word(
+                    "trend.sentence",
+                    then=voice.date(one.reference),
+                    points=voice.points(one.change),
+                    lower=voice.points(one.lower),
+                    upper=voice.points(one.upper),
+                    level=voice.threshold(release.plan.release.level),
+                    said=voice.word("trend.seen" if seen else "trend.unseen"),
+                )
+            )
+            then = Cell(
+                indicator=one.indicator, value=one.before, lower=one.before_lower, upper=one.before_upper
+            )
+            marks.append(self.mark(then, label=voice.date(one.reference)))
+        return OverTime(
+            sentences=tuple(sentences),
+            chart=self.chart(
+                f"{indicator.id}-rounds",
+                voice.word("trend.chart", name=name),
+                [replace(mark, truth=None, truth_text="") for mark in marks],
+                self.threshold(indicator.id),
+            ),
+            rows=tuple(self._trend_row(one) for one in trends),
+        )
+
+    def _trend_row(self, one: Trend) -> tuple[str, ...]:
+        voice, now = self.voice, self.release.cell(one.indicator, one.domain, one.category)
+        return (
+            self.category_name(one.domain, one.category) if one.domain else voice.word("chart.whole"),
+            voice.date(one.reference),
+            voice.percent(one.before),
+            voice.percent(now.value or 0.0),
+            voice.points(one.change),
+            voice.word("trend.range", lower=voice.points(one.lower), upper=voice.points(one.upper)),
+            "< " + voice.number(0.001, 3) if one.p_value < 0.001 else voice.number(one.p_value, 3),
         )
 
     def mode_chart(self, indicator: Indicator) -> Chart | None:

@@ -356,6 +356,52 @@ def test_a_second_release_is_numbered_names_its_changes_and_takes_nothing_back(
         release(folder, frozen, tmp_path / "third", embargo="tomorrow")
 
 
+def test_two_rounds_stand_side_by_side_where_both_show_a_figure_defined_in_the_same_words(
+    village, frozen, tmp_path
+):
+    whole = village.folder.analysis
+    plan = replace(
+        whole, domains=whole.domains[:4], indicators=whole.indicators[:3], targets=whole.targets[:1]
+    )
+    folder = replace(village.folder, analysis=plan)
+    dates = msgspec.structs.replace(folder.plan.dates, reference="2025-04-01")
+    other = [replace(plan.indicators[0], universe="age >= 6"), *plan.indicators[1:]]
+    then = replace(plan, indicators=tuple(other), weighting=plan.weighting[:-1])  # and so with other figures
+    earlier = replace(
+        folder,
+        plan=msgspec.structs.replace(folder.plan, dates=dates),
+        analysis=then,
+    )
+    before = release(earlier, frozen, tmp_path / "then")
+    now = release(folder, frozen, tmp_path / "now", rounds=[tmp_path / "then"])
+
+    ((one,), changed) = now.rounds, {row.indicator for row in now.trends}
+    assert (one.reference, one.manifest) == ("2025-04-01", manifest_hash(tmp_path / "then"))
+    assert one.otherwise == (plan.indicators[0].id,), "asked of others then"
+    both = {id for id in ("EPAY_ANY_15P", "ACC_15P") if now.cell(id).value and before.cell(id).value}
+    assert changed == both == {"EPAY_ANY_15P"}, "what one of the two holds back has no change"
+    for row in now.trends:
+        new, old = (each.cell(row.indicator, row.domain, row.category) for each in (now, before))
+        assert row.change == pytest.approx(new.value - old.value)
+        assert row.se == pytest.approx((new.se**2 + old.se**2) ** 0.5)
+        assert row.lower < row.change < row.upper
+    hidden = [cell for cell in [*now.cells, *before.cells] if cell.status != "show"]
+    compared = {(row.indicator, row.domain, row.category) for row in now.trends}
+    assert not compared & {(cell.indicator, cell.domain, cell.category) for cell in hidden}
+    assert len(table(tmp_path / "now" / "trend.csv")) == len(now.trends)
+    for page in ("site", "site/en"):
+        text = (tmp_path / "now" / page / "indicator-EPAY_ANY_15P.html").read_text("utf-8")
+        assert ("01/04/2025" in text) == (page == "site")
+        assert ("1 April 2025" in text) == (page == "site/en")
+        assert "trend.csv" in text
+    verify(tmp_path / "now")
+
+    with pytest.raises(NotReleased, match="not before this round"):
+        release(folder, frozen, tmp_path / "never", rounds=[tmp_path / "now"])
+    with pytest.raises(NotReleased, match="twice"):
+        release(folder, frozen, tmp_path / "never", rounds=[tmp_path / "then", tmp_path / "then"])
+
+
 def test_a_few_late_answers_do_not_show_in_two_releases_side_by_side(village, frozen, tmp_path, measured):
     """The release before had the same group with three respondents fewer: the group is held back."""
     plan = replace(
