@@ -9,9 +9,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from survey.storage import responses
+from survey import loading
+from survey.storage import accounts, responses
 from survey.storage.database import Database
-from tests.browser.conftest import PASSWORD, Served
+from tests.browser.conftest import PASSWORD, QUIET, Served
 from tests.browser.people import add_person, answer, answer_until, enter, press
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -200,3 +201,39 @@ def test_an_official_gives_a_household_a_new_code_that_opens_nothing_old(
         page.goto(f"{served.url}/survey/p/home_internet_page")
         assert "home_internet_page" not in page.url
         assert "Bà Tư" not in page.content()
+
+
+def test_an_officials_phone_is_let_in_by_a_square_that_works_once(browser: Browser, served: Served) -> None:
+    database = f"sqlite:///{served.out / 'survey.sqlite'}"
+    with Database.open(database) as opened, opened.reading() as connection:
+        official = accounts.find(connection, served.official)
+    assert official is not None
+    loading.create_account(
+        database, "giam-sat", "supervisor", official.communes, password=PASSWORD, console=QUIET
+    )
+    with browser.new_context(viewport={"width": 320, "height": 640}) as context:
+        page = context.new_page()
+        page.goto(f"{served.url}/office/sign-in")
+        page.fill("#name", "giam-sat")
+        page.fill("#password", PASSWORD)
+        page.click("main button")
+        page.goto(f"{served.url}/office/officials")
+        sound(page, "the officials")
+        page.click("button[value=recover]")
+        sound(page, "a square for a lost password")
+        page.click("button[value=phone]")
+        link = page.locator("code.secret").inner_text()
+    with browser.new_context(viewport={"width": 320, "height": 640}) as context:
+        page = context.new_page()
+        page.goto(link)
+        sound(page, "before a phone is let in")
+        page.click("main button")
+        page.wait_for_url("**/field")
+        page.click("a[href='/field/account']")
+        sound(page, "the own account")
+        page.fill("#present", "not this one")
+        page.click("main form[action$='/password'] button")
+        expect(page.locator(".summary")).to_be_focused()
+        sound(page, "a wrong password")
+        page.goto(link)
+        expect(page.locator("h1")).to_have_text("Đường dẫn không còn dùng được")
