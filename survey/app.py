@@ -145,7 +145,9 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
         route_handlers=handlers,
         lifespan=[lifespan],
         openapi_config=None,
-        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=500),
+        compression_config=CompressionConfig(
+            backend="gzip", gzip_compress_level=6, minimum_size=500, exclude_opt_key="packed"
+        ),
         before_send=[security.add_headers],
         exception_handlers={
             NotYours: _not_yours,

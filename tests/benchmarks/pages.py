@@ -140,7 +140,9 @@ def files(url: str) -> list[Row]:
     scripts = (
         gzip.compress(assets.read(name) or b"", 6) for name in ("js/household.js", "service-worker.js")
     )
-    with urllib.request.urlopen(urllib.request.Request(url, headers={"accept-encoding": "gzip"})) as answer:
+    with urllib.request.urlopen(
+        urllib.request.Request(url, headers={"accept-encoding": "gzip, br"})
+    ) as answer:
         booklet = len(answer.read())
     return [
         Row("once, in the background: all script", sum(map(len, scripts)), 0.0, 15 * KB),
