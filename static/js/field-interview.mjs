@@ -7,6 +7,7 @@
 
 import { fetchBooklet, formOf } from './booklet.mjs';
 import { formId, sha256 } from './events.mjs';
+import { groups, showGroup } from './field-group.mjs';
 import { message, part, say, template } from './field-pages.mjs';
 import { Interview } from './interview.mjs';
 import { summary } from './summary.mjs';
@@ -116,10 +117,29 @@ export async function showInterview(view, store, id, address, shell) {
       live();
     }
   };
+  const showSeveral = () => {
+    const button = Object.assign(document.createElement('button'), { type: 'button', textContent: booklet.say('continue') });
+    frame.append(button);
+    const group = showGroup(frame, booklet, interview, at);
+    let sending = false;
+    const send = async (event) => {
+      event.preventDefault();
+      if (sending) return;
+      sending = true;
+      const { events, next, wrong } = await group.save();
+      if (!wrong) return keep(events, next);
+      if (events.length) await store.say(interview.response.id, id, events);
+      sending = false;
+    };
+    button.addEventListener('click', send);
+    frame.addEventListener('submit', send);
+    frame.querySelector('h1')?.focus({ preventScroll: true });
+  };
   if (!at) show(summary(booklet, interview, ''));
   else {
     if (!at.remove && !frame.previousElementSibling.matches('.progress')) frame.before(booklet.progress(interview, at.step));
-    show(booklet.page(interview, at, ''));
+    if (groups(interview, at)) showSeveral();
+    else show(booklet.page(interview, at, ''));
   }
 }
 

@@ -22,9 +22,20 @@ export class Interview {
    */
   constructor(q, facts, events, start) {
     Object.assign(this, { q, facts, events, start, response: fold(facts.response, events, start) });
-    this.walk = new Walk(q, this.response);
-    const hidden = new Set(facts.hidden);
-    this.steps = this.walk.steps.filter(({ page, row }) => !hidden.has(place(page.id, row)));
+    this.look(new Walk(q, this.response));
+  }
+
+  look(walk) {
+    const hidden = new Set(this.facts.hidden);
+    this.walk = walk;
+    this.steps = walk.steps.filter(({ page, row }) => !hidden.has(place(page.id, row)));
+  }
+
+  /** The interview as it would be with what a trial answers; nothing of it is kept. */
+  as({ walk }) {
+    const seen = Object.assign(Object.create(Interview.prototype), this, { response: walk.response });
+    seen.look(walk);
+    return seen;
   }
 
   /** The interview after some more events. */

@@ -2,7 +2,7 @@
 window.talk = (() => {
   const view = document.getElementById('view');
   const until = async (found, what) => {
-    for (let n = 0; n < 2000; n += 1) {
+    for (let n = 0; n < 7500; n += 1) {
       const value = found();
       if (value) return value;
       await new Promise((resolve) => setTimeout(resolve, 4));
@@ -48,7 +48,7 @@ window.talk = (() => {
         before = form();
         fill(rows === 0);
       } else fill(false);
-      before.querySelector('button:not([hidden])').click();
+      (view.querySelector('[data-part=page] > button') ?? before.querySelector('button:not([hidden])')).click();
     }
     return false;
   }

@@ -171,7 +171,7 @@ def talk(page: Page, ids: list[str]) -> None:
 
 
 def wait_done(pages: list[Page], number: int) -> None:
-    for _ in range(600):
+    for _ in range(2400):
         for page in pages:
             assert not page.evaluate("talk.failed")
         if sum(page.evaluate("talk.done.length") for page in pages) >= number:

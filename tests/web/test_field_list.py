@@ -12,6 +12,7 @@ import pytest
 
 from survey.fieldwork.cases import Attempt, Attempted, Case, advance
 from survey.fieldwork.dispositions import OUTCOMES
+from survey.fieldwork.listing import drawn_of
 from tests.storage.households import unit
 
 SCRIPT = Path(__file__).with_name("field_list.mjs")
@@ -27,6 +28,7 @@ CASES: list[dict[str, Any]] = [
      "last_at": NOON - 86_400_000, "appointment": "2026-11-25T08:00"},
     {"id": "F", "commune": "Xã Cẩm Giàng", "hamlet": "Thôn An", "address": "", "state": "closed"},
 ]  # fmt: skip
+DRAWS = [(n / 997, 2 + n % 49) for n in range(0, 997, 7)]
 ATTEMPTS = [
     [("nobody_home", 5)],
     [("refused", 5)],
@@ -58,6 +60,13 @@ def shown(node: str) -> dict[str, Any]:
             {"place": "20.94,106.33", "address": "Số 2"},
         ],
         "attempts": [[{"outcome": outcome, "at": at} for outcome, at in some] for some in ATTEMPTS],
+        "draws": DRAWS,
+        "listed": [
+            ["waiting", "gone", ""],
+            ["closed", "listed", "gone"],
+            ["complete", "gone", ""],
+            ["visited", "moved", ""],
+        ],
         "closing": [id for id, outcome in OUTCOMES.items() if not outcome.comes_back],
     }
     ran = subprocess.run(
@@ -101,3 +110,13 @@ def test_the_phone_and_the_server_see_the_same_case_after_the_same_visits(shown:
         if not any(outcome == "interviewed" for outcome, _ in some):
             assert phone["state"] == case.state
         assert phone["last"] == case.last_outcome
+
+
+def test_the_phone_draws_the_same_household_behind_a_line_as_the_server(shown: dict[str, Any]) -> None:
+    assert shown["drawn"] == [drawn_of(number, households) for number, households in DRAWS]
+
+
+def test_a_finding_at_the_door_closes_what_is_gone_and_opens_what_was_gone_by_mistake(
+    shown: dict[str, Any],
+) -> None:
+    assert shown["listed"] == ["closed", "visited", "complete", "visited"]

@@ -19,7 +19,7 @@ from survey.fieldwork import reception
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Answer, Event
 from survey.settings import Settings
-from survey.storage import cases, codes, devices, quarantine, responses
+from survey.storage import cases, codes, devices, erasure, quarantine, responses
 from survey.storage.clock import now
 from survey.storage.database import Database
 from tests.test_loading import FOLDER
@@ -163,6 +163,19 @@ def test_what_does_not_fit_is_kept_with_its_reason(
         assert phone.send(items[-1])[0]["reason"] == reason, "sent again it is still one row"
     assert phone.send(phone.attempt(MINE), survey_app="0")[0]["reason"] == "old_app"
     assert sorted(aside(database)) == sorted([*expected, "old_app"])
+
+
+def test_what_arrives_of_a_household_that_was_deleted_meanwhile_is_kept_apart_and_revives_nothing(
+    phone: Phone, database: Database, questionnaire: Questionnaire
+) -> None:
+    events = phone.interview(questionnaire, MINE, draw_of(database, MINE))
+    phone.send(*events[:6])
+    with database.writing() as connection:
+        erasure.erase(connection, MINE, "hộ yêu cầu", "quanly")
+    assert {r["state"] for r in phone.send(*events[6:], phone.attempt(MINE))} == {"quarantined"}
+    with database.reading() as connection:
+        assert responses.by_case(connection, MINE) == []
+        assert cases.existing(connection, MINE).response == ""
 
 
 def test_the_same_id_with_another_body_is_a_conflict_and_both_are_kept(
