@@ -117,7 +117,9 @@ FIRST_CARD = """() => new Promise((resolve) => {
 PAGES = """async (id) => {
   const times = [];
   let last = 0;
-  document.addEventListener('submit', () => { last = performance.now(); }, true);
+  const pressed = () => { last = performance.now(); };
+  document.addEventListener('submit', pressed, true);
+  document.addEventListener('click', ({ target }) => target.matches('[data-part=page] > button') && pressed(), true);
   new MutationObserver(() => {
     if (last && document.querySelector('[data-part=page] form')) { times.push(performance.now() - last); last = 0; }
   }).observe(document.getElementById('view'), { childList: true, subtree: true });
