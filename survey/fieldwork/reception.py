@@ -15,7 +15,7 @@ from survey.problems import Text
 Reason = Literal[
     "unreadable", "revoked", "old_app", "training", "unknown_case", "unreleased", "not_assigned", "other_author",
     "other_mode", "other_case", "unknown_response", "unknown_version", "old_version", "clock", "late", "after_submission",
-    "impossible", "draw", "incomplete", "conflict", "closed_part", "no_consent",
+    "impossible", "draw", "incomplete", "conflict", "withdrawn", "closed_part", "no_consent",
 ]  # fmt: skip
 
 REASONS: dict[Reason, Text] = {
@@ -86,6 +86,10 @@ REASONS: dict[Reason, Text] = {
         "vi": "Phiếu được gửi khi còn câu chưa trả lời.",
         "en": "Submitted while questions were still open.",
     },
+    "withdrawn": {
+        "vi": "Hộ đã rút lại câu trả lời; không nhận thêm gì về hộ này.",
+        "en": "The household took its answers back; nothing more of it is taken in.",
+    },
     "conflict": {
         "vi": "Trùng mã với một mục đã nhận nhưng nội dung khác.",
         "en": "The same id as something received before, with different content.",
@@ -131,6 +135,7 @@ class Item(Struct, frozen=True, kw_only=True):
     """What every item says of itself, and of the case that it belongs to (as the server knows it).
 
     `works_here`: the policy lets this sender work on the case. `reserve`: the case is drawn but not opened.
+    `withdrawn`: the household had its answers deleted.
     """
 
     id: str
@@ -140,6 +145,7 @@ class Item(Struct, frozen=True, kw_only=True):
     known_case: bool
     works_here: bool
     reserve: bool = False
+    withdrawn: bool = False
 
 
 def misfit(item: Item, sender: Sender, field: Field, *, vouched: bool = False) -> Reason | None:
@@ -156,6 +162,8 @@ def misfit(item: Item, sender: Sender, field: Field, *, vouched: bool = False) -
         return "old_app"
     if not item.known_case:
         return "unknown_case"
+    if item.withdrawn:
+        return "withdrawn"
     if vouched:
         if (item.mode == "self") != item.author.startswith("household:"):
             return "other_mode"  # nobody answers in a household's name

@@ -43,6 +43,7 @@ from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Event, Key, fold
 from survey.storage import audit, cases, codes, devices, quarantine, responses, reviews, rights, surveys
 from survey.storage.clock import now
+from survey.storage.erasure import WITHDRAWN
 from survey.storage.quarantine import Misfit
 from survey.storage.responses import ResponseRecord
 from survey.web import security
@@ -287,6 +288,7 @@ def judge(
         item = Item(
             id=id, author=author, mode=mode, at=at, known_case=case is not None,
             works_here=case is not None and _works_on(facts.actor, case), reserve=case is not None and case.reserve,
+            withdrawn=case is not None and case.override is not None and case.override.code == WITHDRAWN,
         )  # fmt: skip
         return reception.misfit(item, facts.sender, moment, vouched=vouched)
 

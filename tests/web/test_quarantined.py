@@ -15,7 +15,7 @@ from survey.app import create_app
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Answer, Event, fold
 from survey.settings import Settings
-from survey.storage import audit, cases, devices, quarantine, responses
+from survey.storage import audit, cases, devices, erasure, quarantine, responses
 from survey.storage.database import Database
 from survey.web.quarantined import BASE
 from tests.test_loading import FOLDER
@@ -152,3 +152,17 @@ def test_what_is_left_out_stays_kept_with_the_reason(
     assert again[0]["state"] == "quarantined", "sent again it is the same item, not another"
     with database.reading() as connection:
         assert quarantine.waiting(connection) == []
+
+
+def test_nobody_takes_in_what_belongs_to_a_household_that_had_its_answers_deleted(
+    client: TestClient[Any], database: Database, phone: Phone
+) -> None:
+    events = interview(client, database, phone)
+    with database.writing() as connection:
+        erasure.erase(connection, MINE, "hộ yêu cầu", "quanly")
+    phone.send(*events)
+    answers = decide(client, "accept")
+    assert {one.status_code for one in answers} == {422}
+    assert "rút lại câu trả lời" in answers[0].text
+    with database.reading() as connection:
+        assert responses.by_case(connection, MINE) == []

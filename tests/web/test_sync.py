@@ -172,7 +172,9 @@ def test_what_arrives_of_a_household_that_was_deleted_meanwhile_is_kept_apart_an
     phone.send(*events[:6])
     with database.writing() as connection:
         erasure.erase(connection, MINE, "hộ yêu cầu", "quanly")
-    assert {r["state"] for r in phone.send(*events[6:], phone.attempt(MINE))} == {"quarantined"}
+    receipts = phone.send(*events[6:], phone.attempt(MINE))
+    assert {r["state"] for r in receipts} == {"quarantined"}
+    assert receipts[-1]["reason"] == "withdrawn"
     with database.reading() as connection:
         assert responses.by_case(connection, MINE) == []
         assert cases.existing(connection, MINE).response == ""
