@@ -20,6 +20,7 @@ class Indicator:
 
     unit: "person" rows weighted by person weights, "household" rows by household weights.
     unknown: "no" counts an undecided unit in the denominator only; "exclude" leaves it out of both.
+    series: code of the international series that it measures (SDG series, ITU core indicator), for exchange by SDMX.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Indicator:
     valid_from: str = ""
     valid_to: str = ""
     note: Text = field(default_factory=dict)
+    series: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +62,17 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Domain:
-    """A breakdown: `value` gives each unit's category; `labels` names them in order of print."""
+    """A breakdown: `value` gives each unit's category; `labels` names them in order of print.
+
+    `dimension`: the dimension of the international series that it is, for exchange by SDMX.
+    """
 
     id: str
     name: Text
     value: str
     labels: dict[str, Text] = field(default_factory=dict)
     unit: Literal["person", "household", "both"] = "both"
+    dimension: Literal["", "SEX", "AGE", "URBANISATION", "REF_AREA"] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

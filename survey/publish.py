@@ -16,6 +16,8 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet as pq
 
+from survey.ddi import ddi
+from survey.exchange import data_package, parquet, sdmx_csv
 from survey.figures import Truth, figures
 from survey.folder import Folder
 from survey.freeze import HOUSEHOLDS, PERSONS, read_manifest
@@ -30,6 +32,7 @@ from survey.spreadsheet import csv_bytes
 from survey.trends import compared
 from survey.voice import LANGUAGES
 from survey.weighting import Margins, margins_of, weigh
+from survey.workbook import workbook
 
 
 def release(
@@ -75,7 +78,7 @@ def release(
             changes=found.since(before),
         )
     found = compared(found, rounds)
-    files = _files(found)
+    files = _files(found, folder)
     unseal(out)
     out.mkdir(parents=True, exist_ok=True)
     written = [out / name for name in files]
@@ -153,11 +156,17 @@ def _series(folder: Folder) -> tuple[Series, ...]:
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _files(found: Release) -> dict[str, bytes]:
+def _files(found: Release, folder: Folder) -> dict[str, bytes]:
     """The files of a release, by name."""
-    return {
-        "estimates.csv": _estimates_csv(found),
+    header, rows = _estimates(found)
+    territory = folder.plan.territory
+    files = {
+        "estimates.xlsx": workbook(found),
+        "estimates.csv": csv_bytes(header, rows),
+        "estimates.parquet": parquet(header, rows),
         "estimates.json": _json(found),
+        "indicators.sdmx.csv": sdmx_csv(found, f"{territory.country}-{territory.province}"),
+        "questionnaire.ddi.xml": ddi(found, folder),
         **{f"report.{language}.pdf": report(found, language) for language in LANGUAGES},
         "changes.csv": csv_bytes(
             ["release", "indicator", "domain", "category", "kind", "before", "after"],
@@ -178,14 +187,15 @@ def _files(found: Release) -> dict[str, bytes]:
             }
         ),
     }
+    return files | {"datapackage.json": _json(data_package(found, files))}
 
 
 def _json(value: object) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=1) + b"\n"
 
 
-def _estimates_csv(found: Release) -> bytes:
-    """One figure a row, for machines: shares as fractions, no byte order mark. `kind` keeps estimates and contrasts apart."""
+def _estimates(found: Release) -> tuple[list[str], list[list[object]]]:
+    """Header and rows, one figure a row, for machines: shares as fractions. `kind` keeps estimates and contrasts apart."""
     numbers = ("value", "se", "lower", "upper", "kg_lower", "kg_upper", "n", "effective_n", "df", "deff", "unknown",
                "having", "total")  # fmt: skip
     header = ["survey", "release", "embargo", "reference", "synthetic", "kind", "indicator", "edition", "unit", "domain", "category",
@@ -213,7 +223,7 @@ def _estimates_csv(found: Release) -> bytes:
                 one.status, " ".join(one.reasons), "", *values, None, None, None,
             ]
         )  # fmt: skip
-    return csv_bytes(header, rows)
+    return header, rows
 
 
 def _trend_csv(found: Release) -> bytes:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from analysis.indicators import Domain
 from survey.figures import figures
-from survey.freeze import freeze, read_manifest
+from survey.freeze import read_manifest
 from survey.measuring import NotReleased, evaluate
 from survey.problems import Conflict
 from survey.publish import read_totals, release
@@ -31,16 +31,13 @@ TRUTH = {"EPAY_ANY_ALL": {"": 0.7, "urban_rural=urban": 0.8}, "HH6": {"": 0.99}}
 
 
 @pytest.fixture(scope="module")
-def village() -> Village:
-    return Village(960, seed=5)
+def village(closed_round) -> Village:
+    return closed_round[0]
 
 
 @pytest.fixture(scope="module")
-def frozen(village, tmp_path_factory) -> Path:
-    place = tmp_path_factory.mktemp("round")
-    with village.fill(f"sqlite:///{place / 'survey.sqlite'}") as database:
-        freeze(database, village.folder, place / "frozen")
-    return place / "frozen"
+def frozen(closed_round) -> Path:
+    return closed_round[1]
 
 
 @pytest.fixture(scope="module")
