@@ -55,7 +55,7 @@ INTEGERS: Final = frozenset({"release", "n", "interviews_needed"})
 BOOLEANS: Final = frozenset({"synthetic", "without_interviews"})
 NUMERIC: Final = frozenset({
     "value", "se", "lower", "upper", "kg_lower", "kg_upper", "effective_n", "df", "deff", "unknown", "having", "total",
-    "level", "truth", "rmse", "before", "after",
+    "level", "truth", "rmse", "before", "after", "before_lower", "before_upper", "change", "p_value",
 })  # fmt: skip
 
 

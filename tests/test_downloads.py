@@ -18,6 +18,7 @@ import pytest
 
 from survey.ddi import NAMESPACE
 from survey.exchange import age_code
+from survey.folder import column_name
 from survey.publish import release
 from survey.questionnaire.codebook import variables
 from survey.sealing import verify
@@ -160,9 +161,7 @@ def test_ddi_describes_every_variable_in_the_order_of_the_standard(village, out)
     assert len(set(ids)) == len(ids)
     described = {one.get("name"): one for one in book.iter(f"{{{NAMESPACE}}}var")}
     for variable in variables(village.folder.questionnaire):
-        codes = [
-            one.text for one in described[variable.name.replace(".", "__")].iter(f"{{{NAMESPACE}}}catValu")
-        ]
+        codes = [one.text for one in described[column_name(variable.name)].iter(f"{{{NAMESPACE}}}catValu")]
         assert codes[: len(variable.choices)] == [choice.code for choice in variable.choices]
         assert codes[len(variable.choices) :] == [
             "dont_know",
