@@ -203,35 +203,46 @@ def add_up(code: IntArray, values: FloatArray, count: int) -> FloatArray:
 def pair(first: IntArray, second: IntArray, width: int) -> tuple[IntArray, IntArray, IntArray]:
     """Codes for the pairs (first, second) that occur, and the two parts of each; `width` bounds `second`.
 
-    Small tables are marked cell by cell. Of large ones, those where each `second` has one `first` (a PSU its stratum)
-    need no table, and others are hashed, so that memory follows the pairs that occur and not the product of the ranges.
+    Small tables are marked cell by cell. Of large ones, those where one of the two follows from the other (a PSU lies in
+    one stratum, and in one commune) need no table, and others are hashed, so that memory follows the pairs that occur
+    and not the product of the ranges.
     """
-    count = (int(first.max(initial=-1)) + 1) * width
-    if count <= max(2 * first.size, 65536):
+    height = int(first.max(initial=-1)) + 1
+    if height * width <= max(2 * first.size, 65536):
         key = first if width == 1 else first * width + second
-        present = np.zeros(count, dtype=bool)
-        present[key] = True
-        occurring = np.flatnonzero(present)
-        codes = key if occurring.size == count else (np.cumsum(present) - 1)[key]
-    elif (owner := _owner(first, second, width)) is not None:
-        occurring = np.flatnonzero(owner >= 0)
-        codes = second if occurring.size == width else (np.cumsum(owner >= 0) - 1)[second]
+        codes, occurring = _ranked(key, height * width)
+        return codes, occurring // width, occurring % width
+    if (owner := _owner(first, second, width)) is not None:
+        codes, occurring = _ranked(second, width)
         return codes, owner[occurring], occurring
-    else:
-        import pyarrow as pa
-        import pyarrow.compute as pc
+    if (owner := _owner(second, first, height)) is not None:
+        codes, occurring = _ranked(first, height)
+        return codes, occurring, owner[occurring]
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-        encoded = pc.dictionary_encode(pa.array(first * width + second))
-        codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        occurring = encoded.dictionary.to_numpy(zero_copy_only=False)
+    encoded = pc.dictionary_encode(pa.array(first * width + second))
+    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    occurring = encoded.dictionary.to_numpy(zero_copy_only=False)
     return codes, occurring // width, occurring % width
 
 
-def _owner(first: IntArray, second: IntArray, width: int) -> IntArray | None:
-    """The one `first` of each `second`, -1 where it does not occur; None if some has several."""
-    owner = np.full(width, -1, dtype=np.int64)
-    owner[second] = first
-    return owner if np.array_equal(owner[second], first) else None
+def _ranked(key: IntArray, count: int) -> tuple[IntArray, IntArray]:
+    """The keys that occur among 0 .. count - 1, and each key's rank among them."""
+    present = np.zeros(count, dtype=bool)
+    present[key] = True
+    occurring = np.flatnonzero(present)
+    return (key if occurring.size == count else (np.cumsum(present) - 1)[key]), occurring
+
+
+def _owner(value: IntArray, key: IntArray, count: int) -> IntArray | None:
+    """The one value of each key 0 .. count - 1; None if some key has several, as the first rows mostly tell."""
+    owner = np.zeros(count, dtype=np.int64)
+    for rows in (slice(10_000), slice(None)):
+        owner[key[rows]] = value[rows]
+        if not np.array_equal(owner[key[rows]], value[rows]):
+            return None
+    return owner
 
 
 def cross(columns: Columns, names: Sequence[str]) -> tuple[IntArray, tuple[tuple[Label, ...], ...]]:

@@ -346,18 +346,19 @@ def _fold_design(
     first[code] = np.arange(design.rows)
     sizes, counts, missing, parts = [], [], [], []
 
-    def add(values: FloatArray) -> FloatArray:
-        return add_up(code, values, unit.size)
+    def add(values: FloatArray, known: BoolArray | None) -> FloatArray:
+        return add_up(code, values if known is None else np.where(known, values, 0.0), unit.size)
 
     for one in statistics:
         own = one.parts(design.columns)
-        present = np.ones(design.rows, dtype=bool)
+        holes = np.zeros(design.rows, dtype=bool)
         for part in own:
-            present &= ~np.isnan(part)
-        sizes.append(add(np.where(present, design.weight, 0.0)))
-        counts.append(add(np.where(present, design.present, 0.0)))
-        missing.append(add(np.where(present, 0.0, design.present)))
-        parts += [add(np.where(present, design.weight * part, 0.0)) for part in own]
+            holes |= np.isnan(part)
+        known = ~holes if holes.any() else None
+        sizes.append(add(design.weight, known))
+        counts.append(add(design.present, known))
+        missing.append(np.zeros(unit.size) if known is None else add(design.present, holes))
+        parts += [add(design.weight * part, known) for part in own]
     clusters = (design.clusters,) if isinstance(design.clusters, str) else tuple(design.clusters or ())
     psus = _label_array(design, clusters[0], first) if clusters else first
     strata_names = (design.strata,) if isinstance(design.strata, str) else tuple(design.strata or ())

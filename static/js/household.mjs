@@ -228,9 +228,8 @@ async function begin() {
   interview = new Interview(booklet.q, here, waiting, here.start);
   const address = location.pathname.startsWith(`${here.base}/p/`) ? location.href : interview.next();
   // the server alone shows what is not a page of questions: without it this page stays as it is
-  if (shell && !waiting.length && !interview.at(address)) addEventListener('online', () => location.reload());
-  else if (shell || waiting.length) await show(address, false);
-  else complete();
+  if (!shell && !waiting.length) complete();
+  else if (!shell || waiting.length || interview.at(address)) await show(address, false);
   document.documentElement.dataset.ready = 'offline';
   stay();
 }
@@ -245,4 +244,11 @@ async function stay() {
   await Promise.all([...old.map((one) => cache.delete(one)), cache.addAll(wanted)]).catch(() => {});
 }
 
-begin();
+/** A page with nothing but the word that there is no network; a phone says that it is back before it is, so it is asked. */
+async function askForServer() {
+  const answer = await fetch('/healthz', { cache: 'no-store', signal: AbortSignal.timeout?.(PATIENCE) }).catch(() => null);
+  if (answer?.ok) location.reload();
+  else setTimeout(askForServer, 3000);
+}
+
+begin().finally(() => shell && !place && askForServer());

@@ -12,14 +12,11 @@ import pytest
 from argon2 import PasswordHasher
 from litestar.testing import TestClient
 
-from survey.app import create_app
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Answer, Event, Key, fold
-from survey.settings import Settings
 from survey.storage import accounts, audit, cases, responses
 from survey.storage.database import Database
 from survey.web.conflicts import BASE
-from tests.test_loading import FOLDER
 from tests.web.phone import PASSWORD, Phone, settle, sign_in
 from tests.web.test_review import MINE, office
 
@@ -31,19 +28,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
             password = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
             accounts.create(connection, "quanly", "manager", password)
         yield opened
-
-
-@pytest.fixture
-def client(database: Database) -> Iterator[TestClient[Any]]:
-    settings = Settings(folder=FOLDER, database=str(database.engine.url), second_step=False)
-    with TestClient(create_app(settings, database), base_url="http://127.0.0.1") as made:
-        yield made
-
-
-@pytest.fixture
-def questionnaire(client: TestClient[Any]) -> Questionnaire:
-    found: Questionnaire = client.app.state.site.survey.questionnaire
-    return found
 
 
 def said(events: list[Event], question: str, value: Any, mode: str) -> list[Event]:

@@ -4,45 +4,21 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from litestar.testing import TestClient
 
-from survey.app import create_app
 from survey.questionnaire.codebook import variables
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Answer, Key, fold
-from survey.settings import Settings
 from survey.storage import cases, responses
 from survey.storage.database import Database
 from survey.web.forms import today
-from tests.test_loading import FOLDER
-from tests.web.phone import Phone, settle, sign_in
+from tests.web.phone import Phone, sign_in
 from tests.web.test_review import MINE, interviewed, office
 
 CASE = f"/field/cases/{MINE}"
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with Database.open(settle(tmp_path)) as opened:
-        yield opened
-
-
-@pytest.fixture
-def client(database: Database) -> Iterator[TestClient[Any]]:
-    settings = Settings(folder=FOLDER, database=str(database.engine.url), second_step=False)
-    with TestClient(create_app(settings, database), base_url="http://127.0.0.1") as made:
-        yield made
-
-
-@pytest.fixture
-def questionnaire(client: TestClient[Any]) -> Questionnaire:
-    found: Questionnaire = client.app.state.site.survey.questionnaire
-    return found
 
 
 @pytest.mark.parametrize(("mode", "days_ago"), [("visit", 0), ("phone", 0), ("paper", 3)])

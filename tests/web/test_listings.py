@@ -11,11 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from litestar.testing import TestClient
 
-from survey.app import create_app
 from survey.fieldwork.listing import Listed
 from survey.folder import Folder
 from survey.freeze import freeze
-from survey.settings import Settings
 from survey.storage import audit, cases, quarantine
 from survey.storage.clock import now
 from survey.storage.database import Database
@@ -38,13 +36,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
                 document = msgspec.json.encode(unit, order="deterministic").decode()
                 connection.execute(rows.update().where(rows.c.id == name).values(reserve=True, unit=document))
         yield opened
-
-
-@pytest.fixture
-def client(database: Database) -> Iterator[TestClient[Any]]:
-    settings = Settings(folder=FOLDER, database=str(database.engine.url), second_step=False)
-    with TestClient(create_app(settings, database), base_url="http://127.0.0.1") as made:
-        yield made
 
 
 def listed(case: str, kind: str, number: int = 1) -> Listed:

@@ -19,16 +19,10 @@ from survey.settings import Settings
 from survey.storage import audit, cases, devices, responses, surveys
 from survey.storage.database import Database
 from tests.test_loading import FOLDER
-from tests.web.phone import Phone, settle, sign_in
+from tests.web.phone import Phone, sign_in
 
 MINE, OTHER = "HD-000001", "HD-000002"  # an's · binh's
 JSON = {"accept": "application/json"}
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with Database.open(settle(tmp_path)) as opened:
-        yield opened
 
 
 @pytest.fixture

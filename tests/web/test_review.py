@@ -3,45 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 from litestar.testing import TestClient
 
-from survey.app import create_app
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Answer, Event, Key, fold
-from survey.settings import Settings
 from survey.storage import audit, cases, responses, reviews
 from survey.storage.database import Database
 from survey.web.review import BASE
-from tests.test_loading import FOLDER
-from tests.web.phone import PASSWORD, Phone, settle, sign_in
+from tests.web.phone import PASSWORD, Phone, sign_in
 
 MINE, OTHER = "HD-000001", "HD-000002"  # an's · binh's
 ODD = "respondent_birth_year"
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with Database.open(settle(tmp_path)) as opened:
-        yield opened
-
-
-@pytest.fixture
-def client(database: Database) -> Iterator[TestClient[Any]]:
-    settings = Settings(folder=FOLDER, database=str(database.engine.url), second_step=False)
-    with TestClient(create_app(settings, database), base_url="http://127.0.0.1") as made:
-        yield made
-
-
-@pytest.fixture
-def questionnaire(client: TestClient[Any]) -> Questionnaire:
-    found: Questionnaire = client.app.state.site.survey.questionnaire
-    return found
 
 
 def office(client: TestClient[Any], name: str) -> str:

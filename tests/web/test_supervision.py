@@ -11,12 +11,10 @@ import pytest
 from argon2 import PasswordHasher
 from litestar.testing import TestClient
 
-from survey.app import create_app
-from survey.settings import Settings
 from survey.storage import accounts, audit, cases, quarantine, responses
 from survey.storage.database import Database
 from survey.storage.quarantine import Misfit
-from tests.village import FOLDER, Village
+from tests.village import Village
 
 PASSWORD = "mot-mat-khau-dai-2027"
 
@@ -42,13 +40,6 @@ def database(tmp_path: Path, village: Village) -> Iterator[Database]:
                     connection, name, role, password, communes[:2] if role == "supervisor" else ()
                 )
         yield opened
-
-
-@pytest.fixture
-def client(database: Database) -> Iterator[TestClient[Any]]:
-    settings = Settings(folder=FOLDER, database=str(database.engine.url), second_step=False)
-    with TestClient(create_app(settings, database), base_url="http://127.0.0.1") as made:
-        yield made
 
 
 def _sign_in(client: TestClient[Any], name: str) -> str:

@@ -23,16 +23,10 @@ from survey.storage import cases, codes, devices, erasure, quarantine, responses
 from survey.storage.clock import now
 from survey.storage.database import Database
 from tests.test_loading import FOLDER
-from tests.web.phone import Phone, body, hash_of, settle, sign_in
+from tests.web.phone import Phone, body, hash_of, sign_in
 
 MINE, OTHER = "HD-000001", "HD-000002"  # an's · binh's
 DAY = 86_400_000
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with Database.open(settle(tmp_path)) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -45,12 +39,6 @@ def client(database: Database) -> Iterator[TestClient[Any]]:
 @pytest.fixture
 def phone(client: TestClient[Any]) -> Phone:
     return Phone(client, "an", token=sign_in(client, "an"))
-
-
-@pytest.fixture
-def questionnaire(client: TestClient[Any]) -> Questionnaire:
-    found: Questionnaire = client.app.state.site.survey.questionnaire
-    return found
 
 
 def draw_of(database: Database, case: str) -> float:
