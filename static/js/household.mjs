@@ -246,9 +246,10 @@ async function stay() {
 
 /** A page with nothing but the word that there is no network; a phone says that it is back before it is, so it is asked. */
 async function askForServer() {
+  await new Promise((later) => setTimeout(later, 3000));
   const answer = await fetch('/healthz', { cache: 'no-store', signal: AbortSignal.timeout?.(PATIENCE) }).catch(() => null);
   if (answer?.ok) location.reload();
-  else setTimeout(askForServer, 3000);
+  else askForServer();
 }
 
 begin().finally(() => shell && !place && askForServer());

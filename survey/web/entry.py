@@ -76,8 +76,6 @@ async def enter(request: AnyRequest) -> Response[str]:
     language = language_of(request)
     if not typed:
         return _entry(request, error=word(language, "entry.empty"), status=422)
-    if site.closed:
-        return _entry(request)
     code = household_codes.normalise(typed)
     if code is None:
         return _entry(request, code=typed, error=word(language, "entry.wrong"), status=422)
@@ -92,6 +90,8 @@ async def enter(request: AnyRequest) -> Response[str]:
         uses = await site.database.write(codes.count_try, f"code:{digest[:32]}", window)
         if uses <= USES:
             token = await site.database.write(_begin, site, opened, language)
+            if not token:
+                return _entry(request, code=typed, error=word(language, "entry.nothing"), status=422)
             hours = site.settings.session_hours
             here = await here_of(request, token)
             return goto(
@@ -112,16 +112,21 @@ def _look_up(connection: Connection, digest: str, network: str, window: int) -> 
 def _begin(connection: Connection, site: Site, opened: Opened, language: str) -> str:
     """A session for the case, and its response if it has none of its own yet.
 
+    After the cut-off nothing begins: whoever answered may see it and ask for what the law gives; "" for the others.
+
     The session of a code that an official issued in place of another remembers when: what was answered before stays
     closed to it.
     """
     case = opened.case
+    cases.lock(connection, case)
+    record = own_record(responses.by_case(connection, case))
+    if record is None and site.closed:
+        return ""
     facts = {"member": opened.member} if opened.member else {}
     if opened.replaces:
         facts["sealed"] = str(opened.issued_at)
     token, _ = security.begin(connection, security.HOUSEHOLD, case, site.settings.session_hours, facts)
-    cases.lock(connection, case)
-    if own_record(responses.by_case(connection, case)) is None:
+    if record is None:
         new = secrets.token_hex(16)
         version = site.survey.version
         responses.open(connection, new, case, version, "self")

@@ -1,8 +1,9 @@
 """Everybody can use the household's pages: axe-core finds nothing in any state, in light and dark, at 320 px, at 200 % text,
-with forced colours; everything can be reached by keyboard and says its language."""
+with forced colours; nothing is fetched from elsewhere; everything can be reached by keyboard and says its language."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -20,7 +21,7 @@ SMALL = """[...document.querySelectorAll('button, a, input:not([type=hidden]), s
   .filter(e => e.checkVisibility() && !e.closest('.skip') && !(e.closest('p, dd, li') && e.matches('a') && e.closest('p, dd, li').innerText.trim() !== e.innerText.trim()))
   .filter(e => (e.closest('label') ?? e).getBoundingClientRect().height < 44)
   .map(e => e.outerHTML.slice(0, 120))"""
-_next = iter(range(30, 40))
+_next = iter(range(30, 50))
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -41,6 +42,8 @@ def sound(page: Page, state: str) -> None:
 def test_no_page_in_any_state_keeps_anybody_out(context: BrowserContext, served: Served) -> None:
     code = served.codes[served.waiting[next(_next)]]
     page = context.new_page()
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
     page.goto(served.url)
     sound(page, "entry")
     enter(page, served, "ABC")
@@ -98,10 +101,45 @@ def test_no_page_in_any_state_keeps_anybody_out(context: BrowserContext, served:
     press(page)
     expect(page.locator(".figure")).to_be_visible()
     sound(page, "the receipt")
-    page.goto(f"{served.url}/shell/vi")
+    context.set_offline(True)
+    page.goto(f"{served.url}/survey/my-data")
+    expect(page.locator("h1")).to_have_text(re.compile("Đang mất mạng|There is no network"))
     sound(page, "no network and nothing kept")
+    context.set_offline(False)
+    expect(page.locator("h1")).to_have_text(re.compile("Dữ liệu của tôi|My data"))
     page.goto(f"{served.url}/nothing-here")
     sound(page, "no such page")
+    assert [url for url in asked if not url.startswith((f"{served.url}/", "data:", "blob:"))] == []
+
+
+def test_a_member_answers_alone_and_the_households_code_opens_nothing_of_it(
+    context: BrowserContext, served: Served, browser: Browser
+) -> None:
+    code = served.codes[served.waiting[next(_next)]]
+    page = context.new_page()
+    enter(page, served, code)
+    press(page)
+    add_person(page, "Bà Tư", "female", 1958, "head")
+    answer_until(page, "/draw_respondent")
+    press(page)
+    press(page)
+    own = page.evaluate("location.pathname")
+    page.goto(f"{served.url}/survey/private")
+    page.click("main form button")
+    expect(page.locator(".summary")).to_be_visible()
+    sound(page, "nobody chosen")
+    page.check("[name=member]")
+    page.click("main form button")
+    expect(page.locator(".chosen .figure")).to_be_visible()
+    sound(page, "a private code shown")
+    private = page.locator(".chosen .figure").inner_text()
+    page.goto(f"{served.url}{own}")
+    assert page.evaluate("location.pathname") != own
+    with browser.new_context(viewport={"width": 360, "height": 640}, java_script_enabled=False) as other:
+        alone = other.new_page()
+        enter(alone, served, private)
+        alone.wait_for_url(f"**{own}")
+        assert alone.locator("main form .question").count()
 
 
 def test_text_twice_as_large_still_fits_a_small_screen(browser: Browser, served: Served) -> None:
@@ -129,6 +167,20 @@ def test_what_is_chosen_is_seen_in_forced_colours(browser: Browser, served: Serv
             for sex in ("female", "male")
         )
         assert (chosen, other) == ("solid", "none")
+        press(page)
+        seen = {
+            what: page.eval_on_selector(
+                what, "e => { const s = getComputedStyle(e); return [s.borderTopStyle, s.borderTopWidth] }"
+            )
+            for what in (".summary", "main form button", "[name=nickname]", ".option span")
+        }
+        assert all(style != "none" and width != "0px" for style, width in seen.values()), seen
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            style = page.evaluate(
+                "(e => [getComputedStyle(e), getComputedStyle(e.nextElementSibling ?? e)].map(s => s.outlineStyle))(document.activeElement)"
+            )
+            assert set(style) != {"none"}, page.evaluate("document.activeElement.outerHTML")
 
 
 def test_a_person_can_be_added_by_keyboard_alone(browser: Browser, served: Served) -> None:

@@ -4,6 +4,7 @@ dark and English take turns. A question can be listened to and explained without
 
 from __future__ import annotations
 
+import csv
 import io
 import itertools
 import math
@@ -15,15 +16,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import lxml.html
+import msgspec
 import pytest
 from litestar.testing import TestClient
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
+from survey.app import create_app
 from survey.preview import application
+from survey.settings import Settings
 from survey.web.assets import Assets
 from tests.browser.people import FLAGS, PHONE
 from tests.browser.test_access import sound
 from tests.questionnaire.test_corpus import CORPUS, Person, questionnaire
+from tests.test_loading import FOLDER
+from tests.web.phone import settle
+from tests.web.test_mydata import by_consent, come_in, send
 
 TYPES = (
     "acknowledge", "checks", "date", "decimal", "hints", "integer", "list:long_list", "location", "note", "notice",
@@ -123,6 +130,62 @@ def test_every_type_of_question_in_every_state_is_open_to_everybody(chrome: Brow
             assert page.evaluate("document.documentElement.scrollWidth") <= 320, (
                 f"{state.what}, text twice as large"
             )
+
+
+def rights_states(folder: Path) -> Iterator[State]:
+    """The pages about a household's rights and its way in, as they are first seen, with mistakes, and afterwards."""
+    settings = Settings(folder=FOLDER, database=settle(folder))
+    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+        client.app.state.codes = folder / "codes.csv"
+        by_consent(client)
+        come_in(client)
+        yield State("consent", client.get("/survey").text)
+        yield State("consent, half", send(client, "/survey/consent", statistics="yes").text)
+        yield State("consent, refused", send(client, "/survey/consent", statistics="no", again="no").text)
+        send(client, "/survey/consent", statistics="yes", again="no")
+        yield State("nobody to answer alone", client.get("/survey/private").text)
+        send(
+            client,
+            "/survey/p/members_list/add",
+            nickname="Bà Tư",
+            sex="female",
+            birth_year="1958",
+            relationship="head",
+        )
+        yield State("my data", client.get("/survey/my-data").text)
+        yield State("my data, nothing chosen", send(client, "/survey/my-data").text)
+        yield State("my data, asked", send(client, "/survey/my-data", kind="correct").text)
+        yield State("consent withdrawn", send(client, "/survey/my-data", kind="withdraw").text)
+        yield State("a forged form", client.post("/survey/private", data={"csrf": "0"}).text)
+        yield State("for officials", client.get("/field").text)
+        csrf = re.findall(r'name="csrf" value="([^"]+)"', client.get("/survey/my-data").text)[0]
+        yield State("stopped", client.post("/stop", data={"csrf": csrf}).text)
+        yield State("no session", client.get("/survey/my-data").text)
+        with client.app.state.codes.open(encoding="utf-8", newline="") as file:
+            codes = [line["code"] for line in csv.DictReader(file)]
+        yield State("a code from a square", client.get(f"/c/{codes[1]}").text)
+        for _ in range(40):
+            tried = client.post("/code", data={"code": codes[2]})
+        assert tried.status_code == 429
+        yield State("too many tries", tried.text)
+        site = client.app.state.site
+        dates = msgspec.structs.replace(site.survey.plan.dates, closes="2020-01-01")
+        site.survey = msgspec.structs.replace(
+            site.survey, plan=msgspec.structs.replace(site.survey.plan, dates=dates)
+        )
+        yield State("the survey is over", client.get("/").text)
+
+
+def test_the_pages_about_rights_are_open_to_everybody_in_every_state(chrome: Browser, tmp_path: Path) -> None:
+    with chrome.new_context(viewport={"width": 320, "height": 640}) as context:
+        page = context.new_page()
+        for state in rights_states(tmp_path):
+            for look in ("light", "dark"):
+                page.emulate_media(color_scheme=look)  # type: ignore[arg-type]
+                show(page, state.html)
+                sound(page, f"{state.what}, {look}")
+            page.evaluate("document.documentElement.style.fontSize = '200%'")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 320, state.what
 
 
 def tone() -> bytes:
