@@ -122,6 +122,19 @@ class SmallArea:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Microdata:
+    """Public-use microdata with every release: rows by which nobody is to be found.
+
+    `keys`: what somebody could know of a person they look for: domains of the plan, then single-choice questions, the
+    most useful first. Each combination is to hold `minimum` rows. `group`: PSUs that a replicate leaves out together.
+    """
+
+    keys: tuple[str, ...] = ()
+    minimum: int = 5
+    group: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
 class AnalysisPlan:
     """The whole plan of estimation, declared before the field work."""
 
@@ -133,4 +146,5 @@ class AnalysisPlan:
     derived: dict[str, str] = field(default_factory=dict)
     release: ReleaseRules = ReleaseRules()
     small_areas: tuple[SmallArea, ...] = ()
+    microdata: Microdata | None = None  # none are published without it
     administrative: str = ""  # CSV of series of other sources, shown beside and never merged

@@ -9,7 +9,8 @@ rules hold back is not in the value that the files are written from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -23,7 +24,9 @@ from survey.folder import Folder
 from survey.freeze import HOUSEHOLDS, PERSONS, read_manifest
 from survey.maps import outlines
 from survey.measuring import NotReleased, evaluate
+from survey.microdata import Table, microdata
 from survey.modelled import Auxiliaries, read_auxiliaries, read_series
+from survey.publicuse import described, public_use
 from survey.report import report
 from survey.results import Release, Series
 from survey.sealing import manifest_hash, seal, unseal, verify
@@ -78,7 +81,8 @@ def release(
             changes=found.since(before),
         )
     found = compared(found, rounds)
-    files = _files(found, folder)
+    kept = microdata(folder, found, tables, measured, weighted, _secret(frozen))
+    files = _files(found, folder, kept)
     unseal(out)
     out.mkdir(parents=True, exist_ok=True)
     written = [out / name for name in files]
@@ -108,6 +112,15 @@ def _before(previous: Path, folder: Folder) -> Release:
             }
         )
     return found
+
+
+def _secret(frozen: Path) -> bytes:
+    """What orders the rows of the microdata: the same for the same frozen sample, and known only to who has it. The
+    hashes of its files are published; this is another."""
+    digest = hashlib.sha256(b"the order of the rows of the public-use microdata")
+    for name in (HOUSEHOLDS, PERSONS):
+        digest.update((frozen / f"{name}.parquet").read_bytes())
+    return digest.digest()
 
 
 def _moment(embargo: str) -> str:
@@ -156,7 +169,7 @@ def _series(folder: Folder) -> tuple[Series, ...]:
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _files(found: Release, folder: Folder) -> dict[str, bytes]:
+def _files(found: Release, folder: Folder, kept: Mapping[str, Table]) -> dict[str, bytes]:
     """The files of a release, by name."""
     header, rows = _estimates(found)
     territory = folder.plan.territory
@@ -187,7 +200,8 @@ def _files(found: Release, folder: Folder) -> dict[str, bytes]:
             }
         ),
     }
-    return files | {"datapackage.json": _json(data_package(found, files))}
+    files |= public_use(found, kept)
+    return files | {"datapackage.json": _json(data_package(found, files, described(kept)))}
 
 
 def _json(value: object) -> bytes:
