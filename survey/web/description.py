@@ -58,6 +58,7 @@ FORMS: dict[str, tuple[str, ...]] = {
     "/office/breaches": BREACH_FIELDS,
     "/office/breaches/{id}": ("told",),
     "/office/officials/{name}": ("purpose",),
+    "/office/outcome/{case_id}": ("deed", "code", "reason"),
     "/office/quarantine/{digest}": ("decision",),
     "/office/requests": ("case", "kind", "form"),
     "/office/requests/{id}": ("deed", "words"),

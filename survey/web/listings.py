@@ -11,13 +11,14 @@ from sqlalchemy import Connection
 
 from survey.access.policy import may
 from survey.fieldwork import reserves
-from survey.fieldwork.cases import Case, Release, disposition
+from survey.fieldwork.cases import Case, Release
 from survey.fieldwork.listing import Kind, Listed
-from survey.storage import audit, cases, responses
+from survey.storage import audit, cases
 from survey.storage.accounts import Account
 from survey.web import ids, supervision
 from survey.web.field import actor, scope
 from survey.web.guards import needs
+from survey.web.outcomes import ended
 from survey.web.site import AnyRequest, SignedIn, Site, check_form, form_of, goto, language_of, show, site_of
 from survey.web.words import number, word
 
@@ -135,17 +136,12 @@ def _areas(
     signed, account = supervision.signed_for(connection, site, request, "assign_any")
     found = cases.with_reserves(connection, supervision.communes_of(account))
     outcomes = {
-        case.id: _outcome(connection, case)
+        case.id: ended(connection, case).counts.label
         for area in found.values()
         for case in area
         if case.state == "closed"
     }
     return signed, account, found, outcomes
-
-
-def _outcome(connection: Connection, case: Case) -> Mapping[str, str]:
-    begun = "started" if responses.by_case(connection, case.id) else "none"
-    return disposition(case, cases.attempts_of(connection, case.id), begun).label  # type: ignore[arg-type]
 
 
 @get(RESERVES, guards=[needs("assign_any")])

