@@ -19,9 +19,7 @@ Three things are done, in this order, and counted in the report:
 3. The risk of being found is reported for each row as p/(f - (1 - p)), f rows in the sample and p = f / the sum of their
    weights (Hundepool et al. 2012, section 3.5: large-f form of Benedetti and Franconi's individual risk).
 
-Replicates: within strata, PSUs of different communes are dealt into groups of which one at a time is left out (JKn; Kott 2001,
-Journal of Official Statistics 17: 521-526). A group is at least `group` PSUs, so no replicate points at one of them; strata too
-small for two groups are joined. Calibration is taken again in each replicate.
+Replicate weights: `survey.replication`. Columns of codes: `survey.coded`.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -40,40 +38,18 @@ from scipy.linalg import qr
 
 from analysis.disclosure import folded
 from analysis.indicators import Indicator, Microdata
-from analysis.replicates import Replicates
+from survey.coded import STATES, WITHHELD, YES_NO, Column, answers
 from survey.folder import Folder, column_name
 from survey.measuring import Measured
-from survey.problems import Text
-from survey.questionnaire.codebook import MISSING, Variable, variables
+from survey.replication import left_out_together, replicated
 from survey.results import Cell, Release
 from survey.weighting import Weighted, category_of, having, inside
 
 Floats = NDArray[np.float64]
-WITHHELD: Final = "withheld"
-STATES: Final[dict[str, Text]] = {
-    **MISSING,
-    WITHHELD: {"vi": "Giữ kín để bảo vệ người trả lời", "en": "Withheld to protect respondents"},
-}
-"""Why there is no answer; the codes -1, -2, … in this order."""
-YES_NO: Final[dict[int, Text]] = {1: {"vi": "Có", "en": "Yes"}, 0: {"vi": "Không", "en": "No"}}
 UNITS: Final = {"person": "persons", "household": "households"}
 IMAGE: Final = (
     512  # entries of the image of all rows: more than figures shown of places that the file does not tell
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Column:
-    """One column of codes: NaN where the unit is outside, negative where there is no answer."""
-
-    name: str
-    label: Text
-    codes: Mapping[int, Text]
-    values: Floats
-    domain: str = ""
-    indicator: str = ""
-    categories: Mapping[str, int] = field(default_factory=dict)
-    needs: frozenset[str] = frozenset()  # names that decide who is asked
 
 
 class Risk(Struct, frozen=True, kw_only=True):
@@ -127,141 +103,16 @@ def microdata(
     plan = folder.analysis.microdata
     if plan is None:
         return {}
-    groups, rscales = _groups(measured, weighted, plan.group, secret)
+    groups, rscales = left_out_together(measured, weighted, plan.group, secret)
     made = {}
     for unit, name in UNITS.items():
         arrays = measured.persons if unit == "person" else measured.households
         there = weighted.design(unit).weight > 0
         if any(one.unit == unit for one in folder.analysis.indicators) and there.any():
             made[name] = _Making(folder, release, unit, arrays, weighted, plan).table(
-                _answers(folder, unit, tables, there), groups, rscales, secret
+                answers(folder, unit, tables, there), groups, rscales, secret
             )
     return made
-
-
-# ── replicates ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _groups(
-    measured: Measured, weighted: Weighted, size: int, secret: bytes
-) -> tuple[NDArray[np.int64], Floats]:
-    """(group of each household, scale of each group's replicate)."""
-    stage = weighted.households.stages[0]
-    commune = measured.households["commune"]
-    first = np.unique(stage.unit, return_index=True)[1]
-    chance = np.random.default_rng(list(secret))
-    rank = {name: place for place, name in enumerate(chance.permutation(sorted(set(commune))))}
-    strata: list[list[int]] = []
-    waiting: list[int] = []
-    for stratum in range(stage.strata):
-        waiting += np.flatnonzero(stage.unit_stratum == stratum).tolist()
-        if len(waiting) >= 2 * size:
-            strata.append(waiting)
-            waiting = []
-    if waiting:
-        strata = [*strata[:-1], [*strata[-1], *waiting]] if strata else [waiting]
-    group = np.empty(stage.units, dtype=np.int64)
-    rscales: list[float] = []
-    for units in strata:
-        # Dealt out in the order of communes, those of one commune come into different groups.
-        order = sorted(units, key=lambda unit: (rank[commune[first[unit]]], unit))
-        count = max(2, len(order) // size)
-        group[order] = len(rscales) + np.arange(len(order)) % count
-        rscales += [(count - 1.0) / count] * count
-    return group[stage.unit], np.array(rscales)
-
-
-def _replicated(weighted: Weighted, unit: str, rows: NDArray[np.int64], rscales: Floats) -> Floats:
-    """Replicate weights of every row of a design; `rows`: the group of each."""
-    count = rscales.size
-    # A replicate's groups of one stratum share its scale, and stand beside one another.
-    size = np.rint(1.0 / (1.0 - rscales)).astype(np.int64)
-    stratum = np.zeros(count, dtype=np.int64)
-    place = 0
-    while place < count:
-        stratum[place : place + size[place]] = place
-        place += int(size[place])
-    factors = np.where(stratum[:, None] == stratum[None, :], (size / (size - 1.0))[None, :], 1.0)
-    np.fill_diagonal(factors, 0.0)
-    made = Replicates(factors, "JKn", 1.0, rscales, mse=True, unit=rows)
-    return made.weights(weighted.design(unit))
-
-
-# ── answers ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _answers(
-    folder: Folder, unit: str, tables: Mapping[str, pa.Table], there: NDArray[np.bool_]
-) -> list[Column]:
-    """The ordinary answers with listed codes, in the order of the measured rows that are `there`."""
-    if unit == "household":
-        rows = tables["households"].sort_by("case").filter(pa.array(there))
-    else:
-        persons = tables["persons"].sort_by([("case", "ascending"), ("position", "ascending")])
-        measured = [
-            drawn or not eligible
-            for drawn, eligible in zip(
-                persons["selected"].to_pylist(), persons["eligible"].to_pylist(), strict=True
-            )
-        ]
-        rows = persons.filter(pa.array(measured)).filter(pa.array(there))
-    breakdowns = {domain.value for domain in folder.analysis.domains}
-    found: list[Column] = []
-    for variable in variables(folder.questionnaire):
-        if (
-            (variable.level == "household") != (unit == "household")
-            or variable.free
-            or variable.sensitivity != "ordinary"
-        ):
-            continue
-        name = column_name(variable.name)
-        if (
-            variable.form not in ("select_one", "select_many")
-            or name in breakdowns
-            or f"{name}__missing" not in rows.column_names
-        ):
-            continue
-        found += _coded(variable, name, rows)
-    return found
-
-
-def _coded(variable: Variable, name: str, rows: pa.Table) -> list[Column]:
-    """A column of codes; for many choices one for each of them."""
-    state = {code: -place for place, code in enumerate(STATES, start=1)}
-    absent = [state.get(one, np.nan) if one else np.nan for one in rows[f"{name}__missing"].to_pylist()]
-    states = {-place: words for place, words in enumerate(STATES.values(), start=1)}
-
-    needs = frozenset(name for condition in variable.universe for name in re.findall(r"\$\{(\w+)", condition))
-
-    def column(own: str, label: Text, codes: Mapping[int, Text], code_of: Mapping[object, int]) -> Column:
-        values = [
-            missing if value is None else code_of.get(value, np.nan)
-            for value, missing in zip(rows[own].to_pylist(), absent, strict=True)
-        ]
-        return Column(own, label, {**codes, **states}, np.array(values, dtype=np.float64), needs=needs)
-
-    if variable.form == "select_one":
-        codes = {place: choice.label for place, choice in enumerate(variable.choices, start=1)}
-        return [
-            column(
-                name,
-                variable.label,
-                codes,
-                {choice.code: place for place, choice in enumerate(variable.choices, start=1)},
-            )
-        ]
-    return [
-        column(
-            f"{name}__{column_name(choice.code)}",
-            {
-                language: f"{said}: {choice.label.get(language, '')}"
-                for language, said in variable.label.items()
-            },
-            YES_NO,
-            {True: 1, False: 0},
-        )
-        for choice in variable.choices
-    ]
 
 
 # ── what may be in the file ──────────────────────────────────────────────────────────────────────────────────
@@ -322,9 +173,9 @@ class _Making:
             if self.unit == "household"
             else groups[self.weighted.persons.columns.numbers("household").astype(np.int64)]
         )
-        replicated = _replicated(self.weighted, self.unit, rows, rscales)[self.there]
+        replicates = replicated(self.weighted, self.unit, rows, rscales)[self.there]
         weight = np.array([float(f"{one:.12g}") for one in self.weight])
-        replicated = _significant(replicated, 8)
+        replicates = _significant(replicates, 8)
         order = np.random.default_rng([*secret, len(self.unit)]).permutation(self.rows)
         columns = [Column(**{**one.__dict__, "values": one.values[order]}) for one in columns]
         shown = Kept(
@@ -340,7 +191,7 @@ class _Making:
             answers_left_out=tuple(one.name for one in answers if one not in kept),
             risk=risk,
         )  # fmt: skip
-        made = Table(self.unit, tuple(columns), weight[order], replicated[order], rscales, shown, ())
+        made = Table(self.unit, tuple(columns), weight[order], replicates[order], rscales, shown, ())
         return Table(**{**made.__dict__, "reproduced": self._reproduced(made)})
 
     # ── nothing held back follows ──

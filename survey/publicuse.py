@@ -30,7 +30,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from survey.microdata import STATES, Column, Table
+from survey.coded import STATES, Column
+from survey.microdata import Table
 from survey.problems import Text
 from survey.results import Release
 from survey.spreadsheet import csv_bytes

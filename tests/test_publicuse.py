@@ -19,7 +19,8 @@ import numpy as np
 import pyreadstat
 import pytest
 
-from survey.microdata import WITHHELD, Kept
+from survey.coded import WITHHELD
+from survey.microdata import Kept
 from survey.publish import release
 from survey.questionnaire.index import index
 from survey.results import Release
