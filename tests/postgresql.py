@@ -102,6 +102,12 @@ class Server:
             server.process.send_signal(2)  # fast shutdown
             server.process.wait(30)
 
+    def switched_itself_off(self, seconds: float = 1.0) -> bool:
+        """Whether it has ended by itself, or does so now: no room for a checkpoint, then none for the recovery."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+        return self.process.poll() is not None
+
     def restart(self) -> None:
         """Start again after a crash, with crash recovery."""
         self.process.wait(30)

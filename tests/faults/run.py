@@ -14,7 +14,8 @@ Rounds take turns:
     clock   the servers' wall clock jumps by up to two days, forwards and back, while they work
     crash   PostgreSQL is killed in the same moment, too (SQLite: as kill)
     full    the disk under the database has no byte left for a while; when there is room again, work must go on. As
-            root, on a small tmpfs; left out otherwise, and said
+            root, on a small tmpfs; left out otherwise, and said. PostgreSQL switches itself off when a checkpoint
+            falls into that while: it is started again, as its service manager would
 """
 
 from __future__ import annotations
@@ -176,12 +177,13 @@ class Trouble:
                 await _until(log, len(log.acknowledged) + rng.randint(5, 20))
             case "full" if self.disk is not None:
                 self.disk.fill()
-                await _until_not_ready(
-                    port
-                )  # what still fits into files that are there may be kept until then
+                # what still fits into files that are there may be kept until then
+                await _until_not_ready(port)
                 await asyncio.sleep(0.5)
                 before = len(log.acknowledged)
                 self.disk.free()
+                if self.database is not None and await asyncio.to_thread(self.database.switched_itself_off):
+                    await asyncio.to_thread(self.database.restart)
                 await _until(log, before + rng.randint(5, 20), seconds=30)
                 if len(log.acknowledged) == before:
                     raise Lost("there is room again, and still nothing is kept")
