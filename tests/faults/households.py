@@ -17,6 +17,7 @@ import httpx
 from survey.synthetic.forms import Form, Page, read_page
 
 NUMBERS = ("2", "3", "30", "1")
+SUBMIT = "/survey/submit"
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,8 @@ class Household:
             if reply is None:
                 return
             if reply.status_code in (302, 303) and reply.headers["location"].startswith("/survey"):
+                if form.action == SUBMIT and not reply.headers["location"].endswith("/receipt"):
+                    return  # a form that came late has opened a page again: told so, and not that it is sent
                 form_id = next(value for name, value in fields if name == "form")
                 self.log.acknowledged.append(Acknowledged(self.case, form.action, form_id, tuple(fields)))
                 return
