@@ -53,6 +53,14 @@ class Lot:
             return "undecided"
         return "high" if having >= self.least else "low"
 
+    def called_high(self, share: float) -> float:
+        """The probability of calling a place high whose true share is this (operating characteristic)."""
+        one = _count_in_cluster(self.take, share, self.correlation)
+        at: FloatArray = np.ones(1)
+        for _ in range(self.n // self.take):
+            at = np.convolve(at, one)
+        return float(at[self.least :].sum())
+
 
 def lqas(
     low: float,

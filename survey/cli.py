@@ -94,6 +94,38 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--chart", type=Path, default=Path("plan.svg"), help="where the chart is written")
     plan.set_defaults(run=_plan)
 
+    classify = verbs.add_parser(
+        "classify",
+        help="xếp xã cao hay thấp, không ước lượng (LQAS, tuần tự) · is a commune high or low, without an estimate",
+    )
+    classify.add_argument(
+        "--low", type=float, required=True, help="at this share or less a place is low (0.5)"
+    )
+    classify.add_argument(
+        "--high", type=float, required=True, help="at this share or more a place is high (0.65)"
+    )
+    classify.add_argument(
+        "--alpha", type=float, default=0.05, help="chance of calling a low place high (0.05)"
+    )
+    classify.add_argument(
+        "--beta", type=float, default=0.05, help="chance of calling a high place low (0.05)"
+    )
+    classify.add_argument("--take", type=int, default=1, help="interviews in one cluster (1)")
+    classify.add_argument("--correlation", type=float, default=0.0, help="of people of one cluster (0)")
+    classify.add_argument("--sequential", action="store_true", help="may be looked at after every answer")
+    heard = classify.add_mutually_exclusive_group()
+    heard.add_argument("--answers", type=Path, help="CSV in order of arrival: place, has (1 or 0), cluster")
+    heard.add_argument(
+        "--survey",
+        type=Path,
+        nargs=2,
+        metavar=("FOLDER", "FROZEN"),
+        help="a frozen survey; with --sequential",
+    )
+    classify.add_argument("--indicator", help="of the survey's analysis.yaml, with --survey")
+    classify.add_argument("--out", type=Path, help="write the classes as CSV")
+    classify.set_defaults(run=_classify)
+
     sample = verbs.add_parser("sample", help="chọn mẫu hai giai đoạn · draw the two-stage sample")
     sample.add_argument("folder", type=Path)
     sample.add_argument("--frame", type=Path, required=True, help="CSV: one row for each enumeration area")
@@ -361,6 +393,36 @@ def _plan(options: argparse.Namespace) -> None:
     for language, path in (("vi", options.chart), ("en", options.chart.with_suffix(".en.svg"))):
         path.write_text(chart(found, language), encoding="utf-8")
         print(path)
+
+
+def _classify(options: argparse.Namespace) -> None:
+    from survey import classify
+    from survey.folder import Folder
+
+    question = classify.Question(
+        low=options.low, high=options.high, alpha=options.alpha, beta=options.beta,
+        take=options.take, correlation=options.correlation,
+    )  # fmt: skip
+    classify.check(question)
+    names: dict[str, str] = {}
+    heard = classify.read_answers(options.answers) if options.answers else None
+    if options.survey:
+        if not (options.sequential and options.indicator):
+            raise classify.NotClassified(
+                {
+                    "vi": "--survey cần --sequential và --indicator: số phỏng vấn của một cuộc khảo sát không đúng bằng một lô.",
+                    "en": "--survey needs --sequential and --indicator: a survey does not make exactly one lot of interviews.",
+                }
+            )
+        folder = Folder.read(options.survey[0])
+        names = classify.place_names(folder)
+        heard = classify.heard_of(folder, options.survey[1], options.indicator)
+    decide = classify.one_by_one if options.sequential else classify.by_lots
+    found = None if heard is None else decide(question, heard)
+    classify.show(question, found, one_at_a_time=options.sequential, names=names)
+    if options.out and found is not None:
+        classify.write(question, found, options.out, one_at_a_time=options.sequential, names=names)
+        print(options.out)
 
 
 def _sample(options: argparse.Namespace) -> None:
