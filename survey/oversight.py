@@ -11,9 +11,11 @@ import math
 import statistics
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -29,8 +31,19 @@ from analysis.outcomes import Outcomes, rates
 from analysis.outlook import Outlook, where
 from analysis.targets import verdict
 from survey.fieldwork.backchecks import PREFIX, Agreement
-from survey.fieldwork.cases import Case, disposition
-from survey.fieldwork.progress import CATEGORIES, FORMULAS, Precision, Rates, Report, StratumPrecision
+from survey.fieldwork.cases import Case, Mode, disposition
+from survey.fieldwork.dispositions import Disposition, ResponseState
+from survey.fieldwork.progress import (
+    CATEGORIES,
+    FORMULAS,
+    Ending,
+    Precision,
+    Rates,
+    Reached,
+    Report,
+    StratumPrecision,
+    Way,
+)
 from survey.fieldwork.sample import SampledUnit
 from survey.fieldwork.signals import Effect, Interview, Signal, effect, metres, minutes, signals
 from survey.folder import Folder
@@ -43,10 +56,25 @@ from survey.storage.clock import now
 from survey.storage.database import Database
 from survey.weighting import Weighted, inside, shares, weigh
 
-By = Literal["commune", "official"]
+By = Literal["commune", "stratum", "official"]
 TIME_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 KEPT_MILLISECONDS = 10 * 60 * 1000
 """How long a report on precision is shown before it is made anew: it freezes and weights the whole sample."""
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """One case now: its outcome code, base weight, the mode that it was answered in, and those of its attempts."""
+
+    case: Case
+    final: Disposition
+    weight: float
+    mode: str
+    tried: tuple[str, ...]
+
+    @property
+    def answered(self) -> bool:
+        return self.final.category == "I"
 
 
 class Oversight:
@@ -58,27 +86,85 @@ class Oversight:
         self._kept: Report | None = None
 
     def rates(self, by: By, communes: Sequence[str] | None = None) -> list[Rates]:
-        """Outcome rates of all cases first, then by commune or by the official who has the case."""
-        name: Callable[[Case], str] = (
-            (lambda case: case.unit.commune) if by == "commune" else (lambda case: case.assignee)
-        )
+        """Outcome rates of all cases first, then by commune, by stratum or by the official who has the case."""
         found: dict[str, list[tuple[str, float]]] = {"": []}
+        for one in self._standing(communes):
+            pair = (one.final.category, one.weight)
+            found[""].append(pair)
+            if key := _group(by, one.case):
+                found.setdefault(key, []).append(pair)
+        return [_rates(key, found[key]) for key in sorted(found)]
+
+    def reached(self, communes: Sequence[str] | None = None) -> list[Reached]:
+        """Each stratum against what was drawn in it."""
+        strata: dict[str, list[_Standing]] = {}
+        for one in self._standing(communes):
+            strata.setdefault(one.case.unit.stratum, []).append(one)
+        everybody = sum(one.weight for own in strata.values() for one in own)
+        answered = sum(one.weight for own in strata.values() for one in own if one.answered)
+        return [_reached(name, strata[name], everybody, answered) for name in sorted(strata)]
+
+    def ways(self, communes: Sequence[str] | None = None) -> list[Way]:
+        """By mode: who answered in it, and what was tried."""
+        standing = self._standing(communes)
+        done = [one for one in standing if one.answered]
+        weight = sum(one.weight for one in done)
+        tried = Counter(mode for one in standing for mode in one.tried)
+        return [
+            Way(
+                mode=mode,
+                complete=len(own),
+                plain=len(own) / len(done) if done else math.nan,
+                weighted=sum(one.weight for one in own) / weight if done else math.nan,
+                attempts=tried[mode],
+            )
+            for mode in get_args(Mode)
+            if (own := [one for one in done if one.mode == mode]) or tried[mode]
+        ]
+
+    def endings(self, communes: Sequence[str] | None = None) -> list[Ending]:
+        """How the cases stand by outcome code, as if field work ended now."""
+        standing = self._standing(communes)
+        weight = sum(one.weight for one in standing)
+        found: dict[str, list[_Standing]] = {}
+        for one in standing:
+            found.setdefault(one.final.code, []).append(one)
+        return [
+            Ending(
+                disposition=own[0].final,
+                cases=len(own),
+                plain=len(own) / len(standing),
+                weighted=sum(one.weight for one in own) / weight,
+            )
+            for _, own in sorted(found.items())
+        ]
+
+    def _standing(self, communes: Sequence[str] | None) -> list[_Standing]:
+        """Where each household first drawn stands: a reserve makes up for nothing, and is left out."""
         with self.database.reading() as connection:
             attempts = cases.every_attempt(connection)
-            begun = {record.case for record in responses.records(connection)}
+            records = list(responses.records(connection))
+            modes = {record.id: record.mode for record in records}
+            begun = {record.case for record in records if not record.id.startswith(PREFIX)}
+            found = []
             for case in cases.every(connection):
-                if (
-                    case.reserve
-                    or case.release is not None
-                    or (communes is not None and case.unit.commune not in communes)
-                ):
-                    continue  # a reserve makes up for nothing: rates are of the households first drawn
-                answers: Literal["complete", "started", "none"] = "complete" if case.response else "started" if case.id in begun else "none"  # fmt: skip
-                category = disposition(case, attempts.get(case.id, []), answers).category
-                weight = 1.0 / (case.unit.stage1_probability * case.unit.stage2_probability)
-                for key in ("", name(case)) if name(case) else ("",):
-                    found.setdefault(key, []).append((category, weight))
-        return [_rates(key, found[key]) for key in sorted(found)]
+                foreign = communes is not None and case.unit.commune not in communes
+                if case.reserve or case.release is not None or foreign:
+                    continue
+                tried = attempts.get(case.id, [])
+                answers: ResponseState = (
+                    "complete" if case.response else "started" if case.id in begun else "none"
+                )
+                found.append(
+                    _Standing(
+                        case=case,
+                        final=disposition(case, tried, answers),
+                        weight=1.0 / (case.unit.stage1_probability * case.unit.stage2_probability),
+                        mode=modes.get(case.response, ""),
+                        tried=tuple(attempt.mode for attempt in tried),
+                    )
+                )
+            return found
 
     def signals(self, communes: Sequence[str] | None = None) -> list[Signal]:
         """Signs in how officials' interviews were made (`survey.fieldwork.signals`); no answer leaves this function."""
@@ -236,6 +322,32 @@ def _agreement(question: str, pairs: Sequence[tuple[str, str]]) -> Agreement:
         data = {"first": np.array(first), "second": np.array(second), "one": np.ones(len(pairs))}
         coefficient = kappa(Design(data, weights="one"), "first", "second").value
     return Agreement(question=question, pairs=len(pairs), differ=differ, kappa=coefficient)
+
+
+def _group(by: By, case: Case) -> str:
+    match by:
+        case "commune":
+            return case.unit.commune
+        case "stratum":
+            return case.unit.stratum
+        case "official":
+            return case.assignee
+
+
+def _reached(name: str, own: Sequence[_Standing], everybody: float, answered: float) -> Reached:
+    areas = {one.case.unit.psu for one in own}
+    reached = {one.case.unit.psu for one in own if one.answered}
+    return Reached(
+        name=name,
+        areas=len(areas),
+        areas_silent=len(areas - reached),
+        needs_areas=len(reached) < 2 and not all(one.case.unit.certainty for one in own),
+        households=len(own),
+        complete=sum(one.answered for one in own),
+        open=sum(one.case.state in ("waiting", "visited", "started") for one in own),
+        drawn_share=sum(one.weight for one in own) / everybody,
+        answered_share=sum(one.weight for one in own if one.answered) / answered if answered else math.nan,
+    )
 
 
 def _rates(name: str, found: Iterable[tuple[str, float]]) -> Rates:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from survey.fieldwork.dispositions import Disposition
 from survey.problems import Text
 
 CATEGORIES = ("I", "P", "R", "NC", "O", "UH", "UO", "NE")
@@ -36,6 +37,44 @@ class Rates(Struct, frozen=True, kw_only=True):
     @property
     def cases(self) -> int:
         return sum(self.counts.values())
+
+
+class Reached(Struct, frozen=True, kw_only=True):
+    """One stratum against its design: what was drawn, how far it is, and whether those who answered stand for it.
+
+    areas_silent: areas drawn in which nobody has answered. needs_areas: fewer than two areas with answers, so that the
+    stratum has no variance of its own yet. drawn_share and answered_share: the stratum's part of the base weight of all
+    households drawn, and of those that answered; where the second is far smaller the stratum is behind the others.
+    """
+
+    name: str
+    areas: int
+    areas_silent: int
+    needs_areas: bool
+    households: int
+    complete: int
+    open: int
+    drawn_share: float
+    answered_share: float
+
+
+class Way(Struct, frozen=True, kw_only=True):
+    """One mode: households that answered in it and their shares, counted and by base weight; attempts made in it."""
+
+    mode: str
+    complete: int
+    plain: float
+    weighted: float
+    attempts: int
+
+
+class Ending(Struct, frozen=True, kw_only=True):
+    """One outcome code as the cases stand now: how many, and their shares of all, counted and by base weight."""
+
+    disposition: Disposition
+    cases: int
+    plain: float
+    weighted: float
 
 
 class StratumPrecision(Struct, frozen=True, kw_only=True):

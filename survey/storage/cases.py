@@ -45,6 +45,15 @@ class Progress(Struct, frozen=True, kw_only=True):
         return self.waiting + self.visited + self.started + self.complete + self.closed
 
 
+class Workload(Struct, frozen=True):
+    """How many households of a commune an official ("": nobody) has in one state."""
+
+    commune: str
+    assignee: str
+    state: str
+    cases: int
+
+
 def import_sample(connection: Connection, units: Iterable[SampledUnit]) -> int:
     """One waiting case for each drawn household; a case already there keeps its life. Returns the number new."""
     new = 0
@@ -95,24 +104,19 @@ def assigned_to(connection: Connection, account: str) -> list[Case]:
     return [_case(row) for row in connection.execute(query.order_by(cases.c.commune, cases.c.id))]
 
 
-def page(
-    connection: Connection,
-    *,
-    communes: Sequence[str] | None = None,
-    commune: str = "",
-    assignee: str | None = None,
-    after: str = "",
-    limit: int = 200,
-) -> list[Case]:
-    """Cases by id, from the one after `after`: of these communes (None: of all), of one, of one official ("": nobody's)."""
-    query = select(cases).where(cases.c.reserve.is_(False), cases.c.id > after)
+def of_commune(connection: Connection, commune: str) -> list[Case]:
+    """The households of one commune, by area; reserves that are not opened are not there."""
+    query = select(cases).where(cases.c.reserve.is_(False), cases.c.commune == commune)
+    return [_case(row) for row in connection.execute(query.order_by(cases.c.psu, cases.c.id))]
+
+
+def workloads(connection: Connection, communes: Sequence[str] | None = None) -> list[Workload]:
+    """Numbers of households by commune, official and state, of these communes or of all."""
+    keys = (cases.c.commune, cases.c.assignee, cases.c.state)
+    query = select(*keys, func.count()).where(cases.c.reserve.is_(False))
     if communes is not None:
         query = query.where(cases.c.commune.in_(list(communes)))
-    if commune:
-        query = query.where(cases.c.commune == commune)
-    if assignee is not None:
-        query = query.where(cases.c.assignee == assignee)
-    return [_case(row) for row in connection.execute(query.order_by(cases.c.id).limit(limit))]
+    return [Workload(*row) for row in connection.execute(query.group_by(*keys).order_by(*keys))]
 
 
 def every(connection: Connection) -> Iterator[Case]:

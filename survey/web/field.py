@@ -120,7 +120,7 @@ async def my_list(request: AnyRequest, find: FromQuery[str] = "") -> Response[st
         request,
         "field.html",
         hamlets=[
-            (name, sorted(views, key=lambda view: _natural(view.address)))
+            (name, sorted(views, key=lambda view: natural(view.address)))
             for name, views in sorted(hamlets.items())
         ],
         done=sum(case.state in ("complete", "closed") for case in mine),
@@ -131,7 +131,7 @@ async def my_list(request: AnyRequest, find: FromQuery[str] = "") -> Response[st
     )
 
 
-def _natural(address: str) -> list[tuple[int, str]]:
+def natural(address: str) -> list[tuple[int, str]]:
     """House 2 before house 10."""
     return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", address)]
 

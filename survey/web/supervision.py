@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,15 +20,17 @@ from survey.access.policy import Action, holds, may
 from survey.fieldwork.backchecks import Agreement
 from survey.fieldwork.cases import Case
 from survey.fieldwork.dispositions import OUTCOMES
-from survey.fieldwork.progress import FORMULAS, Precision, Rates, Report
+from survey.fieldwork.progress import FORMULAS, Ending, Precision, Rates, Reached, Report, Way
 from survey.fieldwork.signals import KINDS as SIGNALS
 from survey.fieldwork.signals import Effect, Signal
 from survey.problems import SurveyError
 from survey.questionnaire.index import index
-from survey.storage import accounts, audit, cases
+from survey.storage import accounts, audit, cases, identities
 from survey.storage.accounts import Account
+from survey.storage.cases import Workload
+from survey.storage.identities import Identity
 from survey.web import security
-from survey.web.field import actor, find_account, scope
+from survey.web.field import actor, find_account, looked, natural, scope
 from survey.web.guards import needs
 from survey.web.site import (
     AnyRequest,
@@ -43,13 +46,17 @@ from survey.web.site import (
 )
 from survey.web.words import number, word
 
-PER_PAGE = 200
+BEHIND = 0.8
+"""A stratum of which so small a part of its share has answered is said to be behind the others."""
 
 
 class Oversight(Protocol):
     """What `survey.oversight` works out for these pages."""
 
     def rates(self, by: Any, communes: Sequence[str] | None = None) -> list[Rates]: ...
+    def reached(self, communes: Sequence[str] | None = None) -> list[Reached]: ...
+    def ways(self, communes: Sequence[str] | None = None) -> list[Way]: ...
+    def endings(self, communes: Sequence[str] | None = None) -> list[Ending]: ...
     def precision(self) -> Report: ...
     def signals(self, communes: Sequence[str] | None = None) -> list[Signal]: ...
     def effects(self, questions: Sequence[str], communes: Sequence[str] | None = None) -> list[Effect]: ...
@@ -115,22 +122,83 @@ class RateLine:
     shares: tuple[tuple[str, str], ...]
 
 
+VIEWS = ("commune", "official", "stratum", "mode", "outcome")
+"""The ways in which the page of rates looks at the cases."""
+
+
 @get("/office/rates", guards=[needs("see_progress")])
 async def rates(request: AnyRequest) -> Response[str]:
-    """RR1-RR6, cooperation, refusal and contact by commune or official, each with its formula."""
+    """RR1-RR6, cooperation, refusal and contact by commune, official or stratum, each with its formula; strata against
+    what was drawn, modes, and how the cases end."""
     site = site_of(request)
     signed, account = await site.database.read(signed_for, site, request, "see_progress")
-    by = "official" if request.query_params.get("by") == "official" else "commune"
-    found = await asyncio.to_thread(site.oversight.rates, by, communes_of(account))
+    asked, communes = request.query_params.get("by", ""), communes_of(account)
+    by = asked if asked in VIEWS else "commune"
     language = language_of(request)
-    lines = [_rate_line(site, language, by, one) for one in found]
+    found, strata, ways, endings = [], [], [], []
+    match by:
+        case "mode":
+            ways = await asyncio.to_thread(site.oversight.ways, communes)
+        case "outcome":
+            endings = await asyncio.to_thread(site.oversight.endings, communes)
+        case _:
+            found = await asyncio.to_thread(site.oversight.rates, by, communes)
+    if by == "stratum":
+        strata = await asyncio.to_thread(site.oversight.reached, communes)
     return show(
         request,
         "supervision/rates.html",
-        lines=lines,
+        views=VIEWS,
         by=by,
+        lines=[_rate_line(site, language, by, one) for one in found],
+        strata=[_stratum_line(language, one) for one in strata],
+        ways=[
+            (word(language, f"mode.{one.mode}"), number(language, one.complete), percent(language, one.plain),
+             percent(language, one.weighted), number(language, one.attempts))
+            for one in ways
+        ],
+        endings=[
+            (one.disposition.code, one.disposition.label.get(language, ""), one.disposition.category,
+             number(language, one.cases), percent(language, one.plain), percent(language, one.weighted))
+            for one in endings
+        ],
+        estimated=[percent(language, one["e"]) for one in (found[0].plain, found[0].weighted)] if found else [],
         formulas=FORMULAS,
         **frame(request, signed, account),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StratumLine:
+    """One stratum against its design as drawn; `notes` are what is amiss, in words."""
+
+    name: str
+    areas: str
+    households: str
+    complete: str
+    open: str
+    drawn_share: str
+    answered_share: str
+    notes: tuple[str, ...]
+
+
+def _stratum_line(language: str, one: Reached) -> StratumLine:
+    notes = []
+    if one.areas_silent:
+        notes.append(word(language, "rates.areas_silent", n=number(language, one.areas_silent)))
+    if one.needs_areas:
+        notes.append(word(language, "rates.needs_areas"))
+    if one.answered_share < BEHIND * one.drawn_share:
+        notes.append(word(language, "rates.behind"))
+    return StratumLine(
+        name=one.name,
+        areas=number(language, one.areas),
+        households=number(language, one.households),
+        complete=number(language, one.complete),
+        open=number(language, one.open),
+        drawn_share=percent(language, one.drawn_share),
+        answered_share=percent(language, one.answered_share),
+        notes=tuple(notes),
     )
 
 
@@ -265,54 +333,128 @@ def _measure(language: str, kind: str, value: float) -> str:
 
 @dataclass(frozen=True)
 class CaseLine:
-    """One case as a supervisor sees it: where, who, how far, never what was said."""
+    """One case as a supervisor sees it: where, who, how far, never what was said. `address` is "" for those who may not
+    see where somebody lives."""
 
     id: str
-    commune: str
+    address: str
     assignee: str
+    key: str
     state: str
     attempts: int
     last: str
 
 
-def _cases(
+@dataclass(frozen=True)
+class AreaLine:
+    """One enumeration area with its households in the order of their doors; `officials` are those who work there."""
+
+    psu: str
+    hamlets: str
+    open: int
+    officials: tuple[tuple[str, int], ...]
+    lines: tuple[CaseLine, ...]
+
+
+@dataclass(frozen=True)
+class CommuneLine:
+    """One commune before it is opened: households, those still open, and how many nobody has."""
+
+    code: str
+    name: str
+    cases: str
+    open: str
+    nobody: str
+    officials: tuple[tuple[str, int], ...]
+
+
+OPEN = ("waiting", "visited", "started")
+
+
+def _map(
     connection: Connection, site: Site, request: AnyRequest
-) -> tuple[SignedIn, Account, list[Case], list[str]]:
-    signed, account = signed_for(connection, site, request, "see_progress")
+) -> tuple[SignedIn, Account, list[str], list[Workload], str, list[Case], dict[str, Identity]]:
+    signed, account = signed_for(connection, site, request, "assign_any")
     communes = communes_of(account)
-    asked = request.query_params
-    found = cases.page(
-        connection, communes=communes, commune=asked.get("commune", ""), assignee=asked.get("official"),
-        after=asked.get("after", ""), limit=PER_PAGE + 1,
-    )  # fmt: skip
+    loads = cases.workloads(connection, communes)
     officials = [
         one.name for one in accounts.every(connection) if one.role == "official" and one.disabled_at is None
     ]
-    return signed, account, found, officials
+    there = {one.commune for one in loads}
+    asked = request.query_params.get("commune", "")
+    commune = asked if asked in there else next(iter(there)) if len(there) == 1 else ""
+    own = cases.of_commune(connection, commune) if commune else []
+    doors = {}
+    if own and may(actor(account), "see_case", scope(own[0])):
+        doors = identities.of_cases(connection, [case.id for case in own])
+    return signed, account, officials, loads, commune, own, doors
 
 
 @get("/office/cases", guards=[needs("assign_any")])
 async def case_list(request: AnyRequest) -> Response[str]:
-    """Cases by commune and official, to be handed over."""
-    site = site_of(request)
-    signed, account, found, officials = await site.database.read(_cases, site, request)
-    if not may(actor(account), "assign_any"):
-        raise NotYours(security.ACCOUNT)
-    language = language_of(request)
-    lines = [
-        CaseLine(
-            case.id, area.name if (area := site.areas.get(case.unit.commune)) else case.unit.commune, case.assignee,
-            word(language, f"state.{case.state}"), case.attempts,
-            OUTCOMES[case.last_outcome].label.get(language, "") if case.last_outcome else "",
+    """The communes, and the areas of one of them with every household in its place, to be handed over."""
+    site, language = site_of(request), language_of(request)
+    signed, account, officials, loads, commune, own, doors = await site.database.read(_map, site, request)
+    if doors:
+        await site.database.write(
+            looked, account.name, "look at list of addresses", f"commune:{commune}", len(doors)
         )
-        for case in found[:PER_PAGE]
-    ]  # fmt: skip
-    communes = sorted(communes_of(account) or site.areas)
+    name = site.areas[commune].name if commune in site.areas else commune
     return show(
-        request, "supervision/cases.html", lines=lines, officials=officials, commune=request.query_params.get("commune", ""),
-        communes=[(code, site.areas[code].name) for code in communes if code in site.areas],
-        after=found[PER_PAGE - 1].id if len(found) > PER_PAGE else "", **frame(request, signed, account),
+        request, "supervision/cases.html", officials=officials, commune=commune, name=name,
+        communes=[] if commune else _communes(site, language, loads), areas=_areas(language, own, doors),
+        states=[(state, word(language, f"state.{state}")) for state in (*OPEN, "complete", "closed")],
+        several=len({one.commune for one in loads}) > 1, **frame(request, signed, account),
     )  # fmt: skip
+
+
+def _communes(site: Site, language: str, loads: Sequence[Workload]) -> list[CommuneLine]:
+    lines = []
+    for code in sorted({one.commune for one in loads}):
+        own = [one for one in loads if one.commune == code]
+        open_ones = [one for one in own if one.state in OPEN]
+        nobody = sum(one.cases for one in open_ones if not one.assignee)
+        lines.append(
+            CommuneLine(
+                code, site.areas[code].name if code in site.areas else code, number(language, sum(one.cases for one in own)),
+                number(language, sum(one.cases for one in open_ones)), number(language, nobody) if nobody else "",
+                _shared({name: sum(one.cases for one in open_ones if one.assignee == name) for name in {one.assignee for one in open_ones}}),
+            )
+        )  # fmt: skip
+    return lines
+
+
+def _shared(by: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    return tuple((name, many) for name, many in sorted(by.items()) if name)
+
+
+def _areas(language: str, own: Sequence[Case], doors: Mapping[str, Identity]) -> list[AreaLine]:
+    def door(case: Case) -> tuple[object, ...]:
+        found = doors.get(case.id)
+        return (natural(found.hamlet), natural(found.address)) if found else ([], natural(case.id))
+
+    areas: dict[str, list[Case]] = {}
+    for case in own:
+        areas.setdefault(case.unit.psu, []).append(case)
+    found = []
+    for psu in sorted(areas, key=natural):
+        inside = sorted(areas[psu], key=door)
+        left = [case.assignee for case in inside if case.state in OPEN]
+        hamlets = dict.fromkeys(doors[case.id].hamlet for case in inside if case.id in doors)
+        found.append(
+            AreaLine(
+                psu, ", ".join(filter(None, hamlets)), len(left), _shared(Counter(left)),
+                tuple(
+                    CaseLine(
+                        case.id, doors[case.id].address if case.id in doors else "", case.assignee, case.state,
+                        word(language, f"state.{case.state}"), case.attempts,
+                        OUTCOMES[case.last_outcome].label.get(language, "") if case.last_outcome else "",
+                    )
+                    for case in inside
+                ),
+            )
+        )  # fmt: skip
+    return found
 
 
 @post("/office/assign", status_code=200, guards=[needs("assign")])
@@ -322,19 +464,26 @@ async def assign(request: AnyRequest) -> Response[str]:
     form = await form_of(request)
     signed, account = await site.database.read(signed_for, site, request, "assign_any")
     check_form(site, request, signed, form)
-    chosen, official = form.get("case", []), next(iter(form.get("official", ())), "")
-    await site.database.write(_assign, account, chosen, official)
-    commune = next(iter(form.get("commune", ())), "")
+    official, commune = (next(iter(form.get(name, ())), "") for name in ("official", "commune"))
+    await site.database.write(_assign, account, form.get("case", []), form.get("area", []), commune, official)
     return goto("/office/cases" + (f"?commune={commune}" if commune.isalnum() else ""))
 
 
-def _assign(connection: Connection, account: Account, chosen: Sequence[str], official: str) -> None:
+def _assign(
+    connection: Connection, account: Account, chosen: Sequence[str], areas: Sequence[str], commune: str, official: str
+) -> None:  # fmt: skip
+    """The ticked households, and of ticked areas those that are still open."""
     known = accounts.find(connection, official) if official else None
     if official and (known is None or known.role != "official" or known.disabled_at is not None):
         raise NotYours("case")
-    for case in cases.several(connection, chosen):
+    whole = cases.of_commune(connection, commune) if areas else []
+    given = {case.id: case for case in whole if case.unit.psu in areas and case.state in OPEN}
+    given |= {case.id: case for case in cases.several(connection, chosen)}
+    for case in given.values():
         if not may(actor(account), "assign", scope(case)):
             raise NotYours("case")
+        if case.assignee == official:
+            continue
         cases.reassign(connection, case.id, official)
         audit.append(connection, f"account:{account.name}", "assign", f"case:{case.id}", {"to": official})
 

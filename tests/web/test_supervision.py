@@ -68,9 +68,10 @@ def test_cases_are_handed_over_only_in_the_own_communes(client: TestClient[Any],
         own = accounts.find(connection, "giamsat").communes  # type: ignore[union-attr]
         mine = next(case.id for case in cases.every(connection) if case.unit.commune in own)
         foreign = next(case.id for case in cases.every(connection) if case.unit.commune not in own)
-    page = client.get("/office/cases").text
-    assert mine in page
-    assert foreign not in page
+        communes = [cases.existing(connection, case).unit.commune for case in (mine, foreign)]
+    assert f"?commune={communes[0]}" in client.get("/office/cases").text
+    assert mine in client.get(f"/office/cases?commune={communes[0]}").text
+    assert foreign not in client.get(f"/office/cases?commune={communes[1]}").text
     client.post("/office/assign", data={"csrf": csrf, "case": mine, "official": "binh"})
     refused = client.post("/office/assign", data={"csrf": csrf, "case": foreign, "official": "binh"})
     assert refused.status_code == 404
@@ -80,6 +81,62 @@ def test_cases_are_handed_over_only_in_the_own_communes(client: TestClient[Any],
     with database.reading() as connection:
         assert cases.existing(connection, mine).assignee == "binh"
         assert cases.existing(connection, foreign).assignee != "binh"
+
+
+def test_a_whole_area_is_given_and_what_is_finished_stays_with_whoever_did_it(
+    client: TestClient[Any], database: Database
+) -> None:
+    csrf = _sign_in(client, "giamsat")
+    with database.reading() as connection:
+        commune = accounts.find(connection, "giamsat").communes[0]  # type: ignore[union-attr]
+        before = cases.of_commune(connection, commune)
+    area = before[0].unit.psu
+    page = client.get(f"/office/cases?commune={commune}").text
+    assert page.count(f'value="{area}"') == 1
+    squares = re.findall(r'class="spot (\w+)"', page.partition('class="spots"')[2])
+    assert len(squares) == len(before)
+    given = {"csrf": csrf, "area": area, "commune": commune, "official": "binh"}
+    assert client.post("/office/assign", data=given).url.query == f"commune={commune}".encode()
+    with database.reading() as connection:
+        for case in cases.of_commune(connection, commune):
+            finished = case.state in ("complete", "closed")
+            assert (case.assignee == "binh") == (case.unit.psu == area and not finished)
+        lines = [line for line in audit.of_subject(connection, "survey") if line.actor == "account:giamsat"]
+    assert not any(line.action == "look at list of addresses" for line in lines), "no address, no look at one"
+
+
+def test_progress_stands_against_the_design_by_mode_and_by_outcome(
+    client: TestClient[Any], database: Database
+) -> None:
+    _sign_in(client, "giamsat")
+    oversight = client.app.state.site.oversight
+    strata, ways, endings = oversight.reached(), oversight.ways(), oversight.endings()
+    with database.reading() as connection:
+        every = list(cases.every(connection))
+        answered = [case for case in every if case.response]
+        modes = {record.id: record.mode for record in responses.records(connection)}
+    assert sum(one.households for one in strata) == len(every)
+    assert sum(one.complete for one in strata) == len(answered)
+    assert sum(one.drawn_share for one in strata) == pytest.approx(1)
+    assert sum(one.answered_share for one in strata) == pytest.approx(1)
+    for one in strata:
+        own = [case for case in every if case.unit.stratum == one.name]
+        silent = {c.unit.psu for c in own} - {c.unit.psu for c in own if c.response}
+        assert (one.areas, one.areas_silent) == (len({case.unit.psu for case in own}), len(silent))
+    assert {one.mode: one.complete for one in ways if one.complete} == {
+        mode: sum(modes[case.response] == mode for case in answered)
+        for mode in {modes[c.response] for c in answered}
+    }
+    assert sum(one.weighted for one in ways) == pytest.approx(1)
+    assert sum(one.cases for one in endings) == len(every)
+    assert next(one for one in endings if one.disposition.code == "1.1").cases == len(answered)
+    for by, said in (
+        ("stratum", "Share by design"),
+        ("mode", "Attempts"),
+        ("outcome", "Nobody at home"),
+        ("nonsense", "RR1"),
+    ):
+        assert said in client.get(f"/office/rates?by={by}&lang=en").text
 
 
 def test_what_waits_apart_is_settled_with_words_and_stays(
