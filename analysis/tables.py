@@ -9,18 +9,25 @@ files larger than memory), an Ibis table where it lives (SQLite, PostgreSQL, Spa
 and everything after it is the same algebra. Tables of two samples, two provinces, two servers are added with `+`: no
 person's record travels, and the sum is the table of the union.
 
+Taylor variances, covariances and contrasts come from the table, and so do replicates of its PSUs:
+
+    estimate_table(table, replicates=jackknife)
+    estimate_table(table, replicates=lambda psus: bootstrap(psus, 500, generator))
+
 What a table cannot do: several stages, calibration (whose residuals need the rows or their cells), replicates that
-were not made from its PSUs, and quantiles. Use a `Design` for those.
+came with a file, successive differences (a table does not know the order of selection), and quantiles. Use a `Design`
+for those.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from analysis.columns import BoolArray, FloatArray, IntArray, Label, add_up, encode, pair
@@ -33,6 +40,8 @@ from analysis.variance import covariance, variances
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from analysis.replicates import Replicates
 
 
 @dataclass(frozen=True, eq=False)
@@ -408,13 +417,21 @@ def estimate_table(
     adjust_domain_lonely: bool = False,
     missing: Missing = "error",
     df: DegreesOfFreedom = "domain",
+    replicates: Callable[[Design], Design] | None = None,
 ) -> Estimates:
     """The estimates of a folded sample: the same as `estimate` gives for its design.
+
+    replicates: how replicates are made of the design of the table's PSUs (one row a PSU, in the order of their
+        labels, so that a seed gives the same replicates whichever engine folded): `jackknife`, or a function that
+        calls `bootstrap` or `balanced`. Without it the variance is linearised.
 
     Design effects are given for shares; other statistics would need sums of squares and have NaN.
     """
     stage = _stage(table, nest)
     sampling = _Folded((stage,), lonely_psu, adjust_domain_lonely)
+    replicated = _replicates(table, stage, replicates) if replicates is not None else None
+    again: list[FloatArray] = []  # of each statistic, domains x replicates
+    values_of: list[FloatArray] = []
     domain, labels = _table_domains(table)
     items: list[Estimate] = []
     totals: list[UnitTotals] = []
@@ -444,7 +461,15 @@ def estimate_table(
         linear = sum(slopes[k][cell_domain] * values for k, values in enumerate(sums))
         totals.append(UnitTotals(unit, cell_domain, np.asarray(linear), len(labels)))
         n = add_up(cell_domain, add(table.counts[index]), len(labels))
-        errors = np.sqrt(np.maximum(variances(sampling, totals[-1]), 0.0))
+        if replicated is None:
+            variance = variances(sampling, totals[-1])
+        else:
+            sums = [_by_replicate(values, unit, cell_domain, len(labels), replicated) for values in sums]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                again.append(one.evaluate(sums[0], tuple(sums[1:]))[0])
+            variance = replicated.variances(again[-1], value)
+        values_of.append(value)
+        errors = np.sqrt(np.maximum(variance, 0.0))
         freedom = _freedom(stage, unit, cell_domain, len(labels), df)
         for position in np.flatnonzero(n).tolist():
             p, size, count = float(value[position]), float(whole[0][position]), float(n[position])
@@ -466,7 +491,51 @@ def estimate_table(
                     n_missing=int(lost[position]),
                 )
             )
+    if replicated is not None:
+        return Estimates(
+            items, lambda: replicated.covariance(np.concatenate(again), np.concatenate(values_of))
+        )
     return Estimates(items, lambda: covariance(sampling, UnitTotals.joined(totals)))
+
+
+def _replicates(table: PSUTable, stage: Stage, make: Callable[[Design], Design]) -> Replicates:
+    """Replicates of the table's PSUs, a row of factors for each unit of its stage."""
+    first = np.empty(stage.units, dtype=np.int64)
+    first[stage.unit] = np.arange(table.rows)
+    # In the order of their labels, and not in that in which an engine happened to answer.
+    order = np.lexsort([encode(labels[first])[0] for labels in (table.psus, table.strata)])
+    with np.errstate(divide="ignore"):
+        population = stage.sampled[stage.unit_stratum] / stage.fraction  # endless with replacement
+    psus = Design(
+        {
+            "stratum": stage.unit_stratum[order],
+            "psu": order,
+            "N": population[order],
+            "one": np.ones(order.size),
+        },
+        weights="one",
+        strata="stratum",
+        clusters="psu",
+        fpc="N",
+    )
+    made = make(psus).replicates
+    if made is None:
+        raise NotPossible("`replicates` must return a design with replicates, as `jackknife` does")
+    if made.kind == "SDR":
+        raise NotPossible(
+            "a table does not know the order of selection; make successive differences from a Design"
+        )
+    factors = np.empty_like(made.factors[made.unit])
+    factors[order] = made.factors[made.unit]
+    return replace(made, factors=factors, unit=np.arange(order.size))
+
+
+def _by_replicate(
+    values: FloatArray, unit: IntArray, domain: IntArray, domains: int, replicates: Replicates
+) -> FloatArray:
+    """Sums by (PSU, domain) as totals of the domains in each replicate: domains x replicates."""
+    by_unit = scipy.sparse.csr_array((values, (domain, unit)), shape=(domains, replicates.factors.shape[0]))
+    return np.asarray(by_unit @ replicates.factors)
 
 
 def _stage(table: PSUTable, nest: bool) -> Stage:

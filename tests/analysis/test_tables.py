@@ -20,6 +20,7 @@ from analysis import Count, Design, Difference, Mean, Proportion, Ratio, Smooth,
 from analysis.errors import DesignError, MissingValues, NotAShare, NotPossible
 from analysis.estimates import Estimates
 from analysis.estimators import Statistic, Variance
+from analysis.replicates import balanced, bootstrap, jackknife, successive_differences
 from analysis.tables import PSUTable, estimate_table, fold
 from tests.postgresql import Server
 from tests.postgresql import missing as postgresql_missing
@@ -228,6 +229,64 @@ def test_two_provinces_publish_together_without_sharing_records(households: Make
             part = {name: values[mask] for name, values in data.items()}
             tables.append(fold(in_duckdb(part), STATISTICS, **COLUMNS, by="sex"))
         same(estimate_table(tables[0] + tables[1]), whole)
+
+
+@given(seed=st.integers(0, 1000), cut=st.integers(1, 359))
+@settings(max_examples=8, deadline=None)
+def test_the_sum_of_two_tables_is_the_table_of_the_union(households: Maker, seed: int, cut: int) -> None:
+    """Wherever the rows are cut, strata and PSUs included."""
+    data = households(seed)
+    first, second = (
+        fold(
+            in_duckdb({name: values[part] for name, values in data.items()}),
+            STATISTICS,
+            **COLUMNS,
+            by="region",
+        )
+        for part in (slice(cut), slice(cut, None))
+    )
+    whole = estimate_table(fold(in_duckdb(data), STATISTICS, **COLUMNS, by="region"))
+    same(estimate_table(first + second), whole)
+    assert estimate_table(first + second).vcov == pytest.approx(whole.vcov, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("engine", ["Arrow", "Parquet", "Polars"])
+def test_replicates_come_from_the_same_table(engine: str, households: Maker, tmp_path: Path) -> None:
+    """The jackknife of every engine's table is that of the design; a seed gives every engine the same bootstrap."""
+    data = households()
+    design = Design(data, **COLUMNS, fpc="in_stratum")
+    folded = fold(design, STATISTICS, by=("region", "sex"))
+    shuffled = np.random.default_rng(3).permutation(360)
+    with held_by(engine, {name: values[shuffled] for name, values in data.items()}, tmp_path) as source:
+        other = fold(source, STATISTICS, **COLUMNS, fpc="in_stratum", by=("region", "sex"))
+    expected = estimate(jackknife(design), STATISTICS, by=("region", "sex"))
+    found = estimate_table(other, replicates=jackknife)
+    same(found, expected)
+    assert found.vcov == pytest.approx(expected.vcov, rel=1e-9, abs=1e-9)
+    assert found.contrast(np.r_[1.0, -1.0, np.zeros(26)]).se == pytest.approx(
+        expected.contrast(np.r_[1.0, -1.0, np.zeros(26)]).se
+    )
+
+    def drawn(psus: Design) -> Design:
+        return bootstrap(psus, 400, np.random.default_rng(7))
+
+    one, two = (estimate_table(table, replicates=drawn) for table in (folded, other))
+    same(two, one)
+    assert one.standard_errors == pytest.approx(estimate_table(folded).standard_errors, rel=0.25)
+
+
+def test_balanced_replicates_of_a_table_give_the_variance_of_totals(households: Maker) -> None:
+    folded = fold(Design(households(psus=2), **COLUMNS), [Total("income"), Count()])
+    after = estimate_table(folded, replicates=lambda psus: balanced(psus, rho=0.3, mse=True))
+    assert after.vcov == pytest.approx(estimate_table(folded).vcov, rel=1e-9)
+
+
+def test_replicates_that_a_table_cannot_make_are_refused(households: Maker) -> None:
+    folded = fold(Design(households(), **COLUMNS), Mean("income"))
+    with pytest.raises(NotPossible, match="order of selection"):
+        estimate_table(folded, replicates=successive_differences)
+    with pytest.raises(NotPossible, match="must return a design with replicates"):
+        estimate_table(folded, replicates=lambda psus: psus)
 
 
 def test_missing_values_and_wrong_shares_are_caught_by_the_engine(households: Maker) -> None:
