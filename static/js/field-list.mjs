@@ -93,7 +93,7 @@ export function withListing(one, found) {
 
 /** The case as it stands after what this phone has recorded and the server may not know yet. */
 export function withAttempts(one, attempts, comesBack) {
-  return attempts.reduce((found, { at, outcome, appointment = '' }) => (at < (found.last_at ?? 0) ? found : {
+  return attempts.reduce((found, { at, outcome, appointment = '' }) => (at < (found.last_at ?? 0) ? { ...found, attempts: (found.attempts ?? 0) + 1 } : {
     ...found,
     attempts: (found.attempts ?? 0) + 1,
     last: outcome,

@@ -13,6 +13,7 @@ const told = (id) => JSON.parse(document.getElementById(id)?.textContent ?? '{}'
 const WORDS = told('words');
 export const OUTCOMES = told('outcomes');
 const APPOINTMENTS = told('appointments');
+const NOTES = told('notes');
 const language = document.documentElement.lang;
 
 /** The words under a key with what is filled in. */
@@ -146,12 +147,13 @@ export function showCase(view, store, id, { begin, resume }) {
     nodes.qr.parentElement.hidden = !online || store.carried(id).unsent > 0;
     nodes['qr-offline'].hidden = online;
     nodes.takeover.hidden = !now.web || Boolean(mine) || store.training;
-    const visits = store.attempts(id);
+    const here = new Set(store.attempts(id).map((visit) => visit.id));
+    const visits = [...(now.tried ?? []).filter((visit) => !here.has(visit.id)), ...store.attempts(id)].sort((a, b) => b.at - a.at);
     history.hidden = !visits.length;
-    history.querySelector('ul').replaceChildren(...visits.map(({ at, outcome, note }) => {
+    history.querySelector('ul').replaceChildren(...visits.map(({ at, outcome, note, mode, codes = [] }) => {
       const line = document.createElement('li');
       const what = Object.assign(document.createElement('strong'), { textContent: OUTCOMES[outcome].says });
-      const more = [when(at), note].filter(Boolean).join(' · ');
+      const more = [when(at), mode === 'phone' && say('by_phone'), ...codes.map((code) => NOTES[code]), note].filter(Boolean).join(' · ');
       line.append(what, ' ', Object.assign(document.createElement('span'), { className: 'hint', textContent: more }));
       return line;
     }));
@@ -193,7 +195,14 @@ function listing(form, number, store, id) {
 
 function attempt(form, question, error, appointment, locate, located, store, id) {
   let place = null;
+  const earlier = part(form, 'when');
   form.addEventListener('change', () => {
+    const how = form.elements.how.value;
+    for (const option of question.querySelectorAll('[data-by]')) {
+      option.hidden = option.dataset.by !== how;
+      if (option.hidden) option.firstElementChild.checked = false; // nobody at home is not said on the telephone
+    }
+    locate.parentElement.hidden = how === 'phone';
     appointment.hidden = !APPOINTMENTS.includes(form.elements.outcome.value);
   });
   locate.addEventListener('click', () => {
@@ -209,9 +218,17 @@ function attempt(form, question, error, appointment, locate, located, store, id)
     question.classList.toggle('wrong', !outcome);
     error.textContent = outcome ? '' : say('outcome_needed');
     if (!outcome) return form.elements.outcome[0].focus();
+    const { how, when: time } = form.elements;
+    const at = time.value ? new Date(time.value).getTime() : Date.now();
+    const wrong = !store.couldBe(at);
+    earlier.classList.toggle('wrong', wrong);
+    earlier.querySelector('.error').textContent = wrong ? say('when_needed') : '';
+    if (wrong) return time.focus();
+    const codes = [...form.querySelectorAll('[name=codes]:checked')].map((box) => box.value);
     await store.visit({
-      id: formId(), case: id, at: Date.now(), author: store.account, mode: 'visit', outcome, note: form.elements.note.value.trim(),
-      appointment: appointment.hidden ? '' : form.elements.appointment.value, ...(place && { place }),
+      id: formId(), case: id, at, author: store.account, mode: how.value, outcome, note: form.elements.note.value.trim(),
+      appointment: appointment.hidden ? '' : form.elements.appointment.value, ...(codes.length && { codes }),
+      ...(place && how.value === 'visit' && { place }),
     });
     form.dispatchEvent(new CustomEvent('kept', { bubbles: true }));
   });

@@ -320,6 +320,8 @@ export async function openStore(account, { training = false, comesBack }) {
 
     settle,
     erase,
+    /** Whether something can have been done at this time: not later than now, nor on a day before the visits began. */
+    couldBe: (at) => at <= Date.now() && (!list?.opens || localDay(at) >= (list.opens < localDay(Date.now()) ? list.opens : localDay(Date.now()))),
     today: () => localDay(Date.now()),
   };
 }

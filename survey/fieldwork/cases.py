@@ -31,7 +31,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from survey.fieldwork.dispositions import DISPOSITIONS, OUTCOMES, Disposition, ResponseState, final
+from survey.fieldwork.dispositions import DISPOSITIONS, NOTES, OUTCOMES, Disposition, ResponseState, final
 from survey.fieldwork.listing import Finding
 from survey.fieldwork.sample import SampledUnit
 from survey.problems import Conflict, Text
@@ -56,7 +56,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """One try to reach the household. `id` is made on the device, so that sending it twice is one attempt.
 
     `at` is the device's clock in milliseconds since 1970 (UTC); `outcome` is an id of OUTCOMES; `author` the
-    account's name. `appointment` is a local date and time ("2025-03-14T18:30") if one was made.
+    account's name; `codes` are of NOTES, `note` is free text. `appointment` is a local date and time ("2025-03-14T18:30") if one was made.
     """
 
     id: str
@@ -68,10 +68,13 @@ class Attempt(Struct, frozen=True, kw_only=True):
     note: str = ""
     appointment: str = ""
     place: Place | None = None
+    codes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
             raise ValueError(f"unknown outcome of an attempt: {self.outcome!r}")
+        if unknown := set(self.codes) - set(NOTES):
+            raise ValueError(f"unknown note of an attempt: {', '.join(sorted(unknown))}")
 
 
 class Override(Struct, frozen=True, kw_only=True):

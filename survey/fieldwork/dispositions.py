@@ -47,6 +47,7 @@ DISPOSITIONS: dict[str, Disposition] = dict(
         _disposition("1.2", "P", "Hoàn thành một phần, đủ để sử dụng", "Partial, sufficient"),
         _disposition("2.11", "R", "Hộ hoặc người được chọn từ chối", "Refusal"),
         _disposition("2.12", "R", "Bỏ dở", "Break-off"),
+        _disposition("2.20", "NC", "Chưa liên lạc được", "Non-contact"),
         _disposition("2.23", "NC", "Không vào được nơi ở", "Unable to enter the building"),
         _disposition("2.24", "NC", "Không có ai ở nhà", "Nobody at home"),
         _disposition("2.25", "NC", "Người được chọn vắng mặt", "Respondent away"),
@@ -126,8 +127,32 @@ OUTCOMES: dict[str, Outcome] = dict(
         _outcome(
             "nobody_eligible", "4.70", SPOKEN, False, "Không có ai thuộc đối tượng", "Nobody here is eligible"
         ),
+        _outcome(
+            "no_answer", "2.20", UNKNOWN, True, "Gọi không ai nghe máy", "The telephone was not answered"
+        ),
     ]
 )
+
+
+AT_THE_DOOR = ("nobody_home", "no_entry", "unsafe", "not_located", "not_a_home", "vacant")
+"""Outcomes that only somebody who stood there can record."""
+ON_THE_TELEPHONE = ("no_answer",)
+
+NOTES: dict[str, Text] = {
+    "daytime": {"vi": "Nên đến ban ngày", "en": "Come in the daytime"},
+    "evening": {"vi": "Nên đến buổi tối", "en": "Come in the evening"},
+    "weekend": {"vi": "Nên đến cuối tuần", "en": "Come at the weekend"},
+    "call_first": {"vi": "Nên gọi điện trước", "en": "Telephone first"},
+    "busy": {"vi": "Đang bận, chưa tiện", "en": "Busy at the moment"},
+    "hesitant": {"vi": "Còn e ngại, cần giải thích thêm", "en": "Hesitant; wants to know more"},
+    "own_phone": {"vi": "Muốn tự trả lời trên mạng", "en": "Wants to answer online"},
+    "letter_left": {"vi": "Đã để lại thư mời", "en": "The letter was left"},
+    "asked_around": {"vi": "Đã hỏi hàng xóm, trưởng thôn", "en": "Neighbours or the head of the hamlet were asked"},
+    "away_long": {"vi": "Đi làm xa, lâu mới về", "en": "Away for work for a long time"},
+    "locked": {"vi": "Cổng khóa", "en": "The gate is locked"},
+    "dog": {"vi": "Có chó dữ", "en": "There is a fierce dog"},
+}  # fmt: skip
+"""What an official can note of an attempt by ticking it: enough to plan the next one, without a word about anybody."""
 
 
 def final(attempts: Sequence[Attempt], response_state: ResponseState, invited: bool = True) -> Disposition:

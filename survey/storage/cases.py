@@ -216,6 +216,7 @@ def _keep_new(connection: Connection, attempt: Attempt) -> bool:
     values = {
         **msgspec.structs.asdict(attempt),
         "place": _document(attempt.place),
+        "codes": " ".join(attempt.codes),
         "received_at": now(),
     }
     return bool(insert_once(connection, attempts, [values], attempts.c.id))
@@ -225,6 +226,16 @@ def attempts_of(connection: Connection, case: str) -> list[Attempt]:
     """The attempt history of a case in the order of the devices' clocks."""
     query = select(attempts).where(attempts.c.case == case).order_by(attempts.c.at, attempts.c.id)
     return [_attempt(row) for row in connection.execute(query)]
+
+
+def attempts_of_cases(connection: Connection, ids: Sequence[str]) -> dict[str, list[Attempt]]:
+    """The attempt histories of several cases; cases without one are not there."""
+    found: dict[str, list[Attempt]] = {}
+    for start in range(0, len(ids), 500):
+        query = select(attempts).where(attempts.c.case.in_(ids[start : start + 500]))
+        for row in connection.execute(query.order_by(attempts.c.at, attempts.c.id)):
+            found.setdefault(row.case, []).append(_attempt(row))
+    return found
 
 
 def every_attempt(connection: Connection) -> dict[str, list[Attempt]]:
@@ -313,4 +324,5 @@ def _attempt(row: Row[*tuple[Any, ...]]) -> Attempt:
         note=row.note,
         appointment=row.appointment,
         place=None if row.place is None else msgspec.json.decode(row.place, type=Place),
+        codes=tuple(row.codes.split()),
     )

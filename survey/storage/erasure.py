@@ -101,7 +101,7 @@ def _forget_ways(
 ) -> None:
     connection.execute(delete(codes).where(coded))
     connection.execute(delete(sessions).where(sessions.c.kind == "household", signed))
-    connection.execute(update(attempts).where(visited).values(note="", appointment="", place=None))
+    connection.execute(update(attempts).where(visited).values(note="", codes="", appointment="", place=None))
 
 
 def _overwrite(connection: Connection) -> None:

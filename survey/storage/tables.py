@@ -103,6 +103,7 @@ attempts = Table(
     Column("appointment", Text, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Column("place", Text),
+    Column("codes", Text, nullable=False, server_default=""),
 )
 
 codes = Table(  # keyed hashes only: whoever reads this table cannot answer for a household

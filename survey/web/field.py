@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from survey.access.policy import Actor, Scope, may
 from survey.fieldwork.cases import Attempt, Case
-from survey.fieldwork.dispositions import OUTCOMES
+from survey.fieldwork.dispositions import NOTES, OUTCOMES
 from survey.questionnaire.response import Event, fold
 from survey.storage import accounts, audit, cases, identities, responses, reviews
 from survey.storage.accounts import Account
@@ -205,7 +205,9 @@ def _case_page(
         (
             datetime.datetime.fromtimestamp(attempt.at / 1000, forms.TIME_ZONE).strftime("%d/%m/%Y %H:%M"),
             OUTCOMES[attempt.outcome].label[language],
-            attempt.note,
+            ((word(language, "mode.phone"),) if attempt.mode == "phone" else ())
+            + tuple(NOTES[code][language] for code in attempt.codes)
+            + ((attempt.note,) if attempt.note else ()),
         )
         for attempt in reversed(visit.attempts)
     ]
@@ -221,6 +223,7 @@ def _case_page(
         web_started=any(record.mode == "self" for record in visit.records),
         resumes=visit.own is not None,
         modes=KEYED,
+        notes=[(code, label[language]) for code, label in NOTES.items()],
         error=error,
         where=where,
         recorded=recorded,
@@ -236,22 +239,38 @@ async def record_attempt(request: AnyRequest, case_id: FromPath[str]) -> Respons
     visit = await site.database.read(_visit, site, request, case_id, "record_attempt")
     form = await form_of(request)
     check_form(site, request, visit.signed, form)
-    outcome = next(iter(form.get("outcome", ())), "")
+    outcome, how, when = (next(iter(form.get(name, ())), "") for name in ("outcome", "how", "when"))
     if outcome not in OUTCOMES:
         return _case_page(request, visit, word(language_of(request), "field.outcome_needed"))
     form_id = next(iter(form.get("form", ())), "") or ids.new_form_id()
+    at = _time_of(site, when) if when else ids.time_of(form_id)
+    if at is None:
+        return _case_page(request, visit, word(language_of(request), "field.when_needed"), where="when")
     note = next(iter(form.get("note", ())), "").strip()[:200]
+    codes = tuple(code for code in NOTES if code in form.get("codes", ()))
     attempt = Attempt(
-        id=ids.derived_id(form_id, f"{outcome}:{note}".encode()),
+        id=ids.derived_id(form_id, f"{outcome}:{how}:{when}:{','.join(codes)}:{note}".encode()),
         case=case_id,
-        at=ids.time_of(form_id),
+        at=at,
         author=visit.account.name,
-        mode="visit",
+        mode="phone" if how == "phone" else "visit",
         outcome=outcome,
         note=note,
+        codes=codes,
     )
     await site.database.write(_record, attempt)
     return goto(f"/field/cases/{case_id}?recorded=1")
+
+
+def _time_of(site: Site, when: str) -> int | None:
+    """The local time at which an attempt noted afterwards was made; None for one that cannot have been."""
+    try:
+        at = datetime.datetime.fromisoformat(when).replace(tzinfo=forms.TIME_ZONE)
+    except ValueError:
+        return None
+    opens = min(datetime.date.fromisoformat(site.survey.plan.dates.visits_open), forms.today())
+    made = int(at.timestamp() * 1000)
+    return made if at.date() >= opens and made <= ids.milliseconds() else None
 
 
 def _record(connection: Connection, attempt: Attempt) -> None:

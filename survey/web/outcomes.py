@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from survey.access.policy import may
 from survey.fieldwork.cases import Attempt, Case, Closed, Override, Reopened, disposition
-from survey.fieldwork.dispositions import DISPOSITIONS, OUTCOMES, Disposition
+from survey.fieldwork.dispositions import DISPOSITIONS, NOTES, OUTCOMES, Disposition
 from survey.problems import Conflict
 from survey.storage import audit, cases, responses
 from survey.storage.accounts import Account
@@ -87,8 +87,12 @@ def _page(
     decided = found.case.override
     return show(
         request, "supervision/outcome.html", 422 if error else 200, error=error, case=found.case.id,
-        commune=area.name if area else found.case.unit.commune,
-        history=[(_moment(one.at), one.author, OUTCOMES[one.outcome].label[language]) for one in found.attempts],
+        commune=area.name if area else found.case.unit.commune, back=f"/office/cases?commune={found.case.unit.commune}",
+        history=[
+            (OUTCOMES[one.outcome].label[language],
+             (_moment(one.at), one.author, word(language, f"mode.{one.mode}"), *(NOTES[code][language] for code in one.codes)))
+            for one in found.attempts
+        ],
         derived=(found.derived.code, found.derived.label[language]),
         decided=decided and (found.counts.code, found.counts.label[language], decided.reason, decided.author, _moment(decided.at)),
         complete=found.case.state == "complete", reserve=found.case.reserve,

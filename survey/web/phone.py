@@ -23,8 +23,8 @@ from sqlalchemy import Connection
 
 from survey.access import codes as household_codes
 from survey.access.policy import may
-from survey.fieldwork.cases import Case
-from survey.fieldwork.dispositions import OUTCOMES
+from survey.fieldwork.cases import Attempt, Case
+from survey.fieldwork.dispositions import AT_THE_DOOR, NOTES, ON_THE_TELEPHONE, OUTCOMES
 from survey.fieldwork.reception import OLDEST_APP
 from survey.fieldwork.reviews import Return
 from survey.questionnaire import routing
@@ -55,7 +55,7 @@ WORDS = tuple(
         "all_sent", "visits", "not_visited", "hamlet_unknown", "found", "none_found", "appointment", "interview", "resume", "stop",
         "outcome_needed", "recorded", "locating", "located", "not_located", "other_account", "revoked", "revoked_text",
         "finished_phone", "takeover_wrong", "takeover_offline", "storage_failed", "storage_failed_text", "progress",
-        "returned", "listed_moved", "listed_gone", "listed_split", "listed_merged", "listing_number",
+        "returned", "by_phone", "when_needed", "listed_moved", "listed_gone", "listed_split", "listed_merged", "listing_number",
         "not_found", "not_found_text", "no_booklet", "no_booklet_text", "training_case", "training_hamlet",
     )
 )  # fmt: skip
@@ -86,6 +86,9 @@ def app(request: AnyRequest, language: FromPath[str]) -> Response[str]:
             id: {"says": one.label[language], "comes_back": one.comes_back} for id, one in OUTCOMES.items()
         },
         appointments=APPOINTMENTS,
+        at_the_door=AT_THE_DOOR,
+        on_the_telephone=ON_THE_TELEPHONE,
+        notes=[(code, label[language]) for code, label in NOTES.items()],
         failed=False,
         other_language=f"/field/app/{next(code for code in LANGUAGES if code != language)}",
     )
@@ -133,11 +136,21 @@ def service_worker(request: AnyRequest) -> Response[bytes]:
 # --- the list ------------------------------------------------------------------------------------------------------
 
 
+class Tried(Struct, omit_defaults=True):
+    """One attempt that the server knows, as the official sees it: when, how, with which outcome and notes."""
+
+    id: str
+    at: int
+    outcome: str
+    mode: str = "visit"
+    codes: tuple[str, ...] = ()
+
+
 class ListedCase(Struct, omit_defaults=True):
     """One household on the phone. Finished ones are there by number only; `draw` is its number for the random choice
     of a person, `known` what an interview begins with (preloads). `place` are coordinates of the listing, if it has some,
     `comment` is what a supervisor writes who sends a question back: then the state is "returned".
-    `listing` is what was found instead of the list, with `households` behind the line or lines of the list."""
+    `tried` are the latest attempts. `listing` is what was found instead of the list, with `households` behind the line or lines of the list."""
 
     id: str
     commune: str
@@ -155,6 +168,7 @@ class ListedCase(Struct, omit_defaults=True):
     comment: str = ""
     listing: str = ""
     households: int = 1
+    tried: list[Tried] = []
 
 
 class Begun(Struct, omit_defaults=True):
@@ -181,6 +195,10 @@ class Sent:
     events: list[Event]
 
 
+LATEST = 6
+"""Attempts of a household that a phone is given: enough to see at which times nobody has been there yet."""
+
+
 class PhoneList(Struct):
     """All that a phone is given: nothing of finished households but that they are."""
 
@@ -204,6 +222,7 @@ def _list(
     open_ones = [case.id for case in mine if case.state != "complete"]
     places = identities.of_cases(connection, [case.id for case in mine])
     records = responses.of_cases(connection, open_ones)
+    tried = cases.attempts_of_cases(connection, open_ones)
     sent = {}
     for one in reviews.returned(connection, [case.id for case in mine]):
         record, events = responses.find(connection, one.response), responses.events(connection, one.response)
@@ -212,7 +231,15 @@ def _list(
         ):  # handed over since: nobody else may hold it
             sent[one.case] = Sent(one, record, events)
     listed = [
-        _listed(site, case, places.get(case.id), records.get(case.id, []), sent.get(case.id)) for case in mine
+        _listed(
+            site,
+            case,
+            places.get(case.id),
+            records.get(case.id, []),
+            sent.get(case.id),
+            tried.get(case.id, []),
+        )
+        for case in mine
     ]
     begun = [
         Begun(record.case, record.version, record.id, responses.events(connection, record.id))
@@ -240,6 +267,7 @@ def _listed(
     place: identities.Identity | None,
     records: list[responses.ResponseRecord],
     sent: Sent | None,
+    tried: list[Attempt],
 ) -> ListedCase:
     area = site.areas.get(case.unit.commune)
     commune = area.name if area else case.unit.commune
@@ -265,6 +293,7 @@ def _listed(
         comment=sent.back.comment if sent else "",
         listing=case.finding.kind if case.finding else "",
         households=case.finding.number if case.finding else 1,
+        tried=[Tried(one.id, one.at, one.outcome, one.mode, one.codes) for one in tried[-LATEST:]],
     )
 
 

@@ -7,7 +7,15 @@ import itertools
 import pytest
 
 from survey.fieldwork.cases import Attempt
-from survey.fieldwork.dispositions import DISPOSITIONS, OUTCOMES, ResponseState, final
+from survey.fieldwork.dispositions import (
+    AT_THE_DOOR,
+    DISPOSITIONS,
+    NOTES,
+    ON_THE_TELEPHONE,
+    OUTCOMES,
+    ResponseState,
+    final,
+)
 
 
 def visits(*outcomes: str) -> list[Attempt]:
@@ -34,6 +42,12 @@ def visits(*outcomes: str) -> list[Attempt]:
         (("respondent_away", "nobody_home"), "none", "2.24"),
         (("not_located", "nobody_home", "not_located"), "none", "2.24"),
         (("unsafe",), "none", "3.17"),
+        (("no_answer",), "none", "2.20"),
+        (
+            ("nobody_home", "no_answer"),
+            "none",
+            "2.24",
+        ),  # who stood at the door knows more than who telephoned
         (("appointment", "nobody_home", "nobody_home"), "none", "2.36"),
         (("vacant", "refused"), "none", "2.11"),
         (("refused", "vacant"), "none", "4.60"),
@@ -64,6 +78,9 @@ def test_every_outcome_leads_to_a_code_with_a_name_in_both_languages() -> None:
         assert outcome.code in DISPOSITIONS
         assert outcome.label["vi"]
         assert outcome.label["en"]
+    assert set(AT_THE_DOOR) | set(ON_THE_TELEPHONE) < set(OUTCOMES)
+    for label in NOTES.values():
+        assert label["vi"] != label["en"]
     for code, disposition in DISPOSITIONS.items():
         assert disposition.code == code
         assert disposition.label["vi"] != disposition.label["en"]

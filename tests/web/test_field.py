@@ -14,7 +14,7 @@ from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Answer, Key, fold
 from survey.storage import cases, responses
 from survey.storage.database import Database
-from survey.web.forms import today
+from survey.web.forms import TIME_ZONE, today
 from tests.web.phone import Phone, sign_in
 from tests.web.test_review import MINE, interviewed, office
 
@@ -63,6 +63,41 @@ def test_a_paper_form_without_its_day_is_asked_for_it(
     assert 'href="#day"' in page.text
     with database.reading() as connection:
         assert responses.by_case(connection, MINE) == []
+
+
+def test_an_attempt_says_how_when_and_what_to_remember_and_twice_is_once(
+    client: TestClient[Any], database: Database
+) -> None:
+    token = sign_in(client, "an")
+    page = client.get(CASE).text
+    form = {"csrf": token, "form": re.findall(r'name="form" value="([^"]+)"', page)[-1], "outcome": "no_answer",
+            "how": "phone", "codes": ["evening", "away_long", "nonsense"], "when": today().isoformat() + "T00:00"}  # fmt: skip
+    for _ in range(2):
+        kept = client.post(f"{CASE}/attempts", data=form)
+        assert kept.status_code == 200
+    assert "Nên đến buổi tối" in kept.text
+    assert "Phỏng vấn qua điện thoại" in kept.text
+    with database.reading() as connection:
+        (attempt,) = cases.attempts_of(connection, MINE)
+        assert cases.existing(connection, MINE).state == "visited"
+    assert (attempt.mode, attempt.outcome, attempt.codes) == ("phone", "no_answer", ("evening", "away_long"))
+    assert datetime.datetime.fromtimestamp(attempt.at / 1000, TIME_ZONE).strftime("%H:%M") == "00:00"
+    office(client, "chi")
+    seen = client.get(f"/office/outcome/{MINE}").text
+    assert "2.20" in seen
+    assert "Nên đến buổi tối" in seen
+
+
+@pytest.mark.parametrize("when", ["2999-01-01T10:00", "2001-01-01T10:00", "nonsense"])
+def test_an_attempt_at_an_impossible_time_is_asked_again(
+    client: TestClient[Any], database: Database, when: str
+) -> None:
+    token = sign_in(client, "an")
+    page = client.post(f"{CASE}/attempts", data={"csrf": token, "outcome": "refused", "when": when})
+    assert page.status_code == 422
+    assert 'href="#when"' in page.text
+    with database.reading() as connection:
+        assert cases.attempts_of(connection, MINE) == []
 
 
 SECRET = "Lời không ai ở xã được đọc"

@@ -43,7 +43,7 @@ def test_a_decision_stands_beside_the_rule_and_can_be_taken_back(
 ) -> None:
     visited(client, "nobody_home")
     csrf = office(client, "chi")
-    assert PAGE in client.get("/office/cases").text
+    assert PAGE in client.get("/office/cases?commune=10507").text
     page = client.get(PAGE).text
     assert "2.24" in page
     assert "Bà Tư" not in page  # words of a visit are for whoever visits

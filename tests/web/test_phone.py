@@ -82,6 +82,28 @@ def test_an_interview_begun_on_one_phone_can_be_ended_on_another(
         assert cases.existing(connection, MINE).state == "complete"
 
 
+def test_what_was_tried_before_comes_back_to_the_phone_with_its_notes_and_without_free_text(
+    client: TestClient[Any], database: Database
+) -> None:
+    phone = Phone(client, "an", token=sign_in(client, "an"))
+    called = phone.attempt(MINE, "no_answer", mode="phone", codes=("evening", "dog"), note="chỉ để tìm đường")
+    assert [one["state"] for one in phone.send(called, called)] == ["stored", "duplicate"]
+    unknown = msgspec.json.encode(called).replace(b"evening", b"midnite").decode()
+    (receipt,) = phone.post(f'{{"attempts":[{unknown}]}}'.encode()).json()["receipts"]
+    assert (receipt["state"], receipt["reason"]) == ("quarantined", "unreadable")
+    (one,) = (one for one in listed(client).json()["cases"] if one["id"] == MINE)
+    assert one["tried"] == [
+        {
+            "id": called.id,
+            "at": called.at,
+            "outcome": "no_answer",
+            "mode": "phone",
+            "codes": ["evening", "dog"],
+        }
+    ]
+    assert "tìm đường" not in str(one)
+
+
 def test_a_phone_knows_what_the_sample_knows_of_a_household(
     client: TestClient[Any], database: Database
 ) -> None:
