@@ -31,11 +31,11 @@ from analysis.errors import AnalysisError
 from survey.fieldwork.areas import areas as read_areas
 from survey.fieldwork.areas import as_of
 from survey.folder import Folder
-from survey.freeze import HOUSEHOLDS, PERSONS, read_manifest
-from survey.measuring import evaluate
+from survey.frozen import HOUSEHOLDS, PERSONS, read_manifest
 from survey.problems import BadDocument, Finding, SurveyError
-from survey.spreadsheet import csv_bytes
-from survey.voice import Voice
+from survey.publication.measuring import evaluate
+from survey.publication.spreadsheet import csv_bytes
+from survey.publication.voice import Voice
 
 SHARES = tuple(number / 20 for number in range(1, 20))
 

@@ -489,8 +489,8 @@ def _freeze(options: argparse.Namespace) -> None:
 
 def _release(options: argparse.Namespace) -> None:
     from survey.folder import Folder
+    from survey.publication.terminal import show
     from survey.publish import release
-    from survey.terminal import show
 
     show(
         release(
@@ -501,7 +501,7 @@ def _release(options: argparse.Namespace) -> None:
 
 
 def _verify_release(options: argparse.Namespace) -> None:
-    from survey.sealing import verify
+    from survey.publication.sealing import verify
 
     found, fingerprint = verify(options.release, options.public_key)
     count = len(found.files)

@@ -31,7 +31,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from sqlalchemy import Connection
 
-from survey import draw, loading, publish, terminal
+from survey import draw, loading, publish
 from survey.app import create_app
 from survey.app import serve as serve_app
 from survey.fieldwork.areas import areas
@@ -40,6 +40,7 @@ from survey.folder import Folder
 from survey.freeze import freeze
 from survey.letters import write_letters
 from survey.problems import Conflict
+from survey.publication import terminal
 from survey.questionnaire.response import Event
 from survey.settings import Settings
 from survey.storage import cases, responses

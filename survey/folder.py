@@ -98,7 +98,7 @@ def write_schemas(out: Path) -> list[Path]:
 
 
 def frozen_columns(questionnaire: Questionnaire, unit: str, areas: Iterable[str] = ()) -> dict[str, str]:
-    """Name and SQL type of each column of the frozen household or person rows (see survey/freeze.py).
+    """Name and SQL type of each column of the frozen household or person rows (see survey/frozen.py).
 
     Person rows carry the columns of their household too.
     """

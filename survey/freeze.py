@@ -1,16 +1,7 @@
 """Freezing: cases and answers become a file that no longer changes, from which everything is computed again.
 
-    households.parquet   one row a sampled case, nonrespondents too, with design, outcome and household answers
-    persons.parquet      one row a member of each complete response: roster answers, and those of the person drawn
-    <roster>.parquet     the same for any other roster
-    codebook.json        what each column is, with its choices in every language
-    manifest.json        hashes, counts, versions, and whether the people are invented
-
-A value is NULL when there is none and `<variable>__missing` says which of the states it is in. Choice codes are text;
-a question with many choices has a truth column for each. Free text, places, photographs and bar codes, and what is
-computed from them, stay in the database: they can hold names and are no one's estimate. Addresses were never with the answers.
-
-The same database gives the same bytes. Memory stays flat: responses are streamed and sorted on disk.
+What the files are: `survey.frozen`. The same database gives the same bytes. Memory stays flat: responses are streamed
+and sorted on disk.
 """
 
 from __future__ import annotations
@@ -27,7 +18,6 @@ import duckdb
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from msgspec import Struct
 from sqlalchemy import Connection
 
 from survey import __version__
@@ -37,6 +27,7 @@ from survey.fieldwork.areas import as_of
 from survey.fieldwork.cases import Attempt, Case, disposition
 from survey.fieldwork.listing import reserve_factor
 from survey.folder import SAMPLE_COLUMNS, Folder, column_name, frozen_columns
+from survey.frozen import HOUSEHOLDS, PERSONS, FrozenFile, Manifest, sha256
 from survey.problems import Conflict
 from survey.questionnaire.codebook import MISSING, Variable, variables
 from survey.questionnaire.model import Questionnaire
@@ -47,8 +38,6 @@ from survey.storage.database import Database
 
 RESTRICTED: Final = "2.36"
 """A household that asked for its data not to be used: eligible, and its answers stay out (AAPOR: other)."""
-HOUSEHOLDS: Final = "households"
-PERSONS: Final = "persons"
 BATCH: Final = 2000
 
 DESIGN_COLUMNS: Final = {
@@ -72,32 +61,6 @@ _ARROW: Final = {
     "BOOLEAN": pa.bool_(),
     "DATE": pa.date32(),
 }
-
-
-class FrozenFile(Struct, frozen=True, kw_only=True):
-    """One file of the frozen sample."""
-
-    sha256: str
-    rows: int
-
-
-class Manifest(Struct, frozen=True, kw_only=True):
-    """What was frozen. `synthetic` is copied onto everything made of it."""
-
-    survey: str
-    questionnaire_version: str
-    versions: dict[str, int]  # complete responses by the questionnaire version they were given on
-    folder: str  # hash of the survey folder
-    software: str
-    synthetic: bool
-    files: dict[str, FrozenFile]
-    cases: int
-    complete: int
-    persons: int
-    dispositions: dict[str, int]
-    modes: dict[str, int]  # complete responses by mode
-    left_out: tuple[str, ...]  # variables that stay in the database
-    sensitive: tuple[str, ...] = ()  # variables in these files that the law calls sensitive
 
 
 def freeze(database: Database, folder: Folder, out: Path) -> Manifest:
@@ -150,20 +113,6 @@ def export(database: Database, folder: Folder, out: Path, by: str) -> Manifest:
     manifest = freeze(database, folder, out)
     told = {"complete": manifest.complete, "persons": manifest.persons}
     database.write_now(audit.append, by, "freeze", f"survey:{manifest.survey}", told)
-    return manifest
-
-
-def read_manifest(frozen: Path) -> Manifest:
-    """The manifest of a frozen sample, its files checked against their hashes. Raises Conflict when one differs."""
-    manifest = msgspec.json.decode((frozen / "manifest.json").read_bytes(), type=Manifest)
-    for name, file in manifest.files.items():
-        if _sha256(frozen / name) != file.sha256:
-            raise Conflict(
-                {
-                    "vi": f"{frozen / name} không còn là tệp đã đóng băng: mã băm khác với manifest.json.",
-                    "en": f"{frozen / name} is not the file that was frozen: its hash differs from manifest.json.",
-                }
-            )
     return manifest
 
 
@@ -405,7 +354,7 @@ class _Freezing:
             for batch in reader:
                 writer.write_batch(pa.record_batch(batch.columns, schema=table.schema))
                 rows += batch.num_rows
-        return FrozenFile(sha256=_sha256(path), rows=rows)
+        return FrozenFile(sha256=sha256(path), rows=rows)
 
 
 _UNIT: Final = (
@@ -460,8 +409,3 @@ def _write(path: Path, value: object) -> FrozenFile:
     content = msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=1) + b"\n"
     path.write_bytes(content)
     return FrozenFile(sha256=hashlib.sha256(content).hexdigest(), rows=content.count(b"\n"))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -47,14 +47,15 @@ from survey.fieldwork.progress import (
 from survey.fieldwork.sample import SampledUnit
 from survey.fieldwork.signals import Effect, Interview, Signal, effect, metres, minutes, signals
 from survey.folder import Folder
-from survey.freeze import HOUSEHOLDS, PERSONS, freeze
+from survey.freeze import freeze
+from survey.frozen import HOUSEHOLDS, PERSONS
+from survey.publication.weighting import Weighted, inside, shares, weigh
 from survey.publish import evaluate, read_totals
 from survey.questionnaire.index import index
 from survey.questionnaire.response import Answer, Event, Key, fold
 from survey.storage import cases, responses, surveys
 from survey.storage.clock import now
 from survey.storage.database import Database
-from survey.weighting import Weighted, inside, shares, weigh
 
 By = Literal["commune", "stratum", "official"]
 TIME_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")

@@ -28,8 +28,8 @@ from analysis.errors import AnalysisError
 from analysis.indicators import Target
 from survey.folder import Folder
 from survey.problems import BadDocument, Finding, SurveyError
-from survey.results import Release
-from survey.voice import Voice
+from survey.publication.results import Release
+from survey.publication.voice import Voice
 
 STEPS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.10)  # how far beyond a threshold the truth may lie
 TAKES = (4, 8, 12, 16, 20, 30)

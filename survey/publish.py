@@ -17,25 +17,25 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet as pq
 
-from survey.ddi import ddi
-from survey.exchange import data_package, parquet, sdmx_csv
-from survey.figures import Truth, figures
 from survey.folder import Folder
-from survey.freeze import HOUSEHOLDS, PERSONS, read_manifest
-from survey.maps import outlines
-from survey.measuring import NotReleased, evaluate
-from survey.microdata import Table, microdata
-from survey.modelled import Auxiliaries, read_auxiliaries, read_series
-from survey.publicuse import described, public_use
-from survey.report import report
-from survey.results import Release, Series
-from survey.sealing import manifest_hash, seal, unseal, verify
-from survey.site import build
-from survey.spreadsheet import csv_bytes
-from survey.trends import compared
-from survey.voice import LANGUAGES
-from survey.weighting import Margins, margins_of, weigh
-from survey.workbook import workbook
+from survey.frozen import HOUSEHOLDS, PERSONS, read_manifest
+from survey.publication.ddi import ddi
+from survey.publication.exchange import data_package, parquet, sdmx_csv
+from survey.publication.figures import Truth, figures
+from survey.publication.maps import outlines
+from survey.publication.measuring import NotReleased, evaluate
+from survey.publication.microdata import Table, microdata
+from survey.publication.modelled import Auxiliaries, read_auxiliaries, read_series
+from survey.publication.publicuse import described, public_use
+from survey.publication.report import report
+from survey.publication.results import Release, Series
+from survey.publication.sealing import manifest_hash, seal, unseal, verify
+from survey.publication.site import build
+from survey.publication.spreadsheet import csv_bytes
+from survey.publication.trends import compared
+from survey.publication.voice import LANGUAGES
+from survey.publication.weighting import Margins, margins_of, weigh
+from survey.publication.workbook import workbook
 
 
 def release(

@@ -10,7 +10,8 @@ import pytest
 
 from survey.fieldwork.dispositions import DISPOSITIONS
 from survey.folder import Folder, frozen_columns
-from survey.freeze import freeze, read_manifest
+from survey.freeze import freeze
+from survey.frozen import read_manifest
 from survey.problems import Conflict
 from survey.questionnaire.codebook import MISSING, variables
 from survey.questionnaire.response import Answer, Event

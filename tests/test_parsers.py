@@ -25,8 +25,8 @@ from survey.fieldwork.areas import areas, as_of
 from survey.fieldwork.frame import read_frame, read_listing
 from survey.folder import Folder, check
 from survey.loading import read_sample
-from survey.maps import outlines
 from survey.problems import SurveyError
+from survey.publication.maps import outlines
 from survey.questionnaire import reading
 from survey.web.sync import UNPACKED_LIMIT, read_batch
 from survey.xlsform.importing import import_form

@@ -15,7 +15,7 @@ from survey.cli import main
 from survey.folder import Folder
 from survey.planning import Assumptions, NotPlanned, chart, measured, prospect, show
 from survey.problems import BadDocument
-from tests.test_site import example
+from tests.publication.test_site import example
 
 FOLDER = Path(__file__).parents[1] / "questionnaires" / "haiduong-digital-society"
 RELEASE = example()

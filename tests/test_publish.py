@@ -16,14 +16,14 @@ import pytest
 from rich.console import Console
 
 from analysis.indicators import Domain
-from survey.figures import figures
-from survey.freeze import read_manifest
-from survey.measuring import NotReleased, evaluate
+from survey.frozen import read_manifest
 from survey.problems import Conflict
+from survey.publication.figures import figures
+from survey.publication.measuring import NotReleased, evaluate
+from survey.publication.sealing import manifest_hash, verify
+from survey.publication.terminal import show
+from survey.publication.weighting import having, inside, weigh
 from survey.publish import read_totals, release
-from survey.sealing import manifest_hash, verify
-from survey.terminal import show
-from survey.weighting import having, inside, weigh
 from tests import attack
 from tests.village import Village
 

@@ -25,13 +25,13 @@ from analysis.calibration import rake  # noqa: E402
 from analysis.design import Design  # noqa: E402
 from analysis.indicators import Indicator  # noqa: E402
 from survey.folder import Folder  # noqa: E402
-from survey.weighting import Weighted, category_of, having, inside, tables  # noqa: E402
+from survey.publication.weighting import Weighted, category_of, having, inside, tables  # noqa: E402
 
 FOLDER = ROOT / "questionnaires" / "haiduong-digital-society"
 
 
 def sample(folder: Folder, persons: int, seed: int = 1) -> dict[str, np.ndarray]:
-    """People with every column of the plan, as `survey.measuring` gives them."""
+    """People with every column of the plan, as `survey.publication.measuring` gives them."""
     generator = np.random.default_rng(seed)
     communes = np.array([area["code"] for area in folder.areas], dtype=object)
     groups = np.array([area["group"] for area in folder.areas], dtype=object)

@@ -3,7 +3,7 @@
     make simulate        or        python tests/simulation/coverage.py --draws 1000 --seed 1 --out out/simulation
 
 Each draw takes a new sample by `survey.draw`, plays the field work by `survey.synthetic.behaviour`, and weights and
-estimates by `survey.weighting` as `analysis.yaml` declares; only the answers are looked up instead of asked. Beside
+estimates by `survey.publication.weighting` as `analysis.yaml` declares; only the answers are looked up instead of asked. Beside
 the estimates stands what one would have said without weights, and from the web answers alone.
 """
 
@@ -38,12 +38,12 @@ from survey import draw
 from survey.fieldwork.areas import areas, as_of
 from survey.fieldwork.frame import FrameUnit, Listed, read_frame
 from survey.folder import Folder
+from survey.publication.weighting import Margins, category_of, having, inside, margins_of, shares, weigh
 from survey.synthetic import LABEL
 from survey.synthetic.behaviour import FIELDWORK, OUTCOMES, Fieldwork, play
 from survey.synthetic.files import dwellings_of, ea_codes, write_frame
 from survey.synthetic.people import EA_COUNT, MALE, Commune, make
 from survey.synthetic.truth import everybody, write_population
-from survey.weighting import Margins, category_of, having, inside, margins_of, shares, weigh
 
 SURVEY = Path(__file__).resolve().parents[2] / "questionnaires" / "haiduong-digital-society"
 INDICATORS = ("EPAY_ANY_ALL", "SMARTPHONE_OWN_15P", "HH6")

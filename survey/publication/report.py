@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from survey.results import Release
+from survey.publication.results import Release
+from survey.publication.views import Answer, Chart, Mark, View
 from survey.typesetting import pdf
-from survey.views import Answer, Chart, Mark, View
 
 
 def report(release: Release, language: str) -> bytes:

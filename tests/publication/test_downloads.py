@@ -16,13 +16,13 @@ import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
-from survey.ddi import NAMESPACE
-from survey.exchange import age_code
 from survey.folder import column_name
+from survey.publication.ddi import NAMESPACE
+from survey.publication.exchange import age_code
+from survey.publication.sealing import verify
+from survey.publication.workbook import workbook
 from survey.publish import release
 from survey.questionnaire.codebook import variables
-from survey.sealing import verify
-from survey.workbook import workbook
 from tests.village import Village
 
 

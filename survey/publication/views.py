@@ -11,10 +11,10 @@ from typing import Final
 
 from analysis.indicators import Indicator, Target
 from survey.fieldwork.dispositions import DISPOSITIONS
-from survey.maps import Outlines, TileMap, tile_map
-from survey.results import Cell, Contrast, Decision, Margin, Model, Release, Series, Trend
-from survey.spreadsheet import csv_bytes
-from survey.voice import Voice
+from survey.publication.maps import Outlines, TileMap, tile_map
+from survey.publication.results import Cell, Contrast, Decision, Margin, Model, Release, Series, Trend
+from survey.publication.spreadsheet import csv_bytes
+from survey.publication.voice import Voice
 
 MANY: Final = 12
 """A domain with more categories than this (communes) gets a page of its own instead of a chart on every page."""

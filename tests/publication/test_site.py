@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from analysis.indicators import AnalysisPlan, Domain, Indicator, ReleaseRules, Step, Target
-from survey.results import Cell, Contrast, Decision, Outcomes, Release, StepReport
-from survey.site import build
-from survey.spreadsheet import csv_bytes
-from survey.voice import LANGUAGES, Voice, _words
+from survey.publication.results import Cell, Contrast, Decision, Outcomes, Release, StepReport
+from survey.publication.site import build
+from survey.publication.spreadsheet import csv_bytes
+from survey.publication.voice import LANGUAGES, Voice, _words
 
 
 def indicator(

@@ -32,7 +32,7 @@ from analysis.indicators import AnalysisPlan, Indicator, Step
 from analysis.nonresponse import Report, by_cells, selection, unknown_eligibility
 from analysis.trimming import trim
 from survey.problems import SurveyError
-from survey.results import Margin, StepReport
+from survey.publication.results import Margin, StepReport
 
 Arrays = Mapping[str, NDArray[Any]]
 """Columns by name, all of one length."""

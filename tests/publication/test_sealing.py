@@ -10,9 +10,9 @@ import pytest
 
 from survey.cli import main
 from survey.problems import Conflict
-from survey.results import Cell
-from survey.sealing import NotGenuine, manifest_hash, read, seal, unseal, verify
-from tests.test_site import example
+from survey.publication.results import Cell
+from survey.publication.sealing import NotGenuine, manifest_hash, read, seal, unseal, verify
+from tests.publication.test_site import example
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 
-from survey.results import Cell, Release
-from survey.voice import LANGUAGES, Voice
+from survey.publication.results import Cell, Release
+from survey.publication.voice import LANGUAGES, Voice
 
 ARCHIVED: Final = (1980, 1, 1, 0, 0, 0)  # the earliest moment a ZIP can hold
 NUMBERS: Final = {

@@ -19,7 +19,7 @@ Three things are done, in this order, and counted in the report:
 3. The risk of being found is reported for each row as p/(f - (1 - p)), f rows in the sample and p = f / the sum of their
    weights (Hundepool et al. 2012, section 3.5: large-f form of Benedetti and Franconi's individual risk).
 
-Replicate weights: `survey.replication`. Columns of codes: `survey.coded`.
+Replicate weights: `survey.publication.replication`. Columns of codes: `survey.publication.coded`.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from scipy.linalg import qr
 
 from analysis.disclosure import folded
 from analysis.indicators import Indicator, Microdata
-from survey.coded import STATES, WITHHELD, YES_NO, Column, answers
 from survey.folder import Folder, column_name
-from survey.measuring import Measured
-from survey.replication import left_out_together, replicated
-from survey.results import Cell, Release
-from survey.weighting import Weighted, category_of, having, inside
+from survey.publication.coded import STATES, WITHHELD, YES_NO, Column, answers
+from survey.publication.measuring import Measured
+from survey.publication.replication import left_out_together, replicated
+from survey.publication.results import Cell, Release
+from survey.publication.weighting import Weighted, category_of, having, inside
 
 Floats = NDArray[np.float64]
 UNITS: Final = {"person": "persons", "household": "households"}

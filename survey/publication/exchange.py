@@ -23,9 +23,9 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from survey.results import Cell, Release
-from survey.spreadsheet import csv_bytes
-from survey.voice import LANGUAGES, Voice
+from survey.publication.results import Cell, Release
+from survey.publication.spreadsheet import csv_bytes
+from survey.publication.voice import LANGUAGES, Voice
 
 SEX: Final = {"female": "F", "male": "M"}
 URBANISATION: Final = {"urban": "U", "rural": "R"}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from analysis.indicators import AnalysisPlan
 from survey.folder import bind, column_name
 from survey.problems import SurveyError
-from survey.weighting import category_of, having, inside
+from survey.publication.weighting import category_of, having, inside
 
 
 class NotReleased(SurveyError):
@@ -38,7 +38,7 @@ class Measured:
 
 
 def evaluate(households: pa.Table, persons: pa.Table, plan: AnalysisPlan) -> Measured:
-    """Evaluate every expression of the plan over the frozen tables (`survey.freeze` says which columns they have).
+    """Evaluate every expression of the plan over the frozen tables (`survey.frozen` says which columns they have).
 
     A person expression sees the person's and the household's columns. A derived variable that means something
     only for persons is left out among the households. Raises NotReleased for an expression that cannot be read.

@@ -13,14 +13,14 @@ from babel.dates import format_date
 from babel.numbers import format_decimal
 
 from survey.problems import Text
-from survey.results import Cell, Contrast
+from survey.publication.results import Cell, Contrast
 
 LANGUAGES: Final = ("vi", "en")
 
 
 @cache
 def _words() -> Any:
-    return yaml.safe_load((Path(__file__).parent / "locale" / "results.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load((Path(__file__).parents[1] / "locale" / "results.yaml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
-from survey.results import Cell, Contrast, Release
-from survey.voice import Voice
+from survey.publication.results import Cell, Contrast, Release
+from survey.publication.voice import Voice
 
 _STYLE = {"met": "green", "not_met": "red", "not_determined": "yellow"}
 _SIGN = {"met": "✔", "not_met": "✘", "not_determined": "–"}

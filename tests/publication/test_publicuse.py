@@ -19,11 +19,11 @@ import numpy as np
 import pyreadstat
 import pytest
 
-from survey.coded import WITHHELD
-from survey.microdata import Kept
+from survey.publication.coded import WITHHELD
+from survey.publication.microdata import Kept
+from survey.publication.results import Release
 from survey.publish import release
 from survey.questionnaire.index import index
-from survey.results import Release
 from tests.village import Village
 
 
@@ -78,7 +78,7 @@ def test_the_scripts_make_the_published_figures_again_to_nine_figures(found, out
     in_r = subprocess.run([r, "reproduce.R"], cwd=out, capture_output=True, text=True)
     assert in_r.returncode == 0, in_r.stdout[-2000:] + in_r.stderr
     assert f"{len(figures)} figures" in in_r.stdout
-    code = Path(__file__).parents[1]
+    code = Path(__file__).parents[2]
     in_python = subprocess.run(
         [sys.executable, "reproduce.py"],
         cwd=out,

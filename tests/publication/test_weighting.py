@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from analysis.indicators import AnalysisPlan, Indicator, ReleaseRules, Step
-from survey.weighting import NotWeighted, having, inside, margins_of, shares, weigh
+from survey.publication.weighting import NotWeighted, having, inside, margins_of, shares, weigh
 
 PLAN = AnalysisPlan(
     id="tiny",

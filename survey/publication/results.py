@@ -1,6 +1,6 @@
 """A release as one frozen value: every figure with its error, every verdict, how the weights came about.
 
-`survey.publish` computes it, `survey.site` shows it, files are written from it and nothing else. A figure that is
+`survey.publish` computes it, `survey.publication.site` shows it, files are written from it and nothing else. A figure that is
 held back carries no number at all: it is absent from the value, so no file and no page can leak it.
 
 Shares are fractions (0.512), not percentages. Totals are people or households of the population.

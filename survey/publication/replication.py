@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.replicates import Replicates
-from survey.measuring import Measured
-from survey.weighting import Weighted
+from survey.publication.measuring import Measured
+from survey.publication.weighting import Weighted
 
 Floats = NDArray[np.float64]
 

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import msgspec
 
 from survey.problems import SurveyError
-from survey.results import Release
-from survey.voice import Voice
+from survey.publication.results import Release
+from survey.publication.voice import Voice
 
 WIDTH = 1000.0
 SHADES = 5

@@ -25,12 +25,12 @@ from survey import __version__
 from survey.fieldwork.areas import areas as read_areas
 from survey.fieldwork.areas import as_of
 from survey.folder import Folder
-from survey.freeze import Manifest
-from survey.measuring import Measured, NotReleased
-from survey.modelled import Auxiliaries, modelled
+from survey.frozen import Manifest
 from survey.problems import Text
-from survey.results import Cell, Contrast, Decision, Model, Modelled, Outcomes, Release, Verdict
-from survey.weighting import Weighted, category_of, having, inside, tables
+from survey.publication.measuring import Measured, NotReleased
+from survey.publication.modelled import Auxiliaries, modelled
+from survey.publication.results import Cell, Contrast, Decision, Model, Modelled, Outcomes, Release, Verdict
+from survey.publication.weighting import Weighted, category_of, having, inside, tables
 
 Truth = Mapping[str, Mapping[str, float]]
 AUDITED = 2048  # entries of the image of more units than this, in the audit

@@ -10,12 +10,12 @@ import pytest
 
 from analysis.estimates import Estimate
 from analysis.indicators import ReleaseRules, SmallArea
-from survey.maps import BadBoundaries, outlines, tile_map
-from survey.modelled import Auxiliaries, modelled, read_auxiliaries, read_series
 from survey.problems import BadDocument
-from survey.results import Modelled
-from survey.voice import Voice
-from tests.test_site import example
+from survey.publication.maps import BadBoundaries, outlines, tile_map
+from survey.publication.modelled import Auxiliaries, modelled, read_auxiliaries, read_series
+from survey.publication.results import Modelled
+from survey.publication.voice import Voice
+from tests.publication.test_site import example
 
 PLACES = [f"c{number:02d}" for number in range(40)]
 ASKED = SmallArea(indicator="A", domain="commune", auxiliaries="communes.csv", columns=("young",))
@@ -77,7 +77,7 @@ def test_without_auxiliaries_a_place_is_not_available_and_says_what_it_would_tak
 
 def test_a_model_that_fails_its_checks_is_not_shown(monkeypatch):
     direct, known, _, whole = world()
-    monkeypatch.setattr("survey.modelled.FIT", 1.1)
+    monkeypatch.setattr("survey.publication.modelled.FIT", 1.1)
     found, report = modelled(ASKED, direct, [], whole, PLACES, known, ReleaseRules())
     assert not report.shown
     assert {one.value for one in found} == {None}

@@ -16,12 +16,12 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from survey.maps import Outlines
-from survey.results import Release
-from survey.views import View
-from survey.voice import LANGUAGES
+from survey.publication.maps import Outlines
+from survey.publication.results import Release
+from survey.publication.views import View
+from survey.publication.voice import LANGUAGES
 
-HERE: Final = Path(__file__).parent
+HERE: Final = Path(__file__).parents[1]
 
 
 @cache

@@ -7,7 +7,7 @@
     microdata.json                        what each code means, what was left out and why, how far rows can be told apart
     reproduce.R  reproduce.do  reproduce.py
 
-What is in the rows was decided before (`survey.microdata`); here it is written down. An answer that is missing has a
+What is in the rows was decided before (`survey.publication.microdata`); here it is written down. An answer that is missing has a
 negative code with its label; a question that did not concern the row has none. In Stata the codes -1, -2, … are the
 missing values .a, .b, …; in SPSS they are declared missing. SPSS and Stata files hold a time: it is the reference day,
 so that the same release has the same bytes.
@@ -30,12 +30,12 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from survey.coded import STATES, Column
-from survey.microdata import Table
 from survey.problems import Text
-from survey.results import Release
-from survey.spreadsheet import csv_bytes
-from survey.voice import LANGUAGES
+from survey.publication.coded import STATES, Column
+from survey.publication.microdata import Table
+from survey.publication.results import Release
+from survey.publication.spreadsheet import csv_bytes
+from survey.publication.voice import LANGUAGES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -267,7 +267,7 @@ def _report(release: Release, tables: Mapping[str, Table]) -> dict[str, Any]:
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates" / "reproduce"),
+        loader=FileSystemLoader(Path(__file__).parents[1] / "templates" / "reproduce"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

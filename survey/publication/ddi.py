@@ -14,9 +14,9 @@ from typing import Final
 
 from survey.codebook import listed
 from survey.folder import Folder, column_name
+from survey.publication.results import Release
+from survey.publication.voice import LANGUAGES
 from survey.questionnaire.codebook import MISSING, variables
-from survey.results import Release
-from survey.voice import LANGUAGES
 
 NAMESPACE: Final = "ddi:codebook:2_5"
 _LANGUAGE: Final = "{http://www.w3.org/XML/1998/namespace}lang"

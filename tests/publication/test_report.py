@@ -7,9 +7,9 @@ import re
 import pypdfium2
 import pytest
 
-from survey.report import report
-from survey.voice import Voice
-from tests.test_site import SECRET, example
+from survey.publication.report import report
+from survey.publication.voice import Voice
+from tests.publication.test_site import SECRET, example
 
 
 def text(content: bytes) -> list[str]:

@@ -14,9 +14,9 @@ import msgspec
 
 from analysis.indicators import Indicator
 from analysis.trend import Figure, change
-from survey.measuring import NotReleased
-from survey.results import Cell, Release, Round, Trend
-from survey.sealing import manifest_hash, verify
+from survey.publication.measuring import NotReleased
+from survey.publication.results import Cell, Release, Round, Trend
+from survey.publication.sealing import manifest_hash, verify
 
 
 def compared(found: Release, folders: Sequence[Path]) -> Release:

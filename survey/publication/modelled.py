@@ -26,7 +26,7 @@ from analysis.indicators import ReleaseRules, SmallArea
 from analysis.planning import presentable
 from analysis.smallarea import AreaModel, arcsine, benchmarked, diagnostics, fay_herriot
 from survey.problems import BadDocument, Finding
-from survey.results import Model, Modelled, Series
+from survey.publication.results import Model, Modelled, Series
 
 FIT = 0.01  # a goodness-of-fit p-value below this: the model and the direct estimates contradict each other
 COVERED = 0.90  # of the places the two intervals must overlap in this share
