@@ -45,25 +45,31 @@ class Server:
     folder: Path
     user: str | None
     settings: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] = field(init=False, repr=False)
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, settings: tuple[str, ...] = (), inside: Path | None = None) -> Iterator[Server]:
+    def start(
+        cls,
+        settings: tuple[str, ...] = (),
+        inside: Path | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> Iterator[Server]:
         """Make a cluster in a temporary folder (`inside` a given one) and run it until the block ends. Settings as
-        "name=value".
+        "name=value"; `environment`: further variables of the server.
 
         Not in pytest's own temporary folder: each pytest session shuts that one to other users again.
         """
         with (
             tempfile.TemporaryDirectory(prefix="survey-postgresql-", dir=inside) as name,
-            cls._start(Path(name), settings) as server,
+            cls._start(Path(name), settings, environment or {}) as server,
         ):
             yield server
 
     @classmethod
     @contextlib.contextmanager
-    def _start(cls, folder: Path, settings: tuple[str, ...]) -> Iterator[Server]:
+    def _start(cls, folder: Path, settings: tuple[str, ...], environment: dict[str, str]) -> Iterator[Server]:
         bin_folder = programs()
         assert bin_folder is not None, INSTALL
         user = _unprivileged() if os.getuid() == 0 else None
@@ -94,7 +100,7 @@ class Server:
             cwd="/",
             env=_environment(),
         )
-        server = cls(_free_port(), folder, user, settings)
+        server = cls(_free_port(), folder, user, settings, environment)
         server._run()
         try:
             yield server
@@ -102,11 +108,14 @@ class Server:
             server.process.send_signal(2)  # fast shutdown
             server.process.wait(30)
 
-    def switched_itself_off(self, seconds: float = 1.0) -> bool:
-        """Whether it has ended by itself, or does so now: no room for a checkpoint, then none for the recovery."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(seconds)
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended by itself: no room for a checkpoint, then none for the recovery."""
         return self.process.poll() is not None
+
+    def last_words(self, characters: int = 4000) -> str:
+        """The end of its log."""
+        return (self.folder / "log").read_text(errors="replace")[-characters:]
 
     def restart(self) -> None:
         """Start again after a crash, with crash recovery."""
@@ -136,7 +145,7 @@ class Server:
                 group=self.user,
                 extra_groups=[] if self.user else None,
                 cwd="/",
-                env=_environment(),
+                env=_environment() | self.environment,
             )
         self._wait()
 
@@ -167,7 +176,7 @@ class Server:
             ):
                 return
             time.sleep(0.05)
-        raise RuntimeError(f"PostgreSQL did not start:\n{(self.folder / 'log').read_text(errors='replace')}")
+        raise RuntimeError(f"PostgreSQL did not start:\n{self.last_words()}")
 
 
 def _unprivileged() -> str:
