@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -480,7 +481,7 @@ def _freeze(options: argparse.Namespace) -> None:
     from survey.storage.database import Database
 
     with Database.open(options.database) as database:
-        manifest = export(database, Folder.read(options.folder), options.out, "cli")
+        manifest = export(database, Folder.read(options.folder), options.out, "cli", os.cpu_count() or 1)
     print(
         f"{options.out}: {manifest.cases} hộ trong mẫu, {manifest.complete} hộ trả lời đủ, {manifest.persons} người · "
         f"{manifest.cases} sampled households, {manifest.complete} complete, {manifest.persons} people"

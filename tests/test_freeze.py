@@ -14,8 +14,11 @@ from survey.freeze import freeze
 from survey.frozen import read_manifest
 from survey.problems import Conflict
 from survey.questionnaire.codebook import MISSING, variables
+from survey.questionnaire.conditions import chance
+from survey.questionnaire.model import Question
 from survey.questionnaire.response import Answer, Event
-from survey.storage import cases, responses
+from survey.questionnaire.values import plain
+from survey.storage import cases, responses, surveys, tables
 from survey.storage.database import Database
 from tests.village import FOLDER, Village
 
@@ -151,6 +154,45 @@ def test_the_same_database_gives_the_same_bytes(village, database, frozen, tmp_p
     freeze(database, village.folder, tmp_path)
     for path in frozen.iterdir():
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_several_processes_give_the_same_bytes(village, database, frozen, tmp_path, monkeypatch):
+    monkeypatch.setattr("survey.freeze.WORTH_PROCESSES", 1)
+    monkeypatch.setattr("survey.freeze.BATCH", 7)
+    freeze(database, village.folder, tmp_path, processes=2)
+    for path in frozen.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_chance_falls_in_the_file_as_it_fell_for_the_household(tmp_path):
+    """What a household was shown depends on its response's id; the file must not throw the dice again."""
+    village = Village(16, seed=5)
+    with village.fill(f"sqlite:///{tmp_path / 'survey.sqlite'}") as database:
+        read = village.folder
+        sections = read.questionnaire.sections
+        thrown = Question(
+            id="thrown", kind="calculate", label={"vi": "x", "en": "x"}, calculate="once(random())"
+        )
+        page = msgspec.structs.replace(
+            sections[0].pages[-1], id="dice", questions=(thrown,), kind="questions", when=None
+        )
+        first = msgspec.structs.replace(sections[0], pages=(*sections[0].pages, page))
+        form = msgspec.structs.replace(read.questionnaire, sections=(first, *sections[1:]))
+        with database.writing() as connection:
+            surveys.keep(connection, form, read.plan, "0" * 64, synthetic=True)
+            connection.execute(tables.responses.update().values(version=form.version))
+        freeze(
+            database, Folder(read.path, form, read.plan, read.analysis, read.areas, "0" * 64), tmp_path / "f"
+        )
+        with database.reading() as connection:
+            live = {
+                record.case: float(plain("number", chance(record.id, "thrown", "")))
+                for record, _ in responses.all(connection)
+            }
+    frozen = {
+        row["case"]: row["thrown"] for row in rows(tmp_path / "f/households.parquet") if row["respondent"]
+    }
+    assert frozen == live
 
 
 def test_a_file_changed_afterwards_is_refused(village, database, tmp_path):

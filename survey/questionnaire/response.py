@@ -16,10 +16,11 @@ Missing = Literal["dont_know", "refused", "not_applicable", "not_asked", "lost"]
 Value = str | int | float | bool | list[str]
 
 
-class Answer(Struct, frozen=True, omit_defaults=True):
+class Answer(Struct, frozen=True, omit_defaults=True, gc=False):
     """A value (text, number, code, list of codes; a date is "YYYY-MM-DD") or the reason why there is none.
 
-    `remark` is what the person wrote when a soft check asked again.
+    `remark` is what the person wrote when a soft check asked again. An answer never holds what holds it, so that the
+    collector of cycles need not look at millions of them.
     """
 
     value: Value | None = None
@@ -110,14 +111,57 @@ class Response(Struct, frozen=True, kw_only=True):
     events: int = 0
 
 
+class Gathered(Struct, frozen=True, kw_only=True):
+    """What the events of a response come to, with the answers under their names as they were sent (`str(Key)`).
+
+    `fold` makes a Response of it; who reads very many responses at once (`states`) takes this, which costs less.
+    """
+
+    answers: dict[str, Answer]
+    rows: dict[str, tuple[str, ...]]
+    locked: set[str]
+    drawn: dict[str, str]
+    eligible: dict[str, int]
+    done: set[str]
+    submitted: bool
+    language: str
+    version: str
+    today: str
+    mode: str
+    events: int
+
+    def response(self, id: str) -> Response:
+        """The response of this id that these events make."""
+        return Response(
+            id=id,
+            answers={Key.parse(name): answer for name, answer in self.answers.items()},
+            rows=self.rows,
+            locked=frozenset(self.locked),
+            drawn=self.drawn,
+            eligible=self.eligible,
+            done=frozenset(self.done),
+            submitted=self.submitted,
+            language=self.language,
+            version=self.version,
+            today=self.today,
+            mode=self.mode,
+            events=self.events,
+        )
+
+
 def fold(response_id: str, events: Iterable[Event]) -> Response:
     """The response after these events, in the order the server appended them. Pure; a repeated id counts once.
 
     Removing a row keeps its answers (they come back if the row does); `row_added` of a known row changes nothing.
     Correcting after submission begins with "reopened" and ends with another "submitted".
     """
+    return gather(events).response(response_id)
+
+
+def gather(events: Iterable[Event]) -> Gathered:
+    """The first half of `fold`."""
     seen: set[str] = set()
-    answers: dict[Key, Answer] = {}
+    answers: dict[str, Answer] = {}
     rows: dict[str, tuple[str, ...]] = {}
     locked: set[str] = set()
     drawn: dict[str, str] = {}
@@ -134,16 +178,17 @@ def fold(response_id: str, events: Iterable[Event]) -> Response:
         language = event.language or language
         version = event.version or version
         today = event.today or today
-        for name, answer in event.answers.items():
-            answers[Key.parse(name)] = answer
+        if event.answers:
+            answers.update(_plainly_named(event.answers))
         if event.kind == "answered" and event.page:
             done.add(place(event.page, event.row))
-        present = rows.get(event.roster, ())
         match event.kind:
-            case "row_added" if event.row not in present:
-                rows[event.roster] = (*present, event.row)
+            case "row_added":
+                present = rows.get(event.roster, ())
+                if event.row not in present:
+                    rows[event.roster] = (*present, event.row)
             case "row_removed":
-                rows[event.roster] = tuple(row for row in present if row != event.row)
+                rows[event.roster] = tuple(row for row in rows.get(event.roster, ()) if row != event.row)
             case "locked":
                 locked.add(event.roster)
             case "drawn" if event.draw not in drawn:
@@ -157,23 +202,19 @@ def fold(response_id: str, events: Iterable[Event]) -> Response:
                 submitted = False
             case "moved":
                 for name in event.void:
-                    answers.pop(Key.parse(name), None)
+                    answers.pop(name.removesuffix("@"), None)
                 done.difference_update(event.undone)
-    return Response(
-        id=response_id,
-        answers=answers,
-        rows=rows,
-        locked=frozenset(locked),
-        drawn=drawn,
-        eligible=eligible,
-        done=frozenset(done),
-        submitted=submitted,
-        language=language,
-        version=version,
-        today=today,
-        mode=mode,
-        events=len(seen),
-    )
+    return Gathered(
+        answers=answers, rows=rows, locked=locked, drawn=drawn, eligible=eligible, done=done, submitted=submitted,
+        language=language, version=version, today=today, mode=mode, events=len(seen),
+    )  # fmt: skip
+
+
+def _plainly_named(answers: dict[str, Answer]) -> dict[str, Answer]:
+    """With "question@" written as "question": both are the household's, and the later answer of the two holds."""
+    if "@\n" not in "\n".join(answers) + "\n":
+        return answers
+    return {name.removesuffix("@"): answer for name, answer in answers.items()}
 
 
 def place(page: str, row: str = "") -> str:

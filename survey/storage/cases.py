@@ -125,6 +125,38 @@ def every(connection: Connection) -> Iterator[Case]:
         yield _case(row)
 
 
+class Sampled(Struct, frozen=True):
+    """One case of the sample as it is kept: what freezing needs of it, documents unread (JSON or None)."""
+
+    id: str
+    unit: str
+    response: str
+    attempts: int
+    override: str | None
+    finding: str | None
+
+
+def sampled(connection: Connection, size: int) -> Iterator[list[Sampled]]:
+    """The cases of the sample (without reserves that wait), streamed in portions, in the order of the bytes of their ids
+    whatever order the database has for texts."""
+    key = cases.c.id.collate("C") if connection.dialect.name == "postgresql" else cases.c.id
+    query = select(*(cases.c[name] for name in Sampled.__struct_fields__)).where(cases.c.reserve.is_(False))
+    found = connection.execute(query.order_by(key).execution_options(yield_per=size))
+    for portion in found.partitions(size):
+        yield [Sampled(*row) for row in portion]
+
+
+def opened(connection: Connection) -> dict[str, int]:
+    """How many reserve households were put to work, by area."""
+    query = select(cases.c.psu, func.count()).where(cases.c.release.is_not(None)).group_by(cases.c.psu)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def count(connection: Connection) -> int:
+    """Cases, reserves too."""
+    return connection.execute(select(func.count()).select_from(cases)).scalar_one()
+
+
 def assign(connection: Connection, communes: Sequence[str], account: str) -> int:
     """Give every case of these communes that nobody has to `account`; returns how many."""
     return connection.execute(

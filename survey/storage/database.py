@@ -121,7 +121,7 @@ class Database:
     # Reading
 
     async def read(self, fn: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """`fn(connection, ...)` on a consistent snapshot, off the event loop."""
+        """`fn(connection, ...)` on a connection for reading, off the event loop."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, lambda: self._read(fn, args, kwargs))
 
@@ -137,6 +137,15 @@ class Database:
                 yield connection
         except DBAPIError as error:
             raise self._unavailable(error) from error
+
+    @contextlib.contextmanager
+    def unmoved(self) -> Iterator[Connection]:
+        """A connection for reading to which the database stands still from its first statement to the end of the block:
+        whatever takes several statements agrees with itself while people go on answering."""
+        with self.reading() as connection:
+            if self.dialect == "postgresql":
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield connection
 
     # Writing
 

@@ -28,6 +28,7 @@ from survey.storage.tables import quarantine, responses
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(Event)
+_many = msgspec.json.Decoder(list[Event])
 
 _ROWS = 500
 
@@ -421,6 +422,35 @@ def events(connection: Connection, response: str, before: int | None = None) -> 
     if before is not None:
         query = query.where(event_rows.c.received_at < before)
     return [_decoder.decode(document) for document in connection.execute(query).scalars()]
+
+
+def documents(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str, str, list[str]]]:
+    """Of these responses: case, version of the questionnaire, and the documents of their events in order (see `read`)."""
+    found: dict[str, tuple[str, str, list[str]]] = {}
+    for start in range(0, len(ids), _ROWS):
+        part = ids[start : start + _ROWS]
+        query = select(responses.c.id, responses.c.case, responses.c.version).where(responses.c.id.in_(part))
+        found |= {row.id: (row.case, row.version, []) for row in connection.execute(query)}
+        said = select(event_rows.c.response, event_rows.c.document).where(event_rows.c.response.in_(part))
+        for response, document in connection.execute(
+            said.order_by(event_rows.c.response, event_rows.c.position)
+        ).all():
+            found[response][2].append(document)
+    return found
+
+
+def read(documents: Sequence[str]) -> list[Event]:
+    """The events of one response, of `documents`."""
+    return _many.decode(f"[{','.join(documents)}]")
+
+
+def begun(connection: Connection, cases: Sequence[str]) -> frozenset[str]:
+    """Those of these cases of which anything was ever answered."""
+    found: set[str] = set()
+    for start in range(0, len(cases), _ROWS):
+        query = select(responses.c.case).where(responses.c.case.in_(cases[start : start + _ROWS]))
+        found.update(connection.execute(query.where(responses.c.events > 0)).scalars())
+    return frozenset(found)
 
 
 def all(connection: Connection) -> Iterator[tuple[ResponseRecord, list[Event]]]:

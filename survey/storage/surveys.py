@@ -86,3 +86,12 @@ def questionnaire(connection: Connection, version: str) -> Questionnaire:
             }
         )
     return msgspec.json.decode(document, type=Questionnaire)
+
+
+def questionnaires(connection: Connection) -> dict[str, Questionnaire]:
+    """Every version ever kept."""
+    query = select(surveys.c.version, surveys.c.questionnaire)
+    return {
+        version: msgspec.json.decode(document, type=Questionnaire)
+        for version, document in connection.execute(query)
+    }

@@ -134,3 +134,15 @@ def test_addresses_are_apart_and_can_be_destroyed(field: Database) -> None:
     assert field.write_now(identities.destroy, ["HD-000001", "HD-000009"]) == 1
     with field.reading() as connection:
         assert identities.find(connection, "HD-000001") is None
+
+
+def test_the_sample_is_read_in_the_order_of_bytes_whatever_the_database_sorts_by(db: Database) -> None:
+    ids = ["b-1", "B-2", "a-3", "A_4", "ab", "Đ-5"]
+    with db.writing() as connection:
+        cases.import_sample(
+            connection, (msgspec.structs.replace(unit(n), case=case) for n, case in enumerate(ids))
+        )
+    with db.unmoved() as connection:
+        portions = list(cases.sampled(connection, 4))
+    assert [len(portion) for portion in portions] == [4, 2]
+    assert [case.id for portion in portions for case in portion] == sorted(ids, key=str.encode)

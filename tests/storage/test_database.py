@@ -67,6 +67,15 @@ def test_a_block_of_ones_own_is_all_or_nothing(db: Database) -> None:
         assert list(audit.verify(connection)) == []
 
 
+def test_what_takes_several_statements_agrees_with_itself(db: Database) -> None:
+    with db.unmoved() as connection:
+        assert count(connection) == 0
+        db.write_now(codes.count_try, "network:1", 1)
+        assert count(connection) == 0
+    with db.reading() as connection:
+        assert count(connection) == 1
+
+
 def test_closing_finishes_what_waits(url: str) -> None:
     async def story() -> None:
         db = Database.open(url)
