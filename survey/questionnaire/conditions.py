@@ -442,7 +442,16 @@ class _Typing:
         self._count(said, 1)
         return self._as(said.arguments[0], "number")
 
-    _fn_decimal_date_time = _fn_number
+    def _fn_decimal_date_time(self, said: Syntax) -> Node:
+        """The number of a day; a text is read as one."""
+        self._count(said, 1)
+        node = self.node(said.arguments[0])
+        day = (
+            node
+            if node.type in ("number", "date", "blank")
+            else _converted(node, "date", said.arguments[0].at)
+        )
+        return _converted(day, "number", said.at)
 
     def _fn_string(self, said: Syntax) -> Node:
         self._count(said, 1)
@@ -486,8 +495,8 @@ class _Typing:
         self._count(said, 2)
         form = said.arguments[1]
         if form.op != "#text" or re.search("%(?![Yymnde])", form.said):
-            raise ConditionError("format-date() takes a form made of %Y %y %m %n %d %e",
-                                 "format-date() nhận mẫu gồm %Y %y %m %n %d %e", form.at)  # fmt: skip
+            raise ConditionError("format-date() takes a form made of %Y %y %m %n %d %e: no hours, no names of months",
+                                 "format-date() nhận mẫu gồm %Y %y %m %n %d %e: không có giờ, không có tên tháng", form.at)  # fmt: skip
         return Node("format-date", "text", (self._as(said.arguments[0], "date"),), name=form.said)
 
     def _fn_choice_name(self, said: Syntax) -> Node:

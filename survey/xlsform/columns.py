@@ -21,6 +21,10 @@ ALIASES = {
     "repeat_count": ("count", "jr:count", "body::jr:count", "body:jr:count"),
     "appearance": ("body::appearance", "body:appearance", "control::appearance"),
     "list_name": ("list name",),
+    "bind::entities:saveto": ("save_to",),
+    **{
+        f"media::{medium}": (medium, f"media:{medium}") for medium in ("image", "big-image", "audio", "video")
+    },
 }
 
 
@@ -42,7 +46,7 @@ class Columns:
         wanted = {_plain(one) for one in (column, *ALIASES.get(column, ()))}
         headers = self.headers.get(sheet, ())
         whole = (name for name in headers if _plain(name) in wanted)
-        translated = (name for name in headers if _plain(name.split(":")[0]) in wanted)
+        translated = (name for name in headers if split(name)[0] in wanted or _untranslated(name) in wanted)
         return next(whole, None) or next(translated, column)
 
     def cell(self, sheet: str, row: int, column: str) -> Cell:
@@ -50,6 +54,17 @@ class Columns:
 
     def value(self, cell: Cell) -> str:
         return str(self.cells.get(cell.sheet, {}).get(cell.row, {}).get(cell.column, ""))
+
+
+def split(header: str) -> tuple[str, str]:
+    """The property a header names, as pyxform reads it, and what follows its colon: "Label::Tiếng Việt (vi)" is
+    ("label", "Tiếng Việt (vi)")."""
+    first, _, rest = header.replace("::", ":").partition(":")
+    return _plain(first), rest.strip()
+
+
+def _untranslated(header: str) -> str:
+    return _plain(header.rpartition("::")[0])
 
 
 def _plain(header: str) -> str:

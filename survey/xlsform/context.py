@@ -15,7 +15,7 @@ from survey.xlsform import languages
 from survey.xlsform.columns import Columns
 from survey.xlsform.expressions import Known, Remark, Standing, mentions_the_time, translate
 from survey.xlsform.fidelity import Cell, Notes
-from survey.xlsform.workbook import ROW
+from survey.xlsform.rejected import ROW
 
 Element = dict[str, Any]
 DEPTH = "depth_in_repeat"  # of every element: the groups between it and the repeat around
@@ -34,6 +34,8 @@ def row_of(element: Element) -> int:
 def kind_of(element: Element) -> Kind | None:
     """The kind of question that a row is, or None where there is none."""
     kind, tag, bind = str(element.get("type")), element["control"].get("tag"), element["bind"]
+    if kind == "background-geopoint":
+        return None
     if kind in CALCULATES or bind.get("jr:preloadParams") == "today":
         return "calculate"
     if kind == "rank":
@@ -102,6 +104,7 @@ class Context:
         many: set[str] = set()
         repeats: set[str] = set()
         shown_if: dict[str, str] = {}
+        kinds: dict[str, str] = {}
         taken: set[str] = set()
 
         def look(element: Element, repeat: str, relevant: str, depth: int) -> None:
@@ -131,6 +134,7 @@ class Context:
                             )
                         if kind_of(child) in ("select_many", "rank"):
                             many.add(name)
+                        kinds[name] = "calculate" if child["bind"].get("calculate") else str(kind_of(child))
                     if kind == "repeat":
                         repeats.add(name)
                         inner, both = ids[name], ""
@@ -143,7 +147,7 @@ class Context:
         look(self.tree, "", "", 0)
         plain = Known(
             ids=ids, repeats=frozenset(repeats), times=frozenset(times), unavailable=unavailable,
-            codes=codes, many=frozenset(many), home=self.home,
+            codes=codes, many=frozenset(many), home=self.home, kinds=kinds,
         )  # fmt: skip
         conditions: dict[str, Syntax] = {}
         for name, text in shown_if.items():

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from survey.questionnaire.grammar import ConditionError, Syntax, parse
+from survey.questionnaire.values import day_number, number_of
 
 
 class Known(Struct, frozen=True):
@@ -28,6 +29,7 @@ class Known(Struct, frozen=True):
     many: frozenset[str] = frozenset()  # those of them that take several
     home: Mapping[str, str] = {}  # id of a question or roster → the roster that holds it, or ""
     shown_if: Mapping[str, Syntax] = {}  # question of a repeat → when it is asked
+    kinds: Mapping[str, str] = {}  # question → its kind; "calculate" for whatever is computed
 
 
 def only_a_time(text: str) -> bool:
@@ -76,7 +78,28 @@ def translate(
         vi = {"pulldata": "pulldata() tra tệp đính kèm", "instance": "instance() tra dữ liệu đính kèm"}
         raise ConditionError(what.get(named, f"a path of XPath (“{named}”) in place of ${{name}}") + ", which is not supported",
                              vi.get(named, f"đường dẫn XPath (“{named}”) thay cho ${{tên}}") + ", chưa hỗ trợ", raw.start())  # fmt: skip
-    return _Translation(known, standing, [] if remarks is None else remarks).tree(parse(text))
+    return _Translation(known, standing, [] if remarks is None else remarks).tree(_usual(parse(text)))
+
+
+def _usual(said: Syntax) -> Syntax:
+    """What other programs call otherwise: `null` is a path that leads nowhere, so an empty text; XPath's floor() and
+    ceiling() by round(), which is exact here; `empty()` and `choice-label()` of SurveyCTO."""
+    if said.op == "#fact" and said.said == "null":
+        return Syntax("#text", at=said.at)
+    arguments = tuple(_usual(one) for one in said.arguments)
+    half = Syntax("#number", said="0.5")
+    match said.op, len(arguments):
+        case "floor", 1:
+            return Syntax("round", (Syntax("-", (arguments[0], half)),), at=said.at)
+        case "ceiling", 1:
+            below = Syntax("-", (Syntax("#negate", (arguments[0],)), half))
+            return Syntax("#negate", (Syntax("round", (below,)),), at=said.at)
+        case "empty", 1:
+            return Syntax("=", (arguments[0], Syntax("#text")), at=said.at)
+        case "choice-label", 2 if arguments[0].op == "#answer":
+            asked = Syntax("#text", said=f"${{{arguments[0].said}}}", at=said.at)
+            return Syntax("jr:choice-name", (arguments[1], asked), at=said.at)
+    return msgspec.structs.replace(said, arguments=arguments)
 
 
 def _position(said: re.Match[str], standing: Standing, remarks: list[Remark] | None) -> str:
@@ -102,6 +125,13 @@ def _without_texts(text: str) -> str:
     return re.sub(r"'[^']*'|\"[^\"]*\"|\$\{[^}]*\}", lambda match: "_" * len(match.group()), text)
 
 
+def _is_a_word(text: str) -> bool:
+    """Whether a text says neither a number nor a day nor a truth."""
+    return (
+        bool(text) and number_of(text) is None and day_number(text) is None and text not in ("true", "false")
+    )
+
+
 _TEXTS = ("#answer", "indexed-repeat", "selected-at", "jr:choice-name")
 
 
@@ -118,7 +148,7 @@ class _Translation:
         special: Callable[[Syntax], Syntax | None] | None = {
             "#answer": self._answer, "now": self._now, "count": self._count, "jr:choice-name": self._choice_name,
             "format-date-time": self._format, "boolean-from-string": self._from_string,
-            "=": self._equal, "!=": self._equal, "selected": self._selected,
+            "=": self._equal, "!=": self._equal, "selected": self._selected, "uuid": self._id,
             **dict.fromkeys(("sum", "min", "max", "count-non-empty"), self._fold), "join": self._join,
         }.get(said.op)  # fmt: skip
         found = special(said) if special else None
@@ -146,6 +176,13 @@ class _Translation:
             return self._alike(said)
         left, right = said.arguments if said.arguments[1].op == "#text" else said.arguments[::-1]
         asked = self.own if left.op == "#current" else left.said
+        if left.op in ("#answer", "#current") and right.op == "#text" and _is_a_word(right.said):
+            if self.known.kinds.get(asked) in ("integer", "decimal"):
+                self._remark("never_equal", f"{asked} là số, không bao giờ bằng “{right.said}”",
+                             f"{asked} is a number and never equal to “{right.said}”")  # fmt: skip
+                return Syntax("true" if said.op == "!=" else "false", at=said.at)
+            if self.known.kinds.get(asked) == "calculate":  # of whatever type: compared as it is written
+                return Syntax(said.op, (Syntax("string", (self.tree(left),), at=left.at), right), at=said.at)
         codes = self.known.codes.get(asked)
         if left.op not in ("#answer", "#current") or right.op != "#text" or not right.said or codes is None:
             return None
@@ -195,6 +232,13 @@ class _Translation:
 
     def _now(self, said: Syntax) -> Syntax:
         return Syntax("today", at=said.at)
+
+    def _id(self, said: Syntax) -> Syntax | None:
+        if said.arguments:
+            return None
+        self._remark("uuid", "uuid() ở đây là một số ngẫu nhiên giữ nguyên của phiếu, câu và dòng này, chỉ khác nhau trong một phiếu",
+                     "uuid() is a random number that this response, question and row keep; it differs within one response")  # fmt: skip
+        return Syntax("string", (Syntax("random", at=said.at),), at=said.at)
 
     def _this_row(self, said: Syntax) -> bool:
         """Whether an argument names a question of the row at hand. Inside a repeat, pyxform reads `sum(${x})` of a

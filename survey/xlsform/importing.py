@@ -13,19 +13,32 @@ from survey import documents
 from survey.problems import BadDocument
 from survey.questionnaire import reading
 from survey.questionnaire.model import Questionnaire
-from survey.xlsform.columns import Columns
-from survey.xlsform.context import Context
+from survey.xlsform import unread
+from survey.xlsform.columns import Columns, split
+from survey.xlsform.context import Context, Element
 from survey.xlsform.fidelity import Cell, Fidelity, Level, Notes
 from survey.xlsform.mapping import Form, Mapped
 from survey.xlsform.repairs import repair
 from survey.xlsform.restoring import is_ours, restore
 from survey.xlsform.skeleton import skeleton
-from survey.xlsform.workbook import Workbook, form, read
+from survey.xlsform.tree import form
+from survey.xlsform.workbook import Workbook, read
 
 FIELD = {"when": "relevant", "calculate": "calculation", "that": "constraint", "message": "constraint_message",
          "filter": "choice_filter", "choices": "type", "rows": "type", "count": "repeat_count", "label": "label",
          "title": "label", "hint": "hint", "for_official": "guidance_hint"}  # fmt: skip
 """The column of the survey sheet that a field of a question comes from."""
+EXPRESSIONS = (
+    "relevant",
+    "relevance",
+    "calculation",
+    "calculate",
+    "constraint",
+    "choice_filter",
+    "repeat_count",
+    "bind",
+)
+"""Columns whose texts are translated, so that what is wrong is said of the author's own words."""
 
 
 def import_form(
@@ -37,10 +50,12 @@ def import_form(
     questionnaire = None
     if is_ours(read_in):
         questionnaire = restore(read_in, notes)
-    elif (tree := form(workbook := repair(read_in, notes, repairing), notes)) is not None:
-        columns = Columns(workbook)
-        mapped = Form(Context(tree, columns, notes, _beside(path, workbook), language)).map()
-        _review(mapped, columns, notes)
+    elif (
+        tree := _tree(workbook := repair(read_in, notes, repairing), columns := Columns(workbook), notes)
+    ) is not None:
+        context = Context(tree, columns, notes, _beside(path, workbook), language)
+        mapped = Form(context).map()
+        _review(mapped, context)
         questionnaire = None if notes.of("refused") else mapped.questionnaire
     count = (
         sum(len(page.questions) for section in questionnaire.sections for page in section.pages)
@@ -66,8 +81,18 @@ def import_folder(path: Path, out: Path, repairing: bool = False, language: str 
     return fidelity
 
 
-def _review(mapped: Mapped, columns: Columns, notes: Notes) -> None:
+def _tree(workbook: Workbook, columns: Columns, notes: Notes) -> Element | None:
+    """The form as pyxform's tree, with what nobody reads of the workbook noted; None when pyxform rejects it."""
+    unread.before(workbook, columns, notes)
+    tree = form(workbook, notes)
+    if tree is not None:
+        unread.lists(tree, columns, notes)
+    return tree
+
+
+def _review(mapped: Mapped, context: Context) -> None:
     """What the reader of questionnaire.yaml finds, said of the cell it comes from."""
+    notes, columns = context.notes, context.columns
     text = documents.written(mapped.questionnaire)
     try:
         document = documents.load(text, "questionnaire.yaml")
@@ -76,21 +101,38 @@ def _review(mapped: Mapped, columns: Columns, notes: Notes) -> None:
             notes.say("refused", finding.code, Cell(), finding.message["vi"], finding.message["en"])
         return
     cells = {document.where(path): cell for path, cell in _cells(mapped, columns)}
+    refused = {entry.cell for entry in notes.of("refused")}
+    dropped = set(context.known.ids.values()) if refused else set()
     for finding in reading.review(text)[1]:
         cell = cells.get(finding.where, Cell())
-        if finding.code in ("bad_code", "twice") and any(entry.cell == cell for entry in notes.of("refused")):
+        if finding.code in ("bad_code", "twice", "code_twice") and cell in refused:
             continue  # said already, with a remedy
+        said, do = finding.message, finding.remedy
+        if finding.code == "unknown_name":
+            name = said["en"].partition("“")[2].rpartition("”")[0]
+            if name in dropped:
+                continue  # it is in the form, and why it did not come over is said where it stands
+            if name in context.known.unavailable:
+                kind = context.known.unavailable[name]
+                said, do = {"vi": f"“{name}” ({kind}) không được thu thập, nên không thể nhắc tới", "en": f"“{name}” ({kind}) is not collected here, so it cannot be shown"}, {}  # fmt: skip
+        if (
+            finding.code == "condition"
+            and split(cell.column)[0] in EXPRESSIONS
+            and (own := columns.value(cell))
+        ):
+            said = {language: _of_the_author(words, own) for language, words in said.items()}
         level: Level = "refused" if finding.severity == "error" else "changed"
-        do = finding.remedy
-        notes.say(
-            level,
-            finding.code,
-            cell,
-            finding.message["vi"],
-            finding.message["en"],
-            do.get("vi", ""),
-            do.get("en", ""),
-        )
+        notes.say(level, finding.code, cell, said["vi"], said["en"], do.get("vi", ""), do.get("en", ""), found=columns.value(cell))  # fmt: skip
+
+
+def _of_the_author(message: str, own: str) -> str:
+    """What is wrong with an expression, said of it as it stands in the cell and not as it was translated."""
+    return re.sub(
+        r"“.*?”: (.*) \((?:ký tự|character) \d+\)$",
+        lambda m: f"“{own}”: {m.group(1)}",
+        message,
+        flags=re.DOTALL,
+    )
 
 
 def _cells(mapped: Mapped, columns: Columns) -> Iterator[tuple[documents.Path, Cell]]:

@@ -6,12 +6,14 @@ import re
 from dataclasses import dataclass
 
 import msgspec
+from pyxform.question_type_dictionary import QUESTION_TYPE_DICT
 
 from survey.problems import Text
 from survey.questionnaire.grammar import ConditionError, Syntax, parse
 from survey.questionnaire.model import Check, Choice, Kind, Question
 from survey.xlsform.context import Context, Element, kind_of, row_of
 from survey.xlsform.expressions import only_a_time
+from survey.xlsform.fidelity import Cell
 
 LONGEST_TEXT = 2000
 TRUE = ("true()", "true", "yes", "1")
@@ -27,6 +29,26 @@ INVALID: Text = {
     "vi": "Câu trả lời này chưa hợp lệ. Xin xem lại.",
     "en": "This answer is not valid. Please check it.",
 }
+ASKED_OTHERWISE: dict[str, Text] = {
+    "year|month-year": {"vi": "ở đây hỏi cả ngày, tháng, năm", "en": "here the whole date is asked"},
+    "ethiopian|coptic|islamic|bikram-sambat|myanmar|persian|buddhist": {
+        "vi": "ở đây hỏi theo dương lịch", "en": "here the date is asked in the Gregorian calendar"},
+    "signature|draw|annotate": {"vi": "ở đây là một ảnh chụp, không ký hay vẽ", "en": "here a picture is taken, nothing is signed or drawn"},
+    "bearing": {"vi": "ở đây gõ số, không đo hướng", "en": "here a number is typed, no direction is measured"},
+    "url": {"vi": "ở đây là chữ, không mở trang", "en": "here it is text, and opens no page"},
+    "ex:.*|intent.*|printer:.*": {"vi": "ở đây trả lời bằng tay, không mở ứng dụng khác", "en": "here it is answered by hand, no other application is opened"},
+    "masked": {"vi": "ở đây thấy chữ đang gõ", "en": "here the text is seen while it is typed"},
+}  # fmt: skip
+"""Appearances that change what a question asks for or how it is answered, and what it is here."""
+SURVEYCTO = (
+    "caseid",
+    "comments",
+    "text audit",
+    "speed violations count",
+    "speed violations list",
+    "speed violations audit",
+)
+"""Types of SurveyCTO that are bookkeeping; nothing may look at them here."""
 SHOWN = "_shown"  # the note that shows a computed value which Collect would show in a field
 
 
@@ -202,6 +224,10 @@ class Questions:
         context, source = self.context, str(row.get("itemset") or row.get("list_name") or "")
         if source.startswith("${"):
             return self._from_repeat(row, question, source[2:-1].strip())
+        if not source:
+            context.notes.say("refused", "no_list", context.cell(row, "type"), "câu chọn này không ghi danh sách nào",
+                              "a question with options that names no list", "ghi tên danh sách sau loại câu", "write the name of the list after the type")  # fmt: skip
+            return question
         if source not in context.lists:
             context.notes.say("changed", "no_list", context.cell(row, "type"), f"không thấy tệp danh sách “{source}”; câu này tạm hỏi bằng chữ",
                               f"the list “{source}” is not beside the form; the question is asked as text for now",
@@ -277,9 +303,19 @@ class Questions:
         if row["bind"].get("jr:preload") or kind in ("audit", "start-geopoint"):
             context.notes.say("left_out", "metadata", cell, f"“{kind}”: nhật ký của hệ thống đã ghi giờ, máy và người làm",
                               f"“{kind}”: time, device and author of every step are recorded anyway", found=kind)  # fmt: skip
+        elif kind in SURVEYCTO:
+            context.notes.say("left_out", "metadata", cell, f"“{kind}” của SurveyCTO: nhật ký của hệ thống đã ghi giờ, máy và người làm",
+                              f"“{kind}” of SurveyCTO: time, device and author of every step are recorded anyway", found=kind)  # fmt: skip
         elif row["control"].get("tag") != "action" or kind.startswith("background"):
+            plain = (
+                kind.lower()
+                if kind.lower() in QUESTION_TYPE_DICT or re.match("select_(one|multiple) ", kind.lower())
+                else ""
+            )
+            do_vi, do_en = (f"viết thường: {plain}", f"write it in small letters: {plain}") if plain not in ("", kind) else (
+                "bỏ câu này hoặc hỏi cách khác", "take the question out or ask it another way")  # fmt: skip
             context.notes.say("refused", "kind", cell, f"loại câu “{kind}” chưa hỗ trợ", f"questions of type “{kind}” are not supported",
-                              "bỏ câu này hoặc hỏi cách khác", "take the question out or ask it another way", found=kind)  # fmt: skip
+                              do_vi, do_en, found=kind)  # fmt: skip
 
     def _header_of_table(self, row: Element, roster: str) -> list[Asked]:
         """A select that only heads a table of selects: its label, if it has one, becomes a note."""
@@ -304,8 +340,7 @@ class Questions:
         context, bind, control = self.context, row["bind"], row["control"]
         say = context.notes.say
         if control.get("appearance"):
-            say("left_out", "appearance", context.cell(row, "appearance"), f"cách hiện “{control['appearance']}”",
-                f"the appearance “{control['appearance']}”", found=str(control["appearance"]))  # fmt: skip
+            self._note_appearance(row)
         for medium, value in (row.get("media") or {}).items():
             say("left_out", "media", context.cell(row, f"media::{medium}"), f"{medium} kèm câu hỏi", f"the {medium} of a question",
                 found=str(value))  # fmt: skip
@@ -339,24 +374,17 @@ class Questions:
             "jr:constraintMsg",
             "jr:requiredMsg",
         }
-        for name in sorted(set(bind) - plain - {"jr:preload", "jr:preloadParams"}):
-            say(
-                "left_out",
-                "bind",
-                context.cell(row, f"bind::{name}"),
-                f"thuộc tính {name}",
-                f"the attribute {name}",
-            )
+        if bind.get("entities:saveto"):
+            say("left_out", "entities", context.cell(row, "bind::entities:saveto"), "không lưu vào thực thể (entities) của ODK",
+                "the answer is not saved to an entity of ODK", found=str(bind["entities:saveto"]))  # fmt: skip
+        for name in sorted(set(bind) - plain - {"jr:preload", "jr:preloadParams", "entities:saveto"}):
+            say("left_out", "bind", self._attribute(row, "bind", name), f"thuộc tính {name}", f"the attribute {name}",
+                found=str(bind[name]))  # fmt: skip
         for name in sorted(
             set(control) - {"tag", "appearance", "mediatype", "jr:count", "rows", "start", "end", "step"}
         ):
-            say(
-                "left_out",
-                "body",
-                context.cell(row, f"body::{name}"),
-                f"thuộc tính {name}",
-                f"the attribute {name}",
-            )
+            say("left_out", "body", self._attribute(row, "body", name), f"thuộc tính {name}", f"the attribute {name}",
+                found=str(control[name]))  # fmt: skip
         if row.get("instance"):
             say(
                 "left_out",
@@ -365,6 +393,36 @@ class Questions:
                 "thuộc tính instance",
                 "attributes of the instance",
             )
+
+    def _note_appearance(self, row: Element) -> None:
+        """How a question looks is left out; what an appearance changes of the question itself is said."""
+        said = str(row["control"]["appearance"])
+        cell = self.context.cell(row, "appearance")
+        if re.search(r"\bsearch\s*\(", said):
+            self.context.notes.say("refused", "search", cell, "search(): lựa chọn lấy từ tệp đính kèm; chưa hỗ trợ",
+                                   "search() takes the options from an attached file, which is not supported",
+                                   "dùng select_one_from_file và choice_filter", "use select_one_from_file with a choice_filter",
+                                   found=said)  # fmt: skip
+            return
+        asks = next(
+            (
+                words
+                for name, words in ASKED_OTHERWISE.items()
+                if re.search(rf"(?<![\w-]){name}(?![\w-])", said)
+            ),
+            None,
+        )
+        if asks:
+            self.context.notes.say("changed", "appearance", cell, f"cách hiện “{said}”: {asks['vi']}", f"the appearance “{said}”: {asks['en']}", found=said)  # fmt: skip
+            return
+        self.context.notes.say("left_out", "appearance", cell, f"cách hiện “{said}”", f"the appearance “{said}”", found=said)  # fmt: skip
+
+    def _attribute(self, row: Element, part: str, name: str) -> Cell:
+        """The cell of an attribute: a column of its own, or one of the parameters."""
+        cell = self.context.cell(row, f"{part}::{name}")
+        if self.context.columns.value(cell) or not row.get("parameters"):
+            return cell
+        return self.context.cell(row, "parameters")
 
 
 def _is_expression(said: str) -> bool:

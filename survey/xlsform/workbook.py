@@ -7,7 +7,6 @@ is ever fetched; links to other workbooks are named. pyxform then reads the shee
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import lzma
 import re
@@ -20,12 +19,10 @@ from typing import Any
 
 from msgspec import Struct
 from pyxform.errors import PyXFormError
-from pyxform.question_type_dictionary import QUESTION_TYPE_DICT
-from pyxform.xls2json import workbook_to_json
 from pyxform.xls2json_backends import DefinitionData, get_xlsform
 
 from survey.problems import BadDocument, Finding
-from survey.xlsform.fidelity import Cell, Level, Notes
+from survey.xlsform.fidelity import Cell, Notes
 
 LARGEST = 50_000_000  # bytes of a file; the largest form in the field has about two million
 LARGEST_UNPACKED = 300_000_000
@@ -250,66 +247,3 @@ def _formulas(content: bytes, titles: dict[str, str], notes: Notes) -> None:
                     notes.say("refused", "formula", cell, "công thức chưa có kết quả được lưu, nên ô này trống",
                               "a formula whose result was never saved: the cell reads as empty",
                               "mở bằng bảng tính rồi lưu lại", "open it in a spreadsheet program and save it again")  # fmt: skip
-
-
-# --- what pyxform makes of it --------------------------------------------------------------------------------------
-
-ROW = "row_in_sheet"
-"""The column that is added to every row, so that pyxform hands back where each thing stood."""
-
-
-def form(workbook: Workbook, notes: Notes) -> dict[str, Any] | None:
-    """The form as pyxform's tree of dicts, aliases resolved and types spelt out (`bind`, `control`), expressions as
-    text with `${name}`; each part knows its row under ROW. None, with a refusal noted, when pyxform rejects it."""
-    sheets = {
-        sheet: [{**row, ROW: str(number)} if row else row for number, row in enumerate(rows, start=2)]
-        for sheet in ("survey", "choices")
-        if (rows := getattr(workbook.data, sheet)) is not None
-    }
-    headers = {f"{sheet}_header": [dict.fromkeys([*workbook.header(sheet), ROW])] for sheet in sheets}
-    warned: list[str] = []
-    try:
-        tree: dict[str, Any] = workbook_to_json(
-            dataclasses.replace(workbook.data, **sheets, **headers),
-            fallback_form_name=workbook.data.fallback_form_name,
-            warnings=warned,
-        )
-    except PyXFormError as error:
-        _rejected(str(error), notes)
-        return None
-    except Exception as error:  # pyxform's own slips on forms that no one has tried
-        _rejected(f"{type(error).__name__}: {error}", notes)
-        return None
-    for said in warned:
-        if not re.search("is missing the|max-pixels|has no label|Translation|translation", said):
-            _say_pyxform("changed", said, notes)
-    _spell_out(tree)
-    return tree
-
-
-def _rejected(said: str, notes: Notes) -> None:
-    _say_pyxform("refused", said, notes)
-
-
-def _say_pyxform(level: Level, said: str, notes: Notes) -> None:
-    said = re.sub(rf", '{ROW}': '\\d+'", "", said)
-    row = re.search(r"\[row : (\d+)\]|row (\d+)", said)
-    sheet = re.search(r"'(survey|choices|settings|entities|external_choices)'", said)
-    column = re.search(r"'(\w+)' column|column '(\w+)'", said)
-    cell = Cell(
-        sheet.group(1) if sheet else "survey" if row else "",
-        int(row.group(1) or row.group(2)) if row else 0,
-        (column.group(1) or column.group(2)) if column else "",
-    )
-    notes.say(level, "pyxform", cell, f"pyxform: {said}", f"pyxform: {said}")
-
-
-def _spell_out(element: dict[str, Any]) -> None:
-    """Give every question the bind and control that its type stands for, under what the sheet itself says."""
-    for child in element.get("children", ()):
-        known = QUESTION_TYPE_DICT.get(child.get("type", ""), {})
-        for part in ("bind", "control"):
-            child[part] = {**known.get(part, {}), **(child.get(part) or {})}
-        if "hint" in known:
-            child.setdefault("hint", known["hint"])
-        _spell_out(child)

@@ -14,13 +14,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
+import msgspec  # noqa: E402
+
+from survey.problems import BadDocument  # noqa: E402
 from survey.questionnaire.conditions import (  # noqa: E402
     ConditionError,
     Node,
@@ -32,7 +35,9 @@ from survey.questionnaire.conditions import (  # noqa: E402
     from_json,
     to_json,
 )  # fmt: skip
-from survey.questionnaire.values import Scalar, day_number, scalar  # noqa: E402
+from survey.questionnaire.index import TYPES  # noqa: E402
+from survey.questionnaire.model import Kind  # noqa: E402
+from survey.questionnaire.values import Scalar, Type, day_number, scalar  # noqa: E402
 
 JSON = Any
 
@@ -63,10 +68,7 @@ def _case(shared: Mapping[str, JSON], one: JSON) -> Case:
     if isinstance(one, list):
         one = {"source": one[0], "expected": one[1]}
     said: dict[str, JSON] = {**shared, **one}
-    questions = {
-        name: Seen(kind) if isinstance(kind, str) else Seen(**kind)
-        for name, kind in said.get("questions", {}).items()
-    }
+    questions = {name: _seen(kind) for name, kind in said.get("questions", {}).items()}
     tree, refused = said.get("tree"), ""
     if tree is None:
         scope = Scope(
@@ -92,10 +94,23 @@ def _case(shared: Mapping[str, JSON], one: JSON) -> Case:
     )
 
 
+def _seen(said: JSON) -> Seen:
+    """A question by its type, or by the kind of question that has it (`integer`, `select_many`)."""
+    whole = {"type": said} if isinstance(said, str) else dict(said)
+    kind = whole["type"]
+    if kind not in get_args(Type):
+        if kind not in get_args(Kind):
+            raise ValueError(
+                f"“{kind}” is neither a type ({', '.join(get_args(Type))}) nor a kind of question"
+            )
+        whole["type"] = TYPES.get(kind, "text")
+    return Seen(**whole)
+
+
 def canonical(expected: JSON) -> JSON:
     """What is expected, with numbers and dates as the fraction they are."""
     if isinstance(expected, dict) and "number" in expected:
-        return {"number": str(Fraction(expected["number"]))}
+        return {"number": str(Fraction(str(expected["number"])))}
     if isinstance(expected, dict) and "date" in expected:
         return {"number": str(day_number(expected["date"]))}
     return expected
@@ -109,8 +124,16 @@ def plain(value: Scalar) -> JSON:
 
 
 def in_python(cases: Sequence[Case]) -> list[JSON]:
-    """What the server's interpreter makes of compiled cases, read back from the same JSON as the phone's."""
-    return [plain(_evaluate(case)) for case in cases]
+    """What the server's interpreter makes of compiled cases, read back from the same JSON as the phone's. A tree that is
+    none fails by itself: {"error"}, as on the phone."""
+    return [_evaluated(case) for case in cases]
+
+
+def _evaluated(case: Case) -> JSON:
+    try:
+        return plain(_evaluate(case))
+    except Exception as error:  # whatever a tree that nobody compiled does
+        return {"error": f"{type(error).__name__}: {error}"}
 
 
 def _evaluate(case: Case) -> Scalar:
@@ -202,7 +225,9 @@ def differences(cases: Sequence[Case]) -> Iterator[str]:
     phone = in_javascript(compiled) if engine() else server
     for case, one, other in zip(compiled, server, phone, strict=True):
         for who, found in (("Python", one), ("JavaScript", other)):
-            if found != case.expected or type(found) is not type(case.expected):
+            if isinstance(found, dict) and "error" in found:
+                yield f"{case.name} @{case.row}: {who} fails: {found['error']}"
+            elif found != case.expected or type(found) is not type(case.expected):
                 yield f"{case.name} @{case.row}: expected {case.expected!r}, {who} says {found!r}"
     for case in cases:
         if case.error and case.error not in case.refused:
@@ -217,11 +242,27 @@ def main(arguments: Sequence[str]) -> int:
     files = [Path(name) for name in arguments] or sorted(HERE.glob("*/*.json"))
     wrong = 0
     for path in files:
-        if "scenarios" in json.loads(path.read_text(encoding="utf-8")):
-            count, found = scenarios.check(path)
-        else:
-            cases = read(path)
-            count, found = len(cases), list(differences(cases))
+        try:
+            whole = json.loads(path.read_text(encoding="utf-8"))
+            if "scenarios" in whole:
+                count, found = scenarios.check(path)
+            else:
+                cases = read(path)
+                count, found = len(cases), list(differences(cases))
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            BadDocument,
+            msgspec.MsgspecError,
+        ) as error:
+            print(
+                f"{path.name}: not read: {type(error).__name__}: {error} (the format is in {HERE.name}/README.md)"
+            )
+            wrong += 1
+            continue
         wrong += len(found)
         print(
             f"{path.name}: {count} cases, {len(found)} differences (Python and {engine() or 'no JavaScript'})"

@@ -34,6 +34,7 @@ from survey.questionnaire.model import Question, Questionnaire
 from survey.questionnaire.response import Answer, Key, Response, Value
 from survey.questionnaire.routing import Walk, needs_answer
 from survey.questionnaire.values import plain, scalar
+from survey.xlsform.context import identifier
 from survey.xlsform.dialect import MISSING
 from survey.xlsform.importing import import_form
 
@@ -191,14 +192,17 @@ class _Replay:
         row = ""
         steps = re.findall(r"/([^/\[]+)(?:\[(\d+)\])?", path)
         for step, number in steps:
-            roster = self.index.rosters.get(re.sub(r"__\d+$", "", step) if self.exported else step)
+            roster = self.index.rosters.get(
+                re.sub(r"__\d+$", "", step) if self.exported else identifier(step)
+            )
             if roster is not None:
                 row = f"{row}.{number}" if row else number
                 listed = self.rows.setdefault(roster.id, [])
                 if roster.count is None and row not in listed:
                     listed.append(row)
                     self._view = None
-        return steps[-1][0], row
+        name = steps[-1][0]
+        return name if self.exported or name in self.index.places else identifier(name), row
 
     def _key(self, name: str, row: str) -> Key:
         """Where an answer is kept: that of the row drawn stands outside the repeat in the form."""

@@ -13,6 +13,7 @@ from survey.cli import main
 from survey.folder import check, questionnaire_at
 from survey.problems import BadDocument
 from survey.questionnaire.model import Page, Questionnaire
+from survey.xlsform.fidelity import Level
 from survey.xlsform.importing import import_folder, import_form
 from tests.xlsform.others import SHARED, shared
 
@@ -149,6 +150,52 @@ def test_a_code_that_is_not_offered_makes_a_condition_that_is_never_true(tmp_pat
     assert _pages(questionnaire)["r_page"].questions[0].when == "false() or ${q} = 'y'"
 
 
+@pytest.mark.parametrize(
+    ("said", "ours"),
+    [
+        ("if(${n} > 1, 'x', null)", "if(${n} > 1, 'x', '')"),
+        ("${c} = 'NaN' or ${c} != ''", "string(${c}) = 'NaN' or ${c} != ''"),
+        ("${n} != 'NaN'", "true()"),
+        ("floor(${n} div 12)", "round(${n} div 12 - 0.5)"),
+        ("ceiling(${n})", "-round(-${n} - 0.5)"),
+        ("empty(${n})", "${n} = ''"),
+        ("uuid()", "string(random())"),
+        ("TRUE", "true()"),
+        ("decimal-date-time('2024-02-29')", "decimal-date-time('2024-02-29')"),
+    ],
+)
+def test_what_other_programs_write_otherwise_means_the_same(said: str, ours: str, tmp_path: Path) -> None:
+    questionnaire = _imported(
+        "| survey |\n| | type | name | label | calculation |\n| | integer | n | N | |\n"
+        f"| | calculate | c | | ${{n}} + 1 |\n| | calculate | r | | {said} |\n| | note | e | End | |\n", tmp_path,
+    )  # fmt: skip
+
+    asked = [question for page in _pages(questionnaire).values() for question in page.questions]
+    assert next(question.calculate for question in asked if question.id == "r") == ours
+
+
+@pytest.mark.parametrize(
+    ("type_and_more", "appearance", "level", "code"),
+    [
+        ("select_one yn", "minimal search('fruits')", "refused", "search"),
+        ("date", "month-year", "changed", "appearance"),
+        ("image", "signature", "changed", "appearance"),
+        ("text", "ex:org.example.scan", "changed", "appearance"),
+        ("text", "multiline", "left_out", "appearance"),
+        ("background-geopoint", "", "refused", "kind"),
+    ],
+)
+def test_an_appearance_that_changes_the_question_is_more_than_decoration(
+    type_and_more: str, appearance: str, level: Level, code: str, tmp_path: Path
+) -> None:
+    (tmp_path / "form.md").write_text(
+        "| survey |\n| | type | name | label | appearance | trigger |\n| | text | t | T | | |\n"
+        f"| | {type_and_more} | q | Q | {appearance} | {'${t}' if 'background' in type_and_more else ''} |\n"
+        "| choices |\n| | list_name | name | label |\n| | yn | y | Y |\n"
+    )
+    assert (code, 3) in [(entry.code, entry.row) for entry in import_form(tmp_path / "form.md")[1].of(level)]
+
+
 def test_names_are_kept_with_their_capitals_and_made_ids_where_they_must_be(tmp_path: Path) -> None:
     questionnaire = _imported(
         "| survey |\n| | type | name | label |\n| | text | HH-01.a | Name |\n| | text | HH02 | Is it ${HH-01.a}? |\n",
@@ -237,7 +284,7 @@ def test_the_form_of_400_rows_in_four_languages_comes_in_whole_and_in_time(tmp_p
 REFUSED = {
     "UCL_Biomass_Plot_Form.xlsx": {"condition"},
     "bad_calc.xlsx": {"expression", "empty"},
-    "calculate_without_calculation.xls": {"pyxform"},
+    "calculate_without_calculation.xls": {"kind", "pyxform"},
     "group_name_test.xls": {"pyxform"},
     "unknown_question_type.xls": {"pyxform"},
     "xl_date_ambiguous.xlsx": {"expression"},
@@ -251,7 +298,7 @@ REFUSED = {
     "include_json.xlsx": {"kind", "empty"},
     "loop.xlsx": {"kind"},
     "simple_loop.xls": {"kind", "empty"},
-    "pull_data.xlsx": {"expression", "unknown_name"},
+    "pull_data.xlsx": {"expression"},
     "widgets.xls": {"kind"},
 }
 UNREADABLE = {"duplicate_columns.xlsx", "fruits.csv"}
