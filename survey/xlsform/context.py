@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -60,7 +61,9 @@ def kind_of(element: Element) -> Kind | None:
 
 def identifier(name: str) -> str:
     """A name as an id may be: letters, digits and underscores, a letter first."""
-    plain = re.sub(r"[^A-Za-z0-9_]", "_", name).lstrip("_")
+    letters = unicodedata.normalize("NFD", name.replace("đ", "d").replace("Đ", "D"))
+    bare = "".join(char for char in letters if not unicodedata.combining(char))  # “Đặng” is Dang
+    plain = re.sub(r"[^A-Za-z0-9_]", "_", bare).lstrip("_")
     return plain if re.match(r"[A-Za-z]", plain) else f"q_{plain}"
 
 
@@ -74,6 +77,12 @@ def free(name: str, taken: set[str]) -> str:
     return found
 
 
+def _names_in(element: Element) -> Iterator[str]:
+    for child in element.get("children", ()):
+        yield str(child.get("name", ""))
+        yield from _names_in(child)
+
+
 class Context:
     """One form being imported."""
 
@@ -85,7 +94,9 @@ class Context:
         self.home: dict[str, str] = {}  # id of a question or roster → id of the roster that holds it, or ""
         self.labelled: dict[str, str] = {}  # roster → the question whose answer stands for its rows
         self.filtered: dict[str, set[str]] = {}  # choice list → columns that filters look at
+        self.headings: dict[str, tuple[str, ...]] = {}  # language → the headings of its columns
         self.languages = self._languages(language)
+        self._own = {name.lower() for name in _names_in(tree) if identifier(name) == name}
         self.known = self._names()
 
     # --- cells -----------------------------------------------------------------------------------------------------
@@ -158,7 +169,9 @@ class Context:
         return msgspec.structs.replace(plain, shown_if=conditions)
 
     def _id(self, name: str, taken: set[str], child: Element) -> str:
-        found = free(identifier(name), taken)
+        plain = identifier(name)
+        found = free(plain, taken if plain == name else taken | self._own)  # a name that can stay stays
+        taken.add(found.lower())
         if found != name:
             self.notes.say("changed", "renamed", self.cell(child, "name"), f"“{name}” đổi tên thành “{found}”",
                            f"“{name}” is called “{found}” here: names are letters, digits and underscores, and differ in "
@@ -207,21 +220,16 @@ class Context:
     def _languages(self, wanted: str) -> tuple[tuple[str, str], ...]:
         """(code, heading) of each language, the default one first; the heading "" stands for columns without one."""
         headings: dict[str, None] = {}
-
-        def look(value: object) -> None:
-            if isinstance(value, dict):
-                headings.update(dict.fromkeys(str(key) for key in value))
-
-        def walk(element: Element) -> None:
-            look(element.get("label"))
-            look(element.get("hint"))
-            for child in element.get("children", ()):
-                walk(child)
-
-        walk(self.tree)
-        for choices in self.lists.values():
-            for choice in choices:
-                look(choice.get("label"))
+        for element in self._elements():
+            bind = element.get("bind") or {}
+            for words in (
+                element.get("label"),
+                element.get("hint"),
+                element.get("guidance_hint"),
+                bind.get("jr:constraintMsg"),
+            ):
+                if isinstance(words, dict):
+                    headings |= dict.fromkeys(str(name) for name in words)
         default = str(self.tree.get("default_language") or "default")
         ordered = [name for name in headings if name == default] + [
             n for n in headings if n not in (default, "default")
@@ -235,14 +243,48 @@ class Context:
                                "ghi default_language, hoặc chạy lại với --language vi",
                                "fill in default_language, or run again with --language vi")  # fmt: skip
             return ((languages.code_of(stated) if stated else "en", ""),)
-        codes: dict[str, str] = {}
+        codes: dict[str, list[str]] = {}
         for name in ordered:
-            code = languages.code_of(name)
-            codes.setdefault(code, name)
-            if not re.search(r"\(.+\)\s*$", name):
-                self.notes.say("changed", "language", Cell("survey", 0, f"label::{name}"), f"“{name}” được ghi là “{code}”",
+            code = self._unheaded(headings, wanted) if name == "default" else languages.code_of(name)
+            codes.setdefault(code, []).append(name)
+            if name == "default":
+                self.notes.say("changed", "language", self.columns.cell("survey", 1, "label"), f"cột lời không ghi tiếng gì được ghi là “{code}”",
+                               f"the column of words that names no language is taken as “{code}”",
+                               "ghi default_language, hoặc chạy lại với --language", "fill in default_language, or run again with --language")  # fmt: skip
+            elif not re.search(r"\(.+\)\s*$", name):
+                self.notes.say("changed", "language", Cell("survey", 1, f"label::{name}"), f"“{name}” được ghi là “{code}”",
                                f"“{name}” is taken as the language “{code}”")  # fmt: skip
-        return tuple(codes.items())
+        for code, (first, *others) in codes.items():
+            for name in others:
+                self.notes.say("changed", "one_language", Cell("survey", 1, f"label::{name}"), f"“{name}” và “{first}” là một tiếng ({code}): dùng “{first}”, chỗ trống lấy ở “{name}”",
+                               f"“{name}” and “{first}” are one language ({code}): “{first}” is used, where it is blank “{name}”")  # fmt: skip
+        self.headings = {code: tuple(names) for code, names in codes.items()}
+        return tuple((code, names[0]) for code, names in codes.items())
+
+    def _unheaded(self, headings: Mapping[str, None], wanted: str) -> str:
+        """The language of columns without one beside columns with one: what is asked for; the only other one, if the two
+        never both say something (a choices sheet without translations); else English."""
+        others = list(dict.fromkeys(languages.code_of(name) for name in headings if name != "default"))
+        if wanted:
+            return languages.code_of(wanted)
+        if len(others) == 1 and not any(self._says_both(one) for one in self._elements()):
+            return others[0]
+        return "en" if "en" not in others else "x-default"
+
+    @staticmethod
+    def _says_both(element: Element) -> bool:
+        said = (element.get(column) for column in ("label", "hint"))
+        return any(isinstance(words, dict) and len([one for one in words.values() if one not in ("", "-", None)]) > 1 for words in said)  # fmt: skip
+
+    def _elements(self) -> Iterator[Element]:
+        def below(element: Element) -> Iterator[Element]:
+            yield element
+            for child in element.get("children", ()):
+                yield from below(child)
+
+        yield from below(self.tree)
+        for choices in self.lists.values():
+            yield from choices
 
     def text(self, element: Element, column: str, sheet: str = "survey", value: object = None) -> Text:
         """The words in every language, names in them renamed, marks of formatting taken off; {} where there are none.
@@ -258,7 +300,15 @@ class Context:
         spare = said.get("default")
         found: Text = {}
         for code, heading in self.languages:
-            words = str(said.get(heading, "") or (spare if not found and spare else "")).strip()
+            own = next(
+                (
+                    said[name]
+                    for name in self.headings.get(code, (heading,))
+                    if said.get(name) not in (None, "", "-")
+                ),
+                "",
+            )
+            words = str(own or (spare if not found and spare else "")).strip()
             if words and words != "-":
                 found[code] = self._plain(words, self._heading(element, column, sheet, heading))
         if not found:
@@ -266,13 +316,16 @@ class Context:
         first = next(iter(found.values()))
         for code, heading in self.languages:
             if code not in found:
+                shown = code if heading == "default" else heading
                 self.notes.say("changed", "no_translation", self._heading(element, column, sheet, heading),
-                               f"thiếu bản dịch “{heading}”; tạm dùng lời của ngôn ngữ khác",
-                               f"the translation into “{heading}” is missing; the words of another language stand there for now",
+                               f"thiếu bản dịch “{shown}”; tạm dùng lời của ngôn ngữ khác",
+                               f"the translation into “{shown}” is missing; the words of another language stand there for now",
                                "dịch trước khi đi khảo sát", "translate it before field work")  # fmt: skip
         return {code: found.get(code, first) for code, _ in self.languages}
 
     def _heading(self, element: Element, column: str, sheet: str, heading: str) -> Cell:
+        if heading == "default":
+            return self.cell(element, column, sheet)
         for name in self.columns.headers.get(sheet, ()):
             kind, _, language = name.replace("::", ":").partition(":")
             if kind.strip().lower() == column and language.strip() == heading:

@@ -107,6 +107,10 @@ def _review(mapped: Mapped, context: Context) -> None:
         cell = cells.get(finding.where, Cell())
         if finding.code in ("bad_code", "twice", "code_twice") and cell in refused:
             continue  # said already, with a remedy
+        if finding.code == "roster_within" and any(
+            one.code == "too_deep" and one.row == cell.row for one in notes.of("refused")
+        ):
+            continue
         said, do = finding.message, finding.remedy
         if finding.code == "unknown_name":
             name = said["en"].partition("“")[2].rpartition("”")[0]

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from survey.problems import Text
-from survey.questionnaire.model import Page, Questionnaire, Roster, Section
+from survey.questionnaire.model import Page, Question, Questionnaire, Roster, Section
 from survey.xlsform.context import Context, Element, free, identifier, row_of
 from survey.xlsform.fidelity import Cell
 from survey.xlsform.questions import Asked, Questions
@@ -239,6 +239,13 @@ class Form:
         )
         count = self._count(repeat, inside.relevant)
         screens = self._group(repeat, _Place(inside.relevant, place.title, ident))
+        if not screens:
+            if not context.notes.of("refused"):
+                context.notes.say("left_out", "empty_repeat", context.cell(repeat, "type"), "phần lặp này không hỏi gì",
+                                  "a repeat that asks nothing")  # fmt: skip
+            return []
+        if not self._inside_of(ident, screens):
+            screens.insert(0, self._numbered(repeat, ident, title, inside.relevant))
         if not repeat["control"].get("jr:count"):
             screens = self._listing(repeat, ident, title, inside.relevant, place, screens)
         self.rosters.append(
@@ -285,15 +292,29 @@ class Form:
 
     def _naming(self, ident: str, screens: list[_Screen]) -> str:
         """The question that names a row: the one under which rows are offered, else the first text, else the first."""
-        inside = [
+        inside = self._inside_of(ident, screens)
+        wanted = [q.id for q in inside if q.id == self.context.labelled.get(ident)]
+        texts = [q.id for q in inside if q.kind == "text"]
+        return next(iter([*wanted, *texts, *(q.id for q in inside)]), ident)
+
+    def _inside_of(self, ident: str, screens: list[_Screen]) -> list[Question]:
+        """What is asked or computed of a row itself, not of the rows of a repeat inside."""
+        return [
             one.question
             for screen in screens
             for one in screen.asked
-            if self.context.home.get(one.question.id) == ident
+            if self.context.home.get(one.question.id) == ident and one.question.kind != "note"
         ]
-        wanted = [q.id for q in inside if q.id == self.context.labelled.get(ident)]
-        texts = [q.id for q in inside if q.kind == "text"]
-        return next(iter([*wanted, *texts, *(q.id for q in inside if q.kind != "note")]), ident)
+
+    def _numbered(self, repeat: Element, ident: str, title: Text, relevant: tuple[str, ...]) -> _Screen:
+        """A row that is asked nothing itself is named by its number."""
+        name = free(f"{ident}_number", {one.lower() for one in self.context.home})
+        self.context.home[name] = ident
+        number = Question(
+            id=name, kind="calculate", label=title, calculate="string(position(..))", required=False
+        )
+        page = free(f"{ident}_page", self.page_ids)
+        return _Screen(page, row_of(repeat), ident, title, relevant, [Asked(number, row_of(repeat))])
 
     # --- settings --------------------------------------------------------------------------------------------------
 

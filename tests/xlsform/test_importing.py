@@ -219,6 +219,68 @@ def test_a_missing_translation_is_named_and_the_first_language_stands_in(tmp_pat
     assert (entry.code, entry.row, entry.column) == ("no_translation", 2, "label::Tiếng Việt (vi)")
 
 
+def test_columns_of_one_language_are_one_language_however_they_are_headed(tmp_path: Path) -> None:
+    (tmp_path / "form.md").write_text(
+        "| survey |\n| | type | name | label::English (en) | hint::English(en) | label::English(en) |\n"
+        "| | text | q | Name | First and last | |\n| | text | r | | | Age |\n"
+    )
+    questionnaire, fidelity = import_form(tmp_path / "form.md")
+
+    assert questionnaire is not None
+    assert questionnaire.languages == ("en",)
+    questions = [question for page in _pages(questionnaire).values() for question in page.questions]
+    assert [question.label["en"] for question in questions] == ["Name", "Age"]
+    assert questions[0].hint == {"en": "First and last"}
+    assert [entry.code for entry in fidelity.entries] == ["one_language"]
+
+
+@pytest.mark.parametrize(
+    ("headings", "words", "asked", "languages"),
+    [
+        ("label::Tiếng Việt (vi) | hint", "Tên | Họ và tên", "", ("vi",)),  # the only language there is
+        ("label | label::Tiếng Việt (vi)", "Name | Tên", "", ("en", "vi")),
+        ("label | label::Tiếng Việt (vi)", "Nom | Tên", "fr", ("fr", "vi")),
+    ],
+)
+def test_words_without_a_language_beside_words_with_one(
+    headings: str, words: str, asked: str, languages: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "form.md").write_text(
+        f"| survey |\n| | type | name | {headings} |\n| | text | q | {words} |\n"
+    )
+    questionnaire, _ = import_form(tmp_path / "form.md", language=asked)
+
+    assert questionnaire is not None
+    assert questionnaire.languages == languages
+
+
+def test_vietnamese_names_keep_their_letters(tmp_path: Path) -> None:
+    questionnaire = _imported(
+        "| survey |\n| | type | name | label |\n| | text | Đặng | A |\n| | text | tên | B |\n| | text | ten | Is it ${tên}? |\n",
+        tmp_path,
+    )
+    asked = [question for page in _pages(questionnaire).values() for question in page.questions]
+    assert [question.id for question in asked] == ["Dang", "ten_2", "ten"]  # a name that can stay stays
+    assert asked[2].label == {"en": "Is it ${ten_2}?"}
+
+
+def test_a_repeat_that_asks_only_of_the_rows_inside_it_names_its_rows_by_number(tmp_path: Path) -> None:
+    form = (
+        "| survey |\n| | type | name | label | repeat_count |\n| | begin_repeat | house | House | 2 |\n"
+        "| | begin_repeat | room | Room | 3 |\n| | text | use | Use | |\n| | end_repeat | | | |\n| | end_repeat | | | |\n"
+        "| | begin_repeat | nothing | Nothing | |\n| | end_repeat | | | |\n"
+    )
+    questionnaire = _imported(form, tmp_path)
+    assert [(roster.id, roster.name, roster.within) for roster in questionnaire.rosters] == [
+        ("house", "house_number", None),
+        ("room", "use", "house"),
+    ]
+    assert ("left_out", "empty_repeat", 7) in [
+        (entry.level, entry.code, entry.row)
+        for entry in import_form(tmp_path / "form.md", language="en")[1].entries
+    ]
+
+
 def test_options_from_a_file_beside_the_form(tmp_path: Path) -> None:
     (tmp_path / "communes.csv").write_text(
         "code,label,district\n0101,Kẻ Sặt,01\n0201,Lai Cách,02\n", encoding="utf-8"
