@@ -55,7 +55,7 @@ from survey.web import (
     trail,
 )
 from survey.web.guards import open_to_all
-from survey.web.site import ForgedForm, NotYours, Site, by_script, goto, message, site_of
+from survey.web.site import ForgedForm, NotYours, Site, by_household, by_script, goto, message, site_of
 
 BODY_LIMIT = 256 * 1024
 SETTINGS_VARIABLE = "SURVEY_SETTINGS"
@@ -211,7 +211,7 @@ def _not_found(request: Request[Any, Any, Any], _: Exception) -> Response[str]:
 
 
 def _busy(request: Request[Any, Any, Any], error: Unavailable) -> Response[str]:
-    page = message(request, "busy", 503)
+    page = message(request, "busy", 503, again=_can_be_sent_again(request))
     page.headers["retry-after"] = str(error.retry_after)
     return page
 
@@ -229,7 +229,13 @@ def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[str
 def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
     """Our fault: told to the log with its place, to the person without."""
     logging.getLogger("survey").error("%s %s", request.method, _route(request), exc_info=error)
-    return message(request, "broken", 500)
+    return message(request, "broken", 500, again=_can_be_sent_again(request))
+
+
+def _can_be_sent_again(request: Request[Any, Any, Any]) -> bool:
+    """A household's form, read whole; files (photos) cannot be put into a page."""
+    plain = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    return plain and by_household(request) and hasattr(request.state, "sent")
 
 
 def _route(request: Request[Any, Any, Any]) -> str:

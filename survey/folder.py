@@ -268,7 +268,8 @@ def _plan(found: _Found, path: Path) -> None:
     if dates != sorted(dates):
         found.say("dates", document.where(("dates",)), "ngày mở, ngày đến nhà và ngày đóng không theo thứ tự",
                   "web_opens, visits_open and closes are not in order")  # fmt: skip
-    for kind, words in (("title", plan.title), ("organiser", plan.organiser), ("helpline", plan.helpline)):
+    for kind, words in (("title", plan.title), ("organiser", plan.organiser), ("helpline", plan.helpline),
+                        ("promise", plan.promise)):  # fmt: skip
         for language in plan.languages:
             if words and not words.get(language, "").strip():
                 found.say("no_translation", document.where((kind,)), f"{kind}: thiếu lời “{language}”",

@@ -1,4 +1,8 @@
-"""The letters that bring each household its code, as one PDF to print: a page a household, sorted by hamlet."""
+"""The letters that bring each household its code, as one PDF to print: a page a household, sorted by hamlet.
+
+In the survey's languages: the first in full, the second below it in short. Words are the interface's, so that a survey
+that brings a language of its own brings its letters too.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,22 @@ import csv
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import segno
 
 from survey.fieldwork.areas import areas
 from survey.folder import Folder
 from survey.problems import SurveyError
+from survey.questionnaire.routing import duration
 from survey.typesetting import pdf
-from survey.web.words import long_date
+from survey.web import words
+from survey.web.words import long_date, said, word
+
+WORDS = (
+    "to", "chosen", "scan", "type", "visit", "keep", "why", "quick", "private", "private_text", "useful", "useful_text",
+    "free", "who", "code",
+)  # fmt: skip
 
 
 def write_letters(folder: Folder, codes: Path, url: str, out: Path, *, synthetic: bool = False) -> int:
@@ -33,23 +45,41 @@ def write_letters(folder: Folder, codes: Path, url: str, out: Path, *, synthetic
     with codes.open(encoding="utf-8", newline="") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: (row["commune"], row["hamlet"], row["address"]))
     url = url.rstrip("/")
-    letters = [
-        {**row, "commune": names.get(row["commune"], row["commune"]), "qr": _square(f"{url}/c/{row['code']}")}
-        for row in rows
-    ]
+    words.bring(folder.path)
     letters_of = {
-        "letters": letters,
-        "url": url,
-        "closes": {language: long_date(language, folder.plan.dates.closes) for language in ("vi", "en")},
+        "letters": [
+            {**row, "commune": names.get(row["commune"], row["commune"]), "qr": _square(f"{url}/c/{row['code']}")}
+            for row in rows
+        ],
+        "url": url.removeprefix("https://"),
         "synthetic": synthetic,
-        "title": folder.plan.title,
-        "organiser": folder.plan.organiser,
-        "helpline": folder.plan.helpline,
-    }
+        "languages": [_words(folder, language) for language in folder.plan.languages[:2]],
+    }  # fmt: skip
     descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(pdf("letters.typ", letters_of))
-    return len(letters)
+    return len(rows)
+
+
+def _words(folder: Folder, language: str) -> dict[str, Any]:
+    """All that a letter says in this language. What does not hold for this survey is "" and not said."""
+    plan = folder.plan
+    told = {key: word(language, f"letter.{key}") for key in WORDS}
+    if "visit" not in plan.modes:
+        told["visit"] = ""
+    if plan.legal.obligatory:
+        told["free"] = ""
+    return told | {
+        "language": language,
+        "title": said(plan.title, language),
+        "organiser": said(plan.organiser, language),
+        "help": f"{word(language, 'help')} {said(plan.helpline, language)}" if plan.helpline else "",
+        "promise": said(plan.promise, language),
+        "quick_text": word(language, "letter.quick_text", n=duration(folder.questionnaire)),
+        "until": word(language, "letter.until", day=long_date(language, plan.dates.closes)),
+        "notice": [words.notice(plan, language)[place] for place in (0, 1, 4)],
+        "synthetic": word(language, "synthetic"),
+    }
 
 
 def _square(text: str) -> str:

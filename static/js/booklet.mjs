@@ -94,7 +94,7 @@ export class Booklet {
     const { minutes, done, total, ...at } = interview.walk.progress(step);
     const [section, left] = made.querySelectorAll('span');
     section.textContent = this.say('section', { ...at, title: this.fill(interview.walk, this.titles[step.section.id], '') });
-    left.textContent = minutes ? `· ${this.say('minutes', { n: minutes })}` : '';
+    left.textContent = minutes ? this.say('minutes', { n: minutes }) : '';
     made.querySelector('progress').value = done / total;
     return made;
   }
@@ -247,9 +247,9 @@ export class Booklet {
       const line = pattern.cloneNode(true);
       const node = made.querySelector(`[data-q="${CSS.escape(where)}"]`);
       const name = values?.row && this.rowName(interview.walk, interview.walk.places[values.question].page.roster, values.row);
-      const label = node?.querySelector('.label').textContent;
+      const label = node?.querySelector('.label').textContent.trim();
       line.firstElementChild.hash = node ? `q-${where}` : 'main';
-      line.firstElementChild.textContent = node ? `${label} ${message}` : this.say(`list.${code}`, { ...values, name });
+      line.firstElementChild.textContent = node ? `${label}${/[?.!…:]$/.test(label) ? '' : ':'} ${message}` : this.say(`list.${code}`, { ...values, name });
       return line;
     }));
     return summary;

@@ -102,4 +102,7 @@ class SurveyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     legal: Legal
     retention: Retention
     helpline: Text = {}
+    """Whom to call and when; a telephone number in it can be tapped."""
+    promise: Text = {}
+    """What is never asked of a household, said on the first page and in its letter."""
     back_checks: BackChecks = BackChecks()

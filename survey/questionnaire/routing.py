@@ -418,6 +418,11 @@ def progress(questionnaire: Questionnaire, response: Response, at: Step | None =
     return Progress(number, len(sections), done, len(steps) + len(ahead), math.ceil(left - 1e-9))
 
 
+def duration(questionnaire: Questionnaire) -> int:
+    """Minutes that the whole takes, as the first page and the letter say it: what `progress` says at the beginning."""
+    return progress(questionnaire, Response(id="")).minutes_left
+
+
 def _may_be_drawn(found: Walk, draw: str) -> bool:
     """Whether somebody can still be drawn: the list is not finished, or somebody on it is eligible."""
     roster = found.index.draws[draw].roster

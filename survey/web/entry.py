@@ -13,6 +13,7 @@ from litestar import Response, get, post
 from sqlalchemy import Connection
 
 from survey.access import codes as household_codes
+from survey.questionnaire.routing import duration
 from survey.storage import audit, cases, codes, responses, sessions
 from survey.storage.codes import Opened
 from survey.web import forms, security
@@ -31,15 +32,18 @@ from survey.web.site import (
     show,
     site_of,
 )
-from survey.web.words import word
+from survey.web.words import said, word
 
 WINDOW = 600  # seconds in which tries are counted
 USES = 30  # of one right code in a window: a family and its phones, not a program
 
 
-@get(["/", "/c/{code:str}"], sync_to_thread=False, guards=[open_to_all])
+@get(["/", "/code", "/c/{code:str}"], sync_to_thread=False, guards=[open_to_all])
 def entry(request: AnyRequest) -> Response[str]:
-    """The first page. With a code from a QR it only fills the field in: the person presses the button."""
+    """The first page. With a code from a QR it only fills the field in: the person presses the button.
+
+    A page that says that a code is wrong stands at /code, and is asked for again in the other language.
+    """
     code = str(request.path_params.get("code", ""))
     return _entry(request, code=code[:40], confirm=bool(code))
 
@@ -52,6 +56,8 @@ def _entry(
         request,
         "entry.html",
         status,
+        minutes=duration(site.survey.questionnaire),
+        promise=said(site.survey.plan.promise, language_of(request)),
         code=code,
         error=error,
         confirm=confirm,
@@ -98,7 +104,7 @@ async def enter(request: AnyRequest) -> Response[str]:
                 here.address,
                 (security.cookie(security.HOUSEHOLD, token, site.settings.secure_cookies, hours),),
             )
-        return _entry(request, error=word(language, "entry.limited"), status=429)
+        return _entry(request, error=word(language, "entry.used"), status=429)
     tried = await site.database.write(codes.count_try, network, window)
     if tried > most:
         return _entry(request, error=word(language, "entry.limited"), status=429)

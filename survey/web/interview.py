@@ -25,6 +25,8 @@ from survey.web.words import word
 Form = Mapping[str, Sequence[str]]
 Mode = Literal["self", "visit", "proxy", "phone", "paper"]
 ADD = "add"
+ENDS = ("?", ".", "!", "…", ":")
+"""After these a label needs no colon before what is wrong with its answer."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,11 @@ class Interview:
         earlier = [other for other in self.steps if not _row_of_list(other)]
         place = earlier.index(step) if step in earlier else 0
         return self.url(earlier[place - 1]) if place else ""
+
+    def last_url(self) -> str:
+        """The page before the summary, or "" where nothing is open to whoever writes."""
+        step = next((step for step in reversed(self.steps) if not _row_of_list(step)), None)
+        return self.url(step) if step else ""
 
     def list_url(self, step: Step) -> str:
         """The list that holds a step's row; of a roster within another it stands at the row that holds it."""
@@ -276,7 +283,7 @@ def _frame(interview: Interview, step: Step) -> dict[str, Any]:
             sections=progress.sections,
             title=interview.say(step.section.title),
         ),
-        "minutes": "· " + word(language, "minutes", n=progress.minutes_left) if progress.minutes_left else "",
+        "minutes": word(language, "minutes", n=progress.minutes_left) if progress.minutes_left else "",
         "done": progress.done / progress.total,
     }
 
@@ -343,8 +350,10 @@ def show_add(
 
 
 def new_row(interview: Interview, step: Step, row: str) -> tuple[Interview, Step]:
+    """The interview as if the row were on its list. A form that arrives twice finds its row there already."""
     roster = step.page.roster or ""
-    rows = {**interview.response.rows, roster: (*interview.response.rows.get(roster, ()), row)}
+    there = interview.response.rows.get(roster, ())
+    rows = {**interview.response.rows, roster: there if row in there else (*there, row)}
     changed = replace(interview, response=msgspec.structs.replace(interview.response, rows=rows))
     return changed, Step(step.section, step.page, row)
 
@@ -490,7 +499,10 @@ def _missing_options(language: str, question: Question, missing: str = "") -> tu
 
 
 def _errors(findings: Sequence[Finding], questions: Sequence[QuestionView]) -> tuple[tuple[str, str], ...]:
-    said = {view.id: f"{view.label} {view.error or view.warning or view.opened}" for view in questions}
+    said = {
+        view.id: f"{view.label}{'' if view.label.endswith(ENDS) else ':'} {view.error or view.warning or view.opened}"
+        for view in questions
+    }
     shown = [(f"q-{finding.where}", said[finding.where]) for finding in findings if finding.where in said]
     return tuple(dict.fromkeys(shown))
 
@@ -525,6 +537,7 @@ class SummaryPart:
 
     title: str
     lines: tuple[SummaryLine, ...]
+    locked: bool = False
 
 
 def summary(interview: Interview) -> tuple[SummaryPart, ...]:
@@ -547,9 +560,9 @@ def summary(interview: Interview) -> tuple[SummaryPart, ...]:
         if step.row and not step.page.of:
             title = f"{title}: {interview.row_name(index(interview.questionnaire).roster_of(step.page), step.row)}"
         if parts and parts[-1].title == title:
-            parts[-1] = SummaryPart(title, parts[-1].lines + lines)
+            parts[-1] = replace(parts[-1], lines=parts[-1].lines + lines)
         else:
-            parts.append(SummaryPart(title, lines))
+            parts.append(SummaryPart(title, lines, interview.locked(step.page)))
     return tuple(parts)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -39,7 +40,10 @@ async def ask_consent(request: AnyRequest) -> Response[str]:
     return _consent(request, await here_of(request))
 
 
-def _consent(request: AnyRequest, here: Here, missing: tuple[str, ...] = ()) -> Response[str]:
+def _consent(
+    request: AnyRequest, here: Here, missing: tuple[str, ...] = (), said: Mapping[str, str] | None = None
+) -> Response[str]:
+    """`said`: what was answered on the page that lacks the rest; nothing is ticked but what the person ticked."""
     language = language_of(request)
     return show(
         request,
@@ -50,6 +54,7 @@ def _consent(request: AnyRequest, here: Here, missing: tuple[str, ...] = ()) -> 
         ],
         refused=here.refused,
         missing=missing,
+        said=said or {},
         action=CONSENT,
         csrf=here.signed.csrf,
     )
@@ -65,7 +70,7 @@ async def consent(request: AnyRequest) -> Response[str]:
     said = {one.id: next(iter(form.get(one.id, ())), "") for one in purposes}
     missing = tuple(purpose for purpose, answer in said.items() if answer not in ("yes", "no"))
     if missing:
-        return _consent(request, here, missing)
+        return _consent(request, here, missing, said)
     language = language_of(request)
     given = [
         Consent(

@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from sqlalchemy import Connection
 
 from survey.fieldwork.areas import Area
-from survey.problems import SurveyError, Text
+from survey.problems import SurveyError
 from survey.questionnaire.model import Questionnaire
 from survey.settings import Keys, Settings
 from survey.storage import sessions, surveys
@@ -39,6 +39,17 @@ Page = Response[str]
 def with_signs(text: str) -> Markup:
     """A text in which "[4G]" stands as the sign to look for on the phone."""
     return Markup(re.sub(r"\[([^\[\]]{1,12})\]", r'<span class="sign">\1</span>', str(escape(text))))  # noqa: S704
+
+
+def with_telephone(text: str) -> Markup:
+    """A text in which a telephone number can be tapped: eight to fourteen digits, however they are grouped."""
+
+    def link(found: re.Match[str]) -> str:
+        digits = re.sub(r"[^+\d]", "", found[0])
+        number = f'<a href="tel:{digits}">{found[0]}</a>'
+        return number if 8 <= len(digits.lstrip("+")) <= 14 else found[0]
+
+    return Markup(re.sub(r"\+?\(?\d(?:[ .()-]{0,2}\d){7,}", link, str(escape(text))))  # noqa: S704
 
 
 @dataclass
@@ -68,6 +79,7 @@ class Site:
             auto_reload=False,
         )
         self.templates.filters["signs"] = with_signs
+        self.templates.filters["telephone"] = with_telephone
         brought = words.bring(self.settings.folder)
         asked = self.survey.questionnaire.languages
         self.languages = (*LANGUAGES, *(code for code in brought if code in asked))
@@ -129,9 +141,6 @@ def render(site: Site, template: str, language: str, **facts: Any) -> str:
     """A template in a language, with what every one of them names."""
     plan = site.survey.plan
 
-    def said(text: Text) -> str:
-        return text.get(language) or next(iter(text.values()), "")
-
     def w(key: str, **values: Any) -> Markup | str:
         return word(language, key, **values)
 
@@ -139,11 +148,11 @@ def render(site: Site, template: str, language: str, **facts: Any) -> str:
         language=language,
         direction=words.direction(language),
         w=w,
-        survey_title=said(plan.title),
-        organiser=said(plan.organiser),
-        helpline=said(plan.helpline),
+        survey_title=words.said(plan.title, language),
+        organiser=words.said(plan.organiser, language),
+        helpline=words.said(plan.helpline, language),
         synthetic=site.survey.synthetic,
-        notice=notice(site, language),
+        notice=words.notice(plan, language),
         **facts,
     )
 
@@ -200,19 +209,40 @@ class Problem(msgspec.Struct):
     text: str = ""
 
 
-def message(request: AnyRequest, kind: str, status: int, home: str = "/") -> Page:
-    """One of the honest pages: not found, session over, forbidden, busy, broken; a script gets the same as JSON."""
+def message(request: AnyRequest, kind: str, status: int, home: str = "/", *, again: bool = False) -> Page:
+    """One of the honest pages: not found, session over, forbidden, busy, broken; a script gets the same as JSON.
+
+    `again`: what was sent can be sent once more as it is. The page then carries it, so that a household without script
+    presses one button; a form is one answer however often it arrives. Whether a form or only a look was in vain is said.
+    """
     language = language_of(request)
     if by_script(request):
         said = Problem(kind, word(language, f"errors.{kind}_text"))
         return Response(msgspec.json.encode(said).decode(), media_type=MediaType.JSON, status_code=status)
+    about = "again" if again else "unsaved" if kind == "session" and by_household(request) else "text"
     return show(
         request,
         "message.html",
         status,
         title=word(language, f"errors.{kind}"),
-        text=word(language, f"errors.{kind}_text"),
+        text=word(language, f"errors.{kind}_{about}"),
         home=home,
+        to=word(language, "sending.enter" if kind == "session" else "errors.home"),
+        again=(request.url.path + (f"?{request.url.query}" if request.url.query else "")) if again else "",
+        sent=[(name, value) for name, values in _sent(request).items() for value in values] if again else [],
+    )
+
+
+def _sent(request: AnyRequest) -> dict[str, list[str]]:
+    """The fields of the form that this request brought, if it came so far."""
+    fields: dict[str, list[str]] = getattr(request.state, "sent", {})
+    return fields
+
+
+def by_household(request: AnyRequest) -> bool:
+    """Whether a household's form was sent: its code, or a page of its questionnaire."""
+    return request.method == "POST" and (
+        request.url.path == "/code" or request.url.path.startswith("/survey/")
     )
 
 
@@ -278,23 +308,6 @@ def check_form(site: Site, request: AnyRequest, signed: SignedIn, form: intervie
 async def form_of(request: AnyRequest) -> dict[str, list[str]]:
     """The fields of an ordinary form, each with all its values."""
     data = await request.form()
-    return {name: [value for value in data.getall(name) if isinstance(value, str)] for name in data}
-
-
-def notice(site: Site, language: str) -> list[tuple[str, str]]:
-    """Who asks and by which right, from the plan: shown on the notice page, whatever the questionnaire says."""
-    legal = site.survey.plan.legal
-    retention = site.survey.plan.retention
-    first = site.survey.plan.languages[0]
-
-    def said(text: Text) -> str:
-        return text.get(language) or text.get(first, "")
-
-    kept = word(
-        language, "notice.kept", addresses=retention.identities_months, answers=retention.answers_months
-    )
-    basis = "; ".join([said(legal.decision), *legal.citations])
-    purpose = " ".join(said(item.text) for item in legal.purposes)
-    facts = {"controller": said(legal.controller), "basis": basis, "purpose": purpose, "keeping": kept,
-             "contact": said(legal.contact)}  # fmt: skip
-    return [(word(language, f"notice.{name}"), text) for name, text in facts.items()]
+    fields = {name: [value for value in data.getall(name) if isinstance(value, str)] for name in data}
+    request.state.sent = fields  # for a page that says it could not be kept, and offers to send it once more
+    return fields

@@ -124,6 +124,7 @@ def check_page(
     return show(
         request,
         "check.html",
+        back=interview.last_url(),
         parts=pages.summary(interview),
         closed=interview.closed,
         action=f"{interview.base}/submit",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,13 @@ from babel import Locale, localedata
 from babel.dates import format_date
 from babel.numbers import format_decimal
 
+from survey.fieldwork.plan import SurveyPlan
+
 LANGUAGES = ("vi", "en")
 """The languages of officials and statisticians; a survey may bring more for its households."""
 _FOLDER = Path(__file__).parent.parent / "locale"
+_LONG = {"vi": "d 'tháng' M 'năm' y", "en": "d MMMM y"}
+"""Dates in letters of an office; CLDR has "31 tháng 1, 2027" and the American "January 31, 2027"."""
 _brought: dict[str, Path] = {}
 
 
@@ -71,10 +76,28 @@ def word(language: str, key: str, **values: object) -> str:
     return said.format(**values) if values else said
 
 
+def said(text: Mapping[str, str], language: str) -> str:
+    """A text of the survey in this language, else in its first one; "" for none."""
+    return text.get(language) or next(iter(text.values()), "")
+
+
 def long_date(language: str, iso: str) -> str:
-    """A date as people write it: "31 tháng 1, 2027", "31 January 2027"."""
+    """A date as people write it: "31 tháng 1 năm 2027", "31 January 2027"."""
     known = language if language in LANGUAGES or localedata.exists(language) else LANGUAGES[0]
-    return str(format_date(datetime.date.fromisoformat(iso), "long", locale=known))
+    return str(format_date(datetime.date.fromisoformat(iso), _LONG.get(known, "long"), locale=known))
+
+
+def notice(plan: SurveyPlan, language: str) -> list[tuple[str, str]]:
+    """Who asks and by which right: on the notice page, whatever the questionnaire says, and in the letter."""
+    legal, retention = plan.legal, plan.retention
+    kept = word(
+        language, "notice.kept", addresses=retention.identities_months, answers=retention.answers_months
+    )
+    basis = "; ".join([said(legal.decision, language), *legal.citations])
+    purpose = " ".join(said(item.text, language) for item in legal.purposes)
+    facts = {"controller": said(legal.controller, language), "basis": basis, "purpose": purpose, "keeping": kept,
+             "contact": said(legal.contact, language)}  # fmt: skip
+    return [(word(language, f"notice.{name}"), text) for name, text in facts.items()]
 
 
 def number(language: str, value: float) -> str:

@@ -8,12 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import lxml.html
 import msgspec
 import pytest
 from litestar.testing import TestClient
 
+from survey.problems import Unavailable
 from survey.questionnaire.model import Questionnaire
-from survey.storage import responses
+from survey.storage import responses, sessions
 from survey.storage.database import Database
 from survey.storage.responses import ResponseRecord
 from survey.web.words import word
@@ -106,3 +108,67 @@ def test_a_questionnaire_that_was_not_sent_in_time_is_told_so_and_nothing_new_be
 def hidden(client: TestClient[Any], address: str) -> dict[str, str]:
     """The unseen fields of the page's forms."""
     return dict(re.findall(r'name="(csrf|form)" value="([^"]*)"', client.get(address).text))
+
+
+def test_what_a_full_disk_or_an_error_kept_out_is_sent_again_by_one_button_and_counts_once(
+    client: TestClient[Any], database: Database, letters: list[tuple[str, str]]
+) -> None:
+    """Without script: the page that says that nothing was saved carries what was typed."""
+    case, code = letters[0]
+    write = database.write
+
+    async def full(*_: Any, **__: Any) -> Any:
+        raise Unavailable({"vi": "đầy", "en": "full"})
+
+    async def lost(*args: Any, **facts: Any) -> Any:
+        """Keeps it, and then the answer never gets out."""
+        await write(*args, **facts)
+        raise RuntimeError
+
+    database.write = full  # type: ignore[method-assign]
+    refused = client.post("/code", data={"code": code})
+    assert refused.status_code == 503
+    assert word("vi", "errors.busy_again") in refused.text
+    database.write = write  # type: ignore[method-assign]
+    assert press(client, refused).url.path == "/survey/p/notice"
+    send(client, "/survey/p/notice")
+    typed = {"nickname": 'Bà "Tư" <b>', "sex": "female", "birth_year": "1958"}
+    for broken, status, relationship in ((full, 503, "head"), (lost, 500, "spouse")):
+        database.write = broken  # type: ignore[method-assign]
+        client.raise_server_exceptions = False
+        refused = send(client, "/survey/p/members_list/add", **typed, relationship=relationship)
+        assert refused.status_code == status
+        database.write = write  # type: ignore[method-assign]
+        for _ in range(2):
+            assert press(client, refused).url.path == "/survey/p/members_list"
+    with database.reading() as connection:
+        (record,) = responses.by_case(connection, case)
+        assert sum(event.kind == "row_added" for event in responses.events(connection, record.id)) == 2
+        assert [line for line in responses.verify(connection) if record.id in line] == []
+
+
+def test_a_page_sent_after_its_session_is_said_not_to_be_saved(
+    client: TestClient[Any], database: Database, letters: list[tuple[str, str]]
+) -> None:
+    case, code = letters[0]
+    client.post("/code", data={"code": code})
+    fields = hidden(client, "/survey/p/notice")
+    database.write_now(sessions.revoke_all, "household", case)
+    late = client.post("/survey/p/notice", data=fields)
+    assert late.status_code == 401
+    assert word("vi", "errors.session_unsaved") in late.text
+    assert word("vi", "errors.session_text") in client.get("/survey").text  # to look loses nothing
+
+
+def test_a_wrong_code_is_read_in_the_other_language(client: TestClient[Any]) -> None:
+    wrong = client.post("/code", data={"code": "AAAA"})
+    (other,) = re.findall(r'href="(/code\?lang=en)"', wrong.text)
+    english = client.get(other)
+    assert english.status_code == 200
+    assert word("en", "entry.button") in english.text
+
+
+def press(client: TestClient[Any], page: Any) -> Any:
+    """The one button of a page that was not saved."""
+    (form,) = (form for form in lxml.html.fromstring(page.text).forms if form.method == "POST")
+    return client.post(form.action, data=dict(form.form_values()))

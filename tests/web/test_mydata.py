@@ -114,6 +114,10 @@ def test_nothing_is_asked_before_each_purpose_was_answered(client: TestClient[An
     half = send(client, "/survey/consent", statistics="yes")
     assert half.status_code == 422
     assert words.word("vi", "consent.needed") in half.text
+    (kept,) = re.findall(r"<input[^>]* checked>", half.text)
+    assert (
+        'name="statistics" value="yes"' in kept
+    )  # what was said is not asked twice, and nothing else is ticked
     done = send(client, "/survey/consent", statistics="yes", again="no")
     assert done.url.path == "/survey/p/notice"
     with client.app.state.site.database.reading() as connection:
