@@ -289,10 +289,14 @@ def _plan(found: _Found, path: Path) -> None:
         asked = {
             q.id for section in found.questionnaire.sections for page in section.pages for q in page.questions
         }
-        for number, name in enumerate(plan.back_checks.questions):
-            if name not in asked:
-                found.say("unknown_name", document.where(("back_checks", "questions", number)),
-                          f"không có câu hỏi “{name}”", f"there is no question “{name}”")  # fmt: skip
+        named = (
+            (("back_checks", "questions"), plan.back_checks.questions), (("sufficient",), plan.sufficient)
+        )  # fmt: skip
+        for place, names in named:
+            for number, name in enumerate(names):
+                if name not in asked:
+                    found.say("unknown_name", document.where((*place, number)),
+                              f"không có câu hỏi “{name}”", f"there is no question “{name}”")  # fmt: skip
     if not 0 <= plan.back_checks.share <= 1:
         found.say("share", document.where(("back_checks", "share")), "share phải nằm giữa 0 và 1 (5 % viết 0.05)",
                   "share must lie between 0 and 1 (write 5 % as 0.05)")  # fmt: skip

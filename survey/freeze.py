@@ -30,6 +30,7 @@ from survey.questionnaire.codebook import MISSING, variables
 from survey.sheets import Made, Portion, Sheet, Sheets
 from survey.storage import audit, cases, responses, rights, surveys
 from survey.storage.database import Database
+from survey.storage.extent import partial
 
 BATCH: Final = 2000
 """Cases in one portion."""
@@ -174,10 +175,13 @@ class _Freezing:
                 surveys.questionnaire(self.connection, version)  # says that it is not there
             silent = [case.id for case in found if case.id not in answers and case.id not in self.restricted]
             visited = [case.id for case in found if case.attempts]
+            begun = responses.begun(self.connection, silent)
+            asked = self.folder.plan.sufficient
             yield Portion(
                 cases=found,
                 answers=answers,
-                begun=responses.begun(self.connection, silent),
+                begun=begun,
+                partial=frozenset(case for case in begun if partial(self.connection, case, asked)),
                 attempts=cases.attempts_of_cases(self.connection, visited),
                 restricted=self.restricted.intersection(case.id for case in found),
             )

@@ -32,7 +32,7 @@ from analysis.outlook import Outlook, where
 from analysis.targets import verdict
 from survey.fieldwork.backchecks import PREFIX, Agreement
 from survey.fieldwork.cases import Case, Mode, disposition
-from survey.fieldwork.dispositions import Disposition, ResponseState
+from survey.fieldwork.dispositions import Disposition
 from survey.fieldwork.progress import (
     CATEGORIES,
     FORMULAS,
@@ -56,6 +56,7 @@ from survey.questionnaire.response import Answer, Event, Key, fold
 from survey.storage import cases, responses, surveys
 from survey.storage.clock import now
 from survey.storage.database import Database
+from survey.storage.extent import extent, sufficient
 
 By = Literal["commune", "stratum", "official"]
 TIME_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -147,15 +148,14 @@ class Oversight:
             records = list(responses.records(connection))
             modes = {record.id: record.mode for record in records}
             begun = {record.case for record in records if not record.id.startswith(PREFIX)}
+            asked = sufficient(connection)
             found = []
             for case in cases.every(connection):
                 foreign = communes is not None and case.unit.commune not in communes
                 if case.reserve or case.release is not None or foreign:
                     continue
                 tried = attempts.get(case.id, [])
-                answers: ResponseState = (
-                    "complete" if case.response else "started" if case.id in begun else "none"
-                )
+                answers = extent(connection, case, asked) if case.id in begun else "none"
                 found.append(
                     _Standing(
                         case=case,
@@ -298,16 +298,36 @@ def _interview(
         middle = (statistics.median(lat for lat, _ in others), statistics.median(lon for _, lon in others))
         distance = metres(here, middle)
     begun = datetime.datetime.fromtimestamp(min(event.at for event in events) / 1000, TIME_ZONE)
+    paper = events[0].mode == "paper"
+    alone, changed = _chosen_from(events)
     return Interview(
         official=events[0].author,
         area=unit.psu,
-        minutes=minutes([event.at for event in events]),
+        minutes=math.nan if paper else minutes([event.at for event in events]),
         unknown=unknown / len(answers) if answers else 0.0,
         same=same / pairs if pairs else 0.0,
         distance=distance,
-        hour=begun.hour,
+        hour=-1 if paper else begun.hour,
         listed=max((len(rows) for rows in response.rows.values()), default=0),
+        alone=alone,
+        changed=changed,
     )
+
+
+def _chosen_from(events: Sequence[Event]) -> tuple[float, float]:
+    """Whether there was nobody else to draw, and whether the list of people was changed before (both NaN without a draw)."""
+    draw = next((place for place, event in enumerate(events) if event.kind == "drawn"), None)
+    if draw is None:
+        return math.nan, math.nan
+    said: dict[str, Answer] = {}
+    changed = False
+    for event in events[:draw]:
+        changed = changed or event.kind == "row_removed"
+        for key, answer in event.answers.items():
+            if Key.parse(key).row:
+                changed = changed or said.get(key, answer) != answer
+                said[key] = answer
+    return float(events[draw].eligible == 1), float(changed)
 
 
 def _plain(answer: Answer) -> str:

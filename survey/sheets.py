@@ -66,12 +66,14 @@ class Portion(Struct):
     """What is kept of some cases, in the order of their rows.
 
     answers: case → id, version and event documents of the response that completed it; begun: cases without one that
-    answered something; attempts: case → its visits; restricted: cases whose data may not be used.
+    answered something; partial: those of them that answered enough for a partial interview; attempts: case → its visits;
+    restricted: cases whose data may not be used.
     """
 
     cases: list[Sampled]
     answers: dict[str, tuple[str, str, list[str]]]
     begun: frozenset[str]
+    partial: frozenset[str]
     attempts: dict[str, list[Attempt]]
     restricted: frozenset[str]
 
@@ -232,7 +234,7 @@ class Sheets:
         return self._states[version]
 
 
-_STATES: Final[tuple[dispositions.ResponseState, ...]] = ("complete", "started", "none")
+_STATES: Final[tuple[dispositions.ResponseState, ...]] = ("complete", "partial", "started", "none")
 _unit = msgspec.json.Decoder(SampledUnit)
 
 
@@ -243,6 +245,8 @@ def _read_unit(document: str) -> SampledUnit:
 def _state(portion: Portion, case: str) -> dispositions.ResponseState:
     if case in portion.answers:
         return "complete"
+    if case in portion.partial:
+        return "partial"
     return "started" if case in portion.begun else "none"
 
 

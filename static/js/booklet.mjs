@@ -69,8 +69,8 @@ export class Booklet {
     const answer = walk.response.answers[place(id, row)];
     if (!answer) return '';
     if (answer.missing) return this.missing[answer.missing];
-    if (answer.value === true) return '✓';
     const { question } = walk.places[id];
+    if (answer.value === true || question.kind === 'photo') return '✓';
     if (!question.choices && !question.list && !question.rows) return String(answer.value);
     return [answer.value].flat().map((code) => {
       const other = walk.response.answers[place(`${id}.${code}`, row)];

@@ -23,16 +23,17 @@ function following(interview, at) {
 
 /**
  * @param {HTMLElement} frame where the pages stand
+ * @param {(page: DocumentFragment, at: object, sent?: object) => DocumentFragment} dress what else a page of this app has
  * @returns {{save: () => Promise<{events: object[], next: string, wrong: boolean}>}} what all of them come to; where one is
  *   wrong it is shown with what is wrong, and the events are of those before it
  */
-export function showGroup(frame, booklet, interview, first) {
+export function showGroup(frame, booklet, interview, first, dress) {
   const pages = new Map();
   let order = [];
 
   function page(view, at, sent, findings) {
     const node = document.createElement('div');
-    node.append(booklet.page(view, at, '', sent, findings));
+    node.append(dress(booklet.page(view, at, '', sent, findings), at, sent));
     node.querySelector('[data-part=continue]')?.remove();
     if (view.url(at.step) !== view.url(first.step)) {
       node.querySelector('[data-part=back]')?.remove();

@@ -9,7 +9,9 @@ import { fetchBooklet, formOf } from './booklet.mjs';
 import { formId, sha256 } from './events.mjs';
 import { groups, showGroup } from './field-group.mjs';
 import { message, part, say, template } from './field-pages.mjs';
+import { takePictures } from './field-photo.mjs';
 import { Interview } from './interview.mjs';
+import { place } from './response.mjs';
 import { summary } from './summary.mjs';
 
 const timeOf = (id) => parseInt(id.replaceAll('-', '').slice(0, 12), 16);
@@ -92,6 +94,16 @@ export async function showInterview(view, store, id, address, shell) {
     shell.go(next);
     if (events.at(-1).kind === 'submitted') shell.send();
   };
+  const response = interview.response.id;
+  /** A page whose photo questions take pictures here; `sent` is what of it was not accepted. */
+  const pictured = (page, { step }, sent) => {
+    const node = page.querySelector('form');
+    const kept = (id) => interview.response.answers[place(id, step.row)]?.value ?? '';
+    takePictures(node, (id) => sent?.[id]?.[0] ?? kept(id), {
+      keep: (made) => store.picture(response, id, made), find: (digest) => store.seen(response, digest), say,
+    });
+    return page;
+  };
   const show = (page) => {
     frame.replaceChildren(page);
     frame.querySelector('.summary, h1')?.focus({ preventScroll: true });
@@ -105,7 +117,7 @@ export async function showInterview(view, store, id, address, shell) {
       if (!at) return keep([await interview.submit(sent)], address);
       const { events, next, findings } = await interview.save(at, sent);
       if (!findings) return keep(events, next);
-      show(booklet.page(interview, at, '', sent, findings));
+      show(pictured(booklet.page(interview, at, '', sent, findings), at, sent));
       scrollTo(0, 0);
     });
     if (at && !at.remove && form.querySelector('[data-q]')) {
@@ -120,7 +132,7 @@ export async function showInterview(view, store, id, address, shell) {
   const showSeveral = () => {
     const button = Object.assign(document.createElement('button'), { type: 'button', textContent: booklet.say('continue') });
     frame.append(button);
-    const group = showGroup(frame, booklet, interview, at);
+    const group = showGroup(frame, booklet, interview, at, pictured);
     let sending = false;
     const send = async (event) => {
       event.preventDefault();
@@ -139,7 +151,7 @@ export async function showInterview(view, store, id, address, shell) {
   else {
     if (!at.remove && !frame.previousElementSibling.matches('.progress')) frame.before(booklet.progress(interview, at.step));
     if (groups(interview, at)) showSeveral();
-    else show(booklet.page(interview, at, ''));
+    else show(at.remove ? booklet.page(interview, at, '') : pictured(booklet.page(interview, at, ''), at));
   }
 }
 

@@ -86,6 +86,9 @@ export function showList(view, store, filter) {
     const done = cases.filter((one) => one.state === 'complete' || one.state === 'closed').length;
     const progress = view.querySelector('progress');
     part(view, 'progress').textContent = say('progress', { done, all: cases.length });
+    const checks = part(view, 'checks');
+    checks.hidden = !store.list.checks || !navigator.onLine; // asked on the ordinary pages, which need a network
+    checks.firstElementChild.textContent = say('checks', { n: store.list.checks });
     progress.value = cases.length ? done / cases.length : 0;
     const groups = arrange(cases, { filter, find: find.value, day: store.today(), carried: store.carried });
     left = groups.flatMap((group) => group.cases.map((one) => ({ group, one })));

@@ -62,8 +62,14 @@ export async function openStore(account, { training = false, comesBack }) {
   const summary = ({ response, version, events }) => ({
     response, version, events: events.length, submitted: events.at(-1)?.kind === 'submitted',
   });
-  const text = (event) => (event.response ? canonical(event) : JSON.stringify(event));
-  const item = (group, type, value) => ({ id: value.id, group, type, text: text(value) });
+  const item = (group, type, value) => ({
+    id: value.id, group, type, text: type === 'events' ? canonical(value) : JSON.stringify(value),
+  });
+  /** The answers of an interview and its pictures go from this phone. */
+  const wipe = async (response) => {
+    await vault.remove(`interview ${response}`);
+    for (const key of await vault.keys(`photo ${response} `)) await vault.remove(key);
+  };
 
   async function count() {
     waiting = await outbox.tally();
@@ -132,7 +138,7 @@ export async function openStore(account, { training = false, comesBack }) {
     if (training) return;
     for (const [id, { response, submitted }] of interviews) {
       if (!submitted || waiting.get(id)) continue;
-      await vault.remove(`interview ${response}`);
+      await wipe(response);
       await remember(await outbox.receipts(id)); // perhaps it was another tab that got them, and did not live to tell
       await outbox.forget(id);
       interviews.delete(id);
@@ -228,7 +234,7 @@ export async function openStore(account, { training = false, comesBack }) {
       for (const [id, { id: made }] of listings) if (!await outbox.waits(made)) await vault.remove(`listing ${id}`);
       const mine = new Set(list.cases.filter(({ state }) => state !== 'complete').map(({ id }) => id));
       for (const [id, { response }] of interviews) {
-        if (!mine.has(id) && !waiting.get(id)) await vault.remove(`interview ${response}`);
+        if (!mine.has(id) && !waiting.get(id)) await wipe(response);
       }
       await settle();
     },
@@ -281,6 +287,17 @@ export async function openStore(account, { training = false, comesBack }) {
       count().then(() => { changed(); others.postMessage('kept'); });
       return kept;
     },
+
+    /** Keep a picture of an interview; it is sent after the answers that are waiting already. */
+    async picture(response, id, { digest, content }) {
+      await vault.put(`photo ${response} ${digest}`, content);
+      const made = { id: `${response}-${digest.slice(0, 32)}`, case: id, response, at: Date.now(), author: account, mode: 'visit', content };
+      if (!training) await outbox.add([item(id, 'pictures', made)]);
+      await count();
+    },
+
+    /** A picture that this phone holds, in base64; undefined for one that another phone took. */
+    seen: (response, digest) => vault.get(`photo ${response} ${digest}`),
 
     /** Keep a visit. */
     async visit(attempt) {

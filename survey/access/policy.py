@@ -30,7 +30,7 @@ Action = Literal[
     "answer", "read_own", "submit", "reopen", "list_cases", "see_case", "record_attempt", "interview", "assign",
     "see_progress", "see_release", "download_release", "reissue_code", "see_precision", "assign_any", "decide_quarantine",
     "handle_requests", "register_breach", "read_audit", "manage_accounts", "keep_account", "let_in",
-    "review", "reconcile",
+    "review", "reconcile", "ask_again",
 ]  # fmt: skip
 
 SECOND_STEP: frozenset[str] = frozenset({"manager", "statistician", "auditor", "administrator"})
@@ -63,7 +63,7 @@ GRANTS: dict[Role, dict[Action, Reach]] = {
     "household": {"answer": "case", "read_own": "case", "submit": "case", "reopen": "case"},
     "official": {
         "list_cases": "page", "see_case": "assigned", "record_attempt": "assigned", "reissue_code": "assigned",
-        "interview": "unfinished", "keep_account": "self",
+        "interview": "unfinished", "ask_again": "assigned", "keep_account": "self",
     },
     "supervisor": {
         "list_cases": "page", "assign_any": "page", "decide_quarantine": "page", "review": "page",

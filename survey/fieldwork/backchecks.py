@@ -10,9 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 
 from msgspec import Struct
 
+from survey.problems import Text
+
+ENDINGS: Mapping[str, Text] = {
+    "not_reached": {"vi": "Nhiều lần không gặp", "en": "Not reached after several tries"},
+    "refused": {"vi": "Không muốn trả lời lại", "en": "Does not want to answer again"},
+    "gone": {"vi": "Người đó không còn ở đây", "en": "The person does not live here any more"},
+}
+"""Why a household could not be asked again; said beside the agreement, so that nobody takes the rest for all."""
 PREFIX = "check-"
 """Ids of responses that are back-checks: kept as events like every answer, never the answer of their case."""
 

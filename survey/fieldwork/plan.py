@@ -88,7 +88,11 @@ class BackChecks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SurveyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole plan of collection; frozen by hash with the questionnaire once the first answer arrives."""
+    """The whole plan of collection; frozen by hash with the questionnaire once the first answer arrives.
+
+    `sufficient` names the questions that make an interview that was not finished a partial one (AAPOR 1.2), which RR2, RR4
+    and RR6 count; without any there is no partial interview. Estimates are made from complete interviews alone.
+    """
 
     id: str
     title: Text
@@ -106,3 +110,4 @@ class SurveyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     promise: Text = {}
     """What is never asked of a household, said on the first page and in its letter."""
     back_checks: BackChecks = BackChecks()
+    sufficient: tuple[str, ...] = ()

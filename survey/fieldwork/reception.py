@@ -15,7 +15,7 @@ from survey.problems import Text
 Reason = Literal[
     "unreadable", "revoked", "old_app", "training", "unknown_case", "unreleased", "not_assigned", "other_author",
     "other_mode", "other_case", "unknown_response", "unknown_version", "old_version", "clock", "late", "after_submission",
-    "impossible", "draw", "incomplete", "conflict", "withdrawn", "closed_part", "no_consent",
+    "impossible", "draw", "incomplete", "conflict", "withdrawn", "closed_part", "no_consent", "too_many",
 ]  # fmt: skip
 
 REASONS: dict[Reason, Text] = {
@@ -93,6 +93,10 @@ REASONS: dict[Reason, Text] = {
     "conflict": {
         "vi": "Trùng mã với một mục đã nhận nhưng nội dung khác.",
         "en": "The same id as something received before, with different content.",
+    },
+    "too_many": {
+        "vi": "Phiếu này đã có quá nhiều ảnh.",
+        "en": "This response has too many pictures.",
     },
     "closed_part": {
         "vi": "Mã của người gửi không mở phần này, hoặc phiếu không có phần này.",

@@ -32,7 +32,10 @@ class Interview(Struct, frozen=True, kw_only=True):
 
     minutes: spent asking, pauses left out. unknown: share of "don't know" and "refused" among the answers. same: share
     of choices that repeat the one before in the same list of options. distance: metres from the middle of the other
-    visits in the area (NaN without places). hour: of the day it began. listed: people on the roster.
+    visits in the area (NaN without places). hour: of the day it began. listed: people on the roster. alone: 1 when nobody
+    else could be drawn, else 0 (NaN without a draw). changed: 1 when people were taken off the list, or what was said of
+    them was changed, before the draw. An interview keyed in from paper has no minutes (NaN) and no hour (-1): they would
+    be those of the keying.
     """
 
     official: str
@@ -43,6 +46,8 @@ class Interview(Struct, frozen=True, kw_only=True):
     distance: float
     hour: int
     listed: int
+    alone: float = math.nan
+    changed: float = math.nan
 
 
 class Signal(Struct, frozen=True, kw_only=True):
@@ -92,6 +97,16 @@ KINDS: Mapping[str, tuple[Text, Text]] = {
         {"vi": "Có thể ghi sót người để khỏi phải tìm người được chọn; cũng có thể địa bàn ít người ở.",
          "en": "People may be left out so that the one drawn is at home; or households here are small."},
     ),
+    "alone": (
+        {"vi": "Nhiều hộ chỉ có một người để chọn", "en": "Many households with one person to choose from"},
+        {"vi": "Có thể ghi thiếu người để khỏi phải chọn; cũng có thể địa bàn nhiều người già ở một mình.",
+         "en": "People may be left out so that there is nothing to draw; or many here live alone."},
+    ),
+    "changed": (
+        {"vi": "Hay sửa danh sách ngay trước khi máy chọn người", "en": "The list is often changed before the draw"},
+        {"vi": "Có thể sửa để người dễ gặp được chọn; cũng có thể do ghi cẩn thận, đọc lại rồi mới sửa cho đúng.",
+         "en": "Changed so that someone convenient is drawn; or the list is read out and put right with care."},
+    ),
 }  # fmt: skip
 """What each sign says, and what it may mean, the innocent reason included."""
 
@@ -109,8 +124,8 @@ def signals(interviews: Sequence[Interview]) -> list[Signal]:
     if len(judged) < 3:
         return []
     measures: dict[str, tuple[Callable[[list[Interview]], float], bool]] = {
-        "short": (lambda own: _middle([math.log(max(one.minutes, 0.1)) for one in own]), False),
-        "long": (lambda own: _middle([math.log(max(one.minutes, 0.1)) for one in own]), True),
+        "short": (lambda own: _middle(_logs(own)), False),
+        "long": (lambda own: _middle(_logs(own)), True),
         "unknown": (lambda own: statistics.fmean(one.unknown for one in own), True),
         "same": (lambda own: statistics.fmean(one.same for one in own), True),
         "far": (
@@ -119,8 +134,10 @@ def signals(interviews: Sequence[Interview]) -> list[Signal]:
             ),
             True,
         ),
-        "night": (lambda own: statistics.fmean(night(one.hour) for one in own), True),
+        "night": (lambda own: _mean([float(night(one.hour)) for one in own if one.hour >= 0]), True),
         "small": (lambda own: statistics.fmean(one.listed for one in own), False),
+        "alone": (lambda own: _mean([one.alone for one in own if one.alone == one.alone]), True),
+        "changed": (lambda own: _mean([one.changed for one in own if one.changed == one.changed]), True),
     }
     found: list[Signal] = []
     for kind, (measure, above) in measures.items():
@@ -141,8 +158,17 @@ def signals(interviews: Sequence[Interview]) -> list[Signal]:
 
 FLOOR: Mapping[str, float] = {
     "short": 0.10, "long": 0.10, "unknown": 0.02, "same": 0.04, "far": 0.35, "night": 0.04, "small": 0.20,
+    "alone": 0.06, "changed": 0.04,
 }  # fmt: skip
 """The least spread between officials that counts, on the scale of each measure (minutes and metres as logarithms)."""
+
+
+def _logs(own: Sequence[Interview]) -> list[float]:
+    return [math.log(max(one.minutes, 0.1)) for one in own if one.minutes == one.minutes]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return statistics.fmean(values) if len(values) >= FEWEST else math.nan
 
 
 def _middle(values: Sequence[float]) -> float:

@@ -7,7 +7,7 @@ behind by a change of mind are set aside, and come back when the path does. A qu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
 
@@ -389,6 +389,21 @@ def next_step(questionnaire: Questionnaire, response: Response) -> Step | None:
 def complete(questionnaire: Questionnaire, response: Response) -> bool:
     """Whether every question on the path is answered."""
     return next_step(questionnaire, response) is None
+
+
+def sufficient(questionnaire: Questionnaire, response: Response, asked: Collection[str]) -> bool:
+    """Whether answers that are not complete are enough for a partial interview (AAPOR 1.2).
+
+    Every question of `asked` must be reached: answered in each of its rows, or off this household's path; at least one is
+    answered with a value. A question of a person who is not drawn yet is not reached. False when nothing is asked for.
+    """
+    found: dict[str, list[Answer]] = {question: [] for question in asked}
+    for key, answer in outcome(questionnaire, response).items():
+        if key.question in found:
+            found[key.question].append(answer)
+    said = [answer for answers in found.values() for answer in answers]
+    reached = all(found.values()) and all(answer.missing != "not_asked" for answer in said)
+    return reached and any(answer.missing is None for answer in said)
 
 
 def progress(questionnaire: Questionnaire, response: Response, at: Step | None = None) -> Progress:

@@ -6,6 +6,7 @@ Each belongs to one response; the same picture sent again is the same row.
 from __future__ import annotations
 
 import hashlib
+from typing import Literal
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -28,6 +29,17 @@ def keep(connection: Connection, response: str, content: bytes) -> str:
     row = {"digest": digest, "response": response, "content": content, "kept_at": now()}
     connection.execute(dialect.insert(photos).values(row).on_conflict_do_nothing())
     return digest
+
+
+def take(connection: Connection, response: str, content: bytes) -> Literal["new", "again", "too_many"]:
+    """Keep a picture that a phone sent, perhaps not for the first time."""
+    if find(connection, response, hashlib.sha256(content).hexdigest()) is not None:
+        return "again"
+    try:
+        keep(connection, response, content)
+    except Conflict:
+        return "too_many"
+    return "new"
 
 
 def find(connection: Connection, response: str, digest: str) -> bytes | None:

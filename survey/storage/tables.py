@@ -351,3 +351,13 @@ server = Table(  # facts about this database itself: its id, the secret's finger
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
+
+back_checks = Table(  # who asks a household again, and how it ended where that could not be done
+    "back_checks",
+    metadata,
+    Column("case", Text, ForeignKey("cases.id"), primary_key=True),
+    Column("official", Text, nullable=False, index=True),
+    Column("author", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("ended", Text, nullable=False),
+)

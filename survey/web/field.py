@@ -20,7 +20,7 @@ from survey.access.policy import Actor, Scope, may
 from survey.fieldwork.cases import Attempt, Case
 from survey.fieldwork.dispositions import NOTES, OUTCOMES
 from survey.questionnaire.response import Event, fold
-from survey.storage import accounts, audit, cases, identities, responses, reviews
+from survey.storage import accounts, audit, backchecks, cases, identities, responses, reviews
 from survey.storage.accounts import Account
 from survey.storage.responses import ResponseRecord
 from survey.web import forms, guards, ids, photos, security
@@ -91,7 +91,7 @@ class CaseView:
 async def my_list(request: AnyRequest, find: FromQuery[str] = "") -> Response[str]:
     """The households of this official, by hamlet and address."""
     site = site_of(request)
-    signed, mine, places = await site.database.read(_my_cases, site, request)
+    signed, mine, places, checks = await site.database.read(_my_cases, site, request)
     await site.database.write(
         looked, signed.session.subject, "look at list of addresses", "survey", len(places)
     )
@@ -127,6 +127,7 @@ async def my_list(request: AnyRequest, find: FromQuery[str] = "") -> Response[st
         all=len(mine),
         find=find,
         shown=shown,
+        checks=checks,
         csrf=signed.csrf,
     )
 
@@ -138,12 +139,13 @@ def natural(address: str) -> list[tuple[int, str]]:
 
 def _my_cases(
     connection: Connection, site: Site, request: AnyRequest
-) -> tuple[SignedIn, list[Case], dict[str, identities.Identity]]:
+) -> tuple[SignedIn, list[Case], dict[str, identities.Identity], int]:
     signed, account = find_account(connection, site, request)
     if not may(actor(account), "list_cases"):
         raise NotYours(security.ACCOUNT)
     mine = cases.assigned_to(connection, account.name)
-    return signed, mine, identities.of_cases(connection, [case.id for case in mine])
+    checks = backchecks.open_of(connection, account.name)
+    return signed, mine, identities.of_cases(connection, [case.id for case in mine]), checks
 
 
 # --- one case ------------------------------------------------------------------------------------------------------

@@ -19,8 +19,9 @@ from survey.access.policy import may
 from survey.fieldwork.cases import Attempt, Case, Closed, Override, Reopened, disposition
 from survey.fieldwork.dispositions import DISPOSITIONS, NOTES, OUTCOMES, Disposition
 from survey.problems import Conflict
-from survey.storage import audit, cases, responses
+from survey.storage import audit, cases
 from survey.storage.accounts import Account
+from survey.storage.extent import extent, sufficient
 from survey.web import forms, ids, supervision
 from survey.web.field import actor, scope
 from survey.web.guards import needs
@@ -53,12 +54,11 @@ class Ended(Struct, frozen=True):
 
 
 def ended(connection: Connection, case: Case) -> Ended:
-    """How this case stands now. A response that was begun is not complete, else its case would be."""
+    """How this case stands now."""
     attempts = cases.attempts_of(connection, case.id)
-    begun = "started" if responses.by_case(connection, case.id) else "none"
-    state = "complete" if case.state == "complete" else begun
+    state = extent(connection, case, sufficient(connection))
     alone = msgspec.structs.replace(case, override=None)
-    both = [disposition(one, attempts, state) for one in (case, alone)]  # type: ignore[arg-type]
+    both = [disposition(one, attempts, state) for one in (case, alone)]
     return Ended(case, attempts, *both)
 
 

@@ -32,7 +32,7 @@ from survey.questionnaire.again import asked_again, step_of
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.published import written
 from survey.questionnaire.response import Answer, Event, Key, fold
-from survey.storage import audit, cases, codes, devices, identities, responses, reviews
+from survey.storage import audit, backchecks, cases, codes, devices, identities, responses, reviews
 from survey.web import security
 from survey.web.booklet import booklet
 from survey.web.field import actor, find_account, looked, scope
@@ -55,7 +55,7 @@ WORDS = tuple(
         "all_sent", "visits", "not_visited", "hamlet_unknown", "found", "none_found", "appointment", "interview", "resume", "stop",
         "outcome_needed", "recorded", "locating", "located", "not_located", "other_account", "revoked", "revoked_text",
         "finished_phone", "takeover_wrong", "takeover_offline", "storage_failed", "storage_failed_text", "progress",
-        "returned", "by_phone", "when_needed", "listed_moved", "listed_gone", "listed_split", "listed_merged", "listing_number",
+        "returned", "by_phone", "when_needed", "photo_kept", "photo_wrong", "checks", "listed_moved", "listed_gone", "listed_split", "listed_merged", "listing_number",
         "not_found", "not_found_text", "no_booklet", "no_booklet_text", "training_case", "training_hamlet",
     )
 )  # fmt: skip
@@ -210,11 +210,12 @@ class PhoneList(Struct):
     closes: str
     cases: list[ListedCase]
     begun: list[Begun]
+    checks: int
 
 
 def _list(
     connection: Connection, site: Site, request: AnyRequest
-) -> tuple[str, str, list[ListedCase], list[Begun], list[Sent]]:
+) -> tuple[str, str, list[ListedCase], list[Begun], list[Sent], int]:
     signed, account = find_account(connection, site, request)
     if not may(actor(account), "list_cases"):
         raise NotYours(security.ACCOUNT)
@@ -247,7 +248,8 @@ def _list(
         for record in found
         if record.mode != "self" and not record.submitted
     ]
-    return account.name, signed.csrf, listed, begun, list(sent.values())
+    checks = backchecks.open_of(connection, account.name)
+    return account.name, signed.csrf, listed, begun, list(sent.values()), checks
 
 
 def _asked_again(questionnaire: Questionnaire, sent: Sent) -> Begun | None:
@@ -304,7 +306,7 @@ async def my_list(request: AnyRequest) -> Response[bytes]:
     device = request.headers.get(DEVICE, "")
     if await site.database.read(_revoked, device):
         return _json({"revoked": True}, 410)
-    account, csrf, listed, begun, sent = await site.database.read(_list, site, request)
+    account, csrf, listed, begun, sent, checks = await site.database.read(_list, site, request)
     if device:
         await site.database.write(devices.heard_of, device, account, *told_by(request))
     with_address = sum(1 for one in listed if one.address)
@@ -321,7 +323,15 @@ async def my_list(request: AnyRequest) -> Response[bytes]:
     dates = site.survey.plan.dates
     return _json(
         PhoneList(
-            account, csrf, site.survey.version, booklets, dates.visits_open, dates.closes, listed, begun
+            account,
+            csrf,
+            site.survey.version,
+            booklets,
+            dates.visits_open,
+            dates.closes,
+            listed,
+            begun,
+            checks,
         )
     )
 

@@ -21,6 +21,7 @@ FIELD = ".file"  # "<question>.file" is the picture, "<question>" then the diges
 LONGEST_SIDE = 1280  # pixels: a meter, a bill or a house front can still be read
 QUALITY = 72
 MOST_BYTES = 12 * 1024 * 1024
+MOST_BYTES_SENT = 160_000  # one picture in a batch: a thin line carries it within the patience of the phone
 MOST_PIXELS = 60_000_000
 FORMATS = ("JPEG", "PNG", "WEBP")
 NO_PICTURE = "-"  # in the place of the digest: what came was no picture
@@ -45,6 +46,20 @@ def small(content: bytes) -> bytes | None:
             return out.getvalue()
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
         return None
+
+
+def clean(content: bytes) -> bool:
+    """Whether this is a picture as an official's phone makes it: a small JPEG in which nothing is said of place or device."""
+    from PIL import Image, UnidentifiedImageError
+
+    if len(content) > MOST_BYTES_SENT:
+        return False
+    try:
+        with Image.open(io.BytesIO(content), formats=("JPEG",)) as picture:
+            picture.load()
+            return max(picture.size) <= LONGEST_SIDE and not picture.getexif() and "xmp" not in picture.info
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return False
 
 
 async def taken(request: AnyRequest, keep: Callable[[bytes], Awaitable[str]]) -> dict[str, list[str]]:

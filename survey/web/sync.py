@@ -3,7 +3,7 @@
     POST /sync        a household, for its own response (its session)
     POST /field/sync  an official, for the cases assigned to that person
 
-    {"events": [Event, …], "attempts": [Attempt, …], "listings": [Listed, …]}
+    {"events": [Event, …], "attempts": [Attempt, …], "listings": [Listed, …], "pictures": [Picture, …]}
     → {"receipts": [{"id", "hash", "state", "receipt", "received_at", "reason", "why"}, …]}   after the commit
 
 `hash` is the SHA-256 of the very bytes that were sent, so that only this server, having read them, can write the
@@ -33,6 +33,7 @@ from survey.access.policy import Actor, may
 from survey.fieldwork import reception
 from survey.fieldwork.cases import Attempt, Case
 from survey.fieldwork.listing import Listed
+from survey.fieldwork.pictures import Picture
 from survey.fieldwork.reception import REASONS, Item, Reason, Sender
 from survey.fieldwork.reviews import Review
 from survey.problems import Refused, Text
@@ -42,11 +43,12 @@ from survey.questionnaire.index import index
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Event, Key, fold
 from survey.storage import audit, cases, codes, devices, quarantine, responses, reviews, rights, surveys
+from survey.storage import photos as kept_photos
 from survey.storage.clock import now
 from survey.storage.erasure import WITHDRAWN
 from survey.storage.quarantine import Misfit
 from survey.storage.responses import ResponseRecord
-from survey.web import security
+from survey.web import photos, security
 from survey.web.field import actor, find_account, scope
 from survey.web.forms import TIME_ZONE
 from survey.web.guards import needs
@@ -55,7 +57,10 @@ from survey.web.ids import receipt_number
 from survey.web.noted import noted
 from survey.web.site import AnyRequest, ForgedForm, NotYours, Site, check_origin, find_session, site_of
 
-Kind = Literal["events", "attempts", "listings"]
+Kind = Literal["events", "attempts", "listings", "pictures"]
+KINDS: Mapping[str, type[Event | Attempt | Listed | Picture]] = {
+    "events": Event, "attempts": Attempt, "listings": Listed, "pictures": Picture,
+}  # fmt: skip
 State = Literal["stored", "duplicate", "quarantined"]
 UNPACKED_LIMIT = 2 * 1024 * 1024
 """Bytes of a batch after unpacking: no small body may fill the memory."""
@@ -69,6 +74,7 @@ class Batch(Struct):
     events: list[msgspec.Raw] = []
     attempts: list[msgspec.Raw] = []
     listings: list[msgspec.Raw] = []
+    pictures: list[msgspec.Raw] = []
 
 
 class Receipt(Struct, omit_defaults=True):
@@ -107,7 +113,7 @@ class Arrived:
     raw: bytes
     position: int
     named: _Named
-    value: Event | Attempt | Listed | None
+    value: Event | Attempt | Listed | Picture | None
     known: bool = False
     reason: Reason | str | None = None
     set_aside_at: int | None = None  # it was in quarantine before
@@ -176,7 +182,7 @@ def read_batch(body: bytes, *, packed: bool) -> list[Arrived]:
     except (zlib.error, msgspec.DecodeError, RecursionError) as error:
         raise ClientException("not a batch") from error
     lists: dict[Kind, list[msgspec.Raw]] = {
-        "events": batch.events, "attempts": batch.attempts, "listings": batch.listings
+        "events": batch.events, "attempts": batch.attempts, "listings": batch.listings, "pictures": batch.pictures
     }  # fmt: skip
     return [
         read_item(kind, bytes(raw), place) for kind, many in lists.items() for place, raw in enumerate(many)
@@ -185,9 +191,7 @@ def read_batch(body: bytes, *, packed: bool) -> list[Arrived]:
 
 def read_item(kind: Kind, raw: bytes, position: int) -> Arrived:
     try:
-        value = msgspec.json.decode(
-            raw, type={"events": Event, "attempts": Attempt, "listings": Listed}[kind]
-        )
+        value = msgspec.json.decode(raw, type=KINDS[kind])
     except msgspec.DecodeError:
         value = None
     try:
@@ -212,7 +216,7 @@ def _facts(connection: Connection, site: Site, request: AnyRequest, arrived: Seq
 
 def known_of(connection: Connection, facts: Facts, arrived: Sequence[Arrived]) -> None:
     """Read the cases and responses that a batch names."""
-    for id in {item.named.response for item in arrived if item.kind == "events"}:
+    for id in {item.named.response for item in arrived if item.kind in ("events", "pictures")}:
         if (record := responses.find(connection, id)) is not None:
             facts.records[id] = record
     if any(isinstance(i.value, Event) and i.value.kind in ("submitted", "drawn") for i in arrived):
@@ -300,6 +304,9 @@ def judge(
                 item.reason = "unreadable"
             case Attempt() | Listed() as made:
                 item.reason = of(made.id, made.case, made.author, made.mode, made.at)
+            case Picture() as picture:
+                item.reason = of(picture.id, picture.case, picture.author, picture.mode, picture.at)
+                item.reason = item.reason or _of_picture(picture, facts, opened)
             case Event() as event:
                 record = facts.records.get(event.response)
                 begun = opened.get(event.response)
@@ -333,6 +340,19 @@ def judge(
                         )
                         facts.reviews[event.response] = told
     return list(opened.values())
+
+
+def _of_picture(picture: Picture, facts: Facts, opened: Mapping[str, tuple[str, Event]]) -> Reason | None:
+    """What is said against a picture; that of a response begun in the same batch comes after its beginning."""
+    if facts.sender.household:
+        return "closed_part"  # a household's pictures come with its pages
+    record, begun = facts.records.get(picture.response), opened.get(picture.response)
+    case = record.case if record else begun[0] if begun else ""
+    if not case:
+        return "unknown_response"
+    if case != picture.case:
+        return "other_case"
+    return None if photos.clean(picture.content) else "impossible"
 
 
 def _works_on(actor: Actor, case: Case) -> bool:
@@ -418,6 +438,12 @@ def keep(
                     state = "duplicate"
                 case "conflict":
                     reason = "conflict"
+        elif reason is None and isinstance(item.value, Picture):
+            match kept_photos.take(connection, item.value.response, item.value.content):
+                case "again":
+                    state = "duplicate"
+                case "too_many":
+                    reason = "too_many"
         if reason is not None:
             state = "quarantined"
             if item.set_aside_at is None and receipt is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -16,6 +17,7 @@ def _interviews(seed: int, officials: int = 12, each: int = 25) -> list[Intervie
             official=f"cb{number:02d}", area=f"a{number}", minutes=chance.lognormvariate(2.3, 0.4),
             unknown=chance.betavariate(1, 15), same=chance.betavariate(4, 8), distance=chance.expovariate(1 / 120),
             hour=chance.choice([8, 9, 10, 15, 16, 17, 18, 19, 20]), listed=chance.choice([1, 2, 3, 4, 4, 5, 6]),
+            alone=float(chance.random() < 0.2), changed=float(chance.random() < 0.15),
         )
         for number in range(officials)
         for _ in range(each)
@@ -31,15 +33,26 @@ def test_invented_interviews_stand_out() -> None:
     chance = random.Random(9)
     made_up = [
         Interview(official="bịa", area="a", minutes=chance.uniform(1.5, 2.5), unknown=0.0, same=0.8,
-                  distance=9_000.0, hour=22, listed=1)
+                  distance=9_000.0, hour=22, listed=1, alone=1.0, changed=1.0)
         for _ in range(20)
     ]  # fmt: skip
     found = [one for one in signals(_interviews(1) + made_up) if one.official == "bịa"]
-    assert {one.kind for one in found} >= {"short", "same", "far", "night", "small"}
+    assert {one.kind for one in found} >= {"short", "same", "far", "night", "small", "alone", "changed"}
     assert all(one.interviews == 20 for one in found)
     short = next(one for one in found if one.kind == "short")
     assert short.value == pytest.approx(2.0, abs=0.5)
     assert 7 < short.usual < 13
+
+
+def test_paper_has_neither_minutes_nor_an_hour() -> None:
+    """What is keyed in at night from forms filled in by day is no interview at night."""
+    keyed = [
+        Interview(official="giấy", area="a", minutes=math.nan, unknown=0.06, same=0.33, distance=math.nan, hour=-1,
+                  listed=4, alone=0.0, changed=0.0)
+        for _ in range(20)
+    ]  # fmt: skip
+    found = {one.kind for one in signals(_interviews(4) + keyed) if one.official == "giấy"}
+    assert not found & {"short", "long", "night", "far"}
 
 
 def test_a_few_interviews_say_nothing() -> None:

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from survey.fieldwork.cases import Attempt
 from survey.fieldwork.listing import Listed
+from survey.fieldwork.pictures import Picture
 from survey.loading import create_account, load_sample
 from survey.questionnaire import routing
 from survey.questionnaire.codebook import possible
@@ -67,7 +68,7 @@ class Phone:
             "survey-app": "1", "survey-device": secrets.token_hex(16),
         }  # fmt: skip
 
-    def send(self, *items: Event | Attempt | Listed | str, **headers: str) -> list[dict[str, Any]]:
+    def send(self, *items: Event | Attempt | Listed | Picture | str, **headers: str) -> list[dict[str, Any]]:
         answer = self.post(body(items), **headers)
         assert answer.status_code == 200, answer.text
         receipts: list[dict[str, Any]] = answer.json()["receipts"]
@@ -144,12 +145,13 @@ def say(questionnaire: Questionnaire, key: Key) -> Answer:
     raise AssertionError(f"nothing to say to {key}")
 
 
-def body(items: Sequence[Event | Attempt | Listed | str]) -> bytes:
+def body(items: Sequence[Event | Attempt | Listed | Picture | str]) -> bytes:
     """A batch; a text goes among the events as it stands."""
-    lists: dict[str, list[str]] = {"events": [], "attempts": [], "listings": []}
+    lists: dict[str, list[str]] = {"events": [], "attempts": [], "listings": [], "pictures": []}
+    names: dict[type, str] = {Attempt: "attempts", Listed: "listings", Picture: "pictures"}
     for item in items:
-        if isinstance(item, Attempt | Listed):
-            name = "attempts" if isinstance(item, Attempt) else "listings"
+        if isinstance(item, Attempt | Listed | Picture):
+            name = names[type(item)]
             lists[name].append(msgspec.json.encode(item).decode())
         else:
             lists["events"].append(item if isinstance(item, str) else canonical(item).decode())

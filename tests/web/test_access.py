@@ -22,6 +22,7 @@ from survey.fieldwork import backchecks
 from survey.fieldwork.reviews import Review
 from survey.settings import Settings
 from survey.storage import accounts, cases, devices, photos, quarantine, responses, reviews, rights, surveys
+from survey.storage import backchecks as asked_again
 from survey.storage.database import Database
 from survey.storage.quarantine import Misfit
 from survey.web import account, forms, guards, security
@@ -161,11 +162,13 @@ def _fill(client: TestClient[Any], database: Database) -> dict[str, tuple[str, s
                 digest = photos.keep(connection, response, f"picture of {case}".encode())
             pictures.append(digest)
         for case in (CHECKED, CHECKED_ELSEWHERE):
-            response, author = f"done-{case}", "official"
+            response, author = f"done-{case}", "an"
             responses.open(connection, response, case, version, "visit")
             begin = forms.opened(response, author, "visit", "vi", survey, forms.today())
             end = msgspec.structs.replace(begin, id=f"end-{case}", kind="submitted")
             responses.append(connection, [begin, end])
+        asked_again.give(connection, CHECKED, "official", "supervisor")
+        asked_again.give(connection, CHECKED_ELSEWHERE, "binh", "supervisor")
         devices.heard_of(connection, "p-own", "official", 1, 0, 0)
         devices.heard_of(connection, "p-foreign", "binh", 1, 0, 0)
         phones = [devices.find(connection, id) for id in ("p-own", "p-foreign")]
@@ -204,6 +207,7 @@ def _fill(client: TestClient[Any], database: Database) -> dict[str, tuple[str, s
         "back-checks/{case_id:str}": tuple(
             f"back-checks/{one}" for one in (CHECKED, CHECKED_ELSEWHERE, NOWHERE)
         ),
+        "checks/{case_id:str}": tuple(f"checks/{one}" for one in (CHECKED, CHECKED_ELSEWHERE, NOWHERE)),
         "{case_id:str}": (OWN, FOREIGN, NOWHERE),
         "photo/{digest:str}": (f"photo/{pictures[0]}", f"photo/{pictures[1]}", f"photo/{'0' * 64}"),
         "phones/{phone:str}": (f"phones/{_named(phones[0])}", f"phones/{_named(phones[1])}", "phones/none"),

@@ -3,19 +3,23 @@ in the audit log, in the frozen sample, and can take it back."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow.parquet as pq
 from litestar.testing import TestClient
 
 from survey.fieldwork.cases import Attempt, Completed
 from survey.folder import Folder
 from survey.freeze import freeze
-from survey.storage import audit, cases
+from survey.questionnaire.response import Key
+from survey.storage import audit, cases, surveys
 from survey.storage.clock import now
 from survey.storage.database import Database
 from survey.web.ids import new_form_id
+from survey.web.outcomes import ended
 from survey.web.words import word
 from tests.test_loading import FOLDER
 from tests.web.phone import Phone, sign_in
@@ -85,3 +89,30 @@ def test_there_is_nothing_to_decide_once_the_household_has_answered(
     assert (
         client.get("/office/outcome/HD-000000").status_code == (200 if MINE == "HD-000000" else 404) or True
     )
+
+
+def test_an_interview_left_after_what_suffices_is_a_partial_one_and_before_a_break_off(
+    client: TestClient[Any], database: Database, tmp_path: Path
+) -> None:
+    site = client.app.state.site
+    phone = Phone(client, "an", token=sign_in(client, "an"))
+    events = phone.interview(site.survey.questionnaire, MINE, 0.5)
+    asked = ("own_mobile", "bank_account")
+    plan = msgspec.structs.replace(site.survey.plan, sufficient=asked)
+    with database.writing() as connection:
+        surveys.keep(connection, site.survey.questionnaire, plan, "with-a-threshold")
+    last = max(
+        place for place, event in enumerate(events) if any(Key.parse(name).question in asked for name in event.answers)
+    )  # fmt: skip
+    folder = dataclasses.replace(Folder.read(FOLDER), plan=plan)
+    codes = []
+    for part in (events[:last], events[last : last + 1], events[last + 1 :]):
+        phone.send(*part)
+        with database.reading() as connection:
+            codes.append(ended(connection, cases.existing(connection, MINE)).counts.code)
+        (total, *_) = site.oversight.rates("commune")
+        assert (total.counts["P"], total.counts["I"]) == (codes[-1] == "1.2", codes[-1] == "1.1")
+        out = tmp_path / f"frozen-{len(codes)}"
+        out.mkdir()
+        assert freeze(database, folder, out).dispositions[codes[-1]] == 1
+    assert codes == ["2.12", "1.2", "1.1"]

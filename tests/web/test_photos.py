@@ -6,13 +6,21 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from litestar.testing import TestClient
 from PIL import Image
 
+from survey.fieldwork.pictures import Picture
 from survey.preview import application
-from survey.web.photos import LONGEST_SIDE, small
+from survey.storage import photos as kept_photos
+from survey.storage import quarantine
+from survey.storage.database import Database
+from survey.web.ids import milliseconds
+from survey.web.photos import LONGEST_SIDE, clean, small
+from tests.web.phone import Phone, sign_in
+from tests.web.test_review import MINE, office
 
 TEXT = """
 id: with_photo
@@ -83,3 +91,42 @@ def test_the_page_takes_a_picture_shows_it_and_says_when_it_cannot(tmp_path: Pat
         again = client.post(address, data={**hidden, "meter": kept[1].rsplit("/", 1)[1]})
         assert again.url.path == "/survey/check", "a page sent again keeps its picture"
         assert client.get("/survey/photo/" + "0" * 64).headers["content-type"].startswith("text/html")
+
+
+def _sent(response: str, content: bytes, **facts: str) -> Picture:
+    made = {"id": f"{response}-{len(content)}", "case": MINE, "author": "an", **facts}
+    return Picture(response=response, at=milliseconds(), content=content, **made)
+
+
+def test_a_phone_sends_a_picture_apart_from_the_answers_and_twice_is_once(
+    client: TestClient[Any], database: Database
+) -> None:
+    plain = small(_picture()) or b""
+    assert clean(plain)
+    assert not clean(_picture(width=900, height=900)), "it says where it was taken"
+    phone = Phone(client, "an", token=sign_in(client, "an"))
+    begun, *_ = phone.interview(client.app.state.site.survey.questionnaire, MINE, 0.5)
+    picture = _sent(begun.response, plain)
+    told = phone.send(begun, picture, picture)  # in one batch with the beginning of its interview
+    assert [one["state"] for one in told] == ["stored", "stored", "duplicate"]
+    with database.reading() as connection:
+        assert kept_photos.find(connection, begun.response, picture.digest) == plain
+    aside = [
+        _sent(begun.response, _picture(width=900, height=900)),
+        _sent(begun.response, b"no picture"),
+        _sent("nothing-begun", plain),
+        _sent(begun.response, plain, id="other", case="HD-000003"),
+        _sent(begun.response, plain, id="foreign", author="binh"),
+    ]
+    reasons = [one["reason"] for one in phone.send(*aside)]
+    assert reasons == ["impossible", "impossible", "unknown_response", "other_case", "other_author"]
+    with database.reading() as connection:
+        assert len(quarantine.waiting(connection)) == len(aside), "nothing was dropped"
+    csrf = office(client, "chi")
+    page = client.get("/office/quarantine").text
+    assert "Ảnh" in page
+    group = re.findall(r'action="(/office/quarantine/\w+)"', page)
+    assert group
+    for address in group:
+        client.post(address, data={"csrf": csrf, "act": "discard", "decision": "ảnh thử"})
+    assert "Không có gì chờ xử lý" in client.get("/office/quarantine").text

@@ -195,7 +195,7 @@ def test_a_back_check_asks_again_without_the_first_answers_and_measures_agreemen
     assert case, "a finished visit in the own communes is drawn"
     page = client.get(f"/office/back-checks/{case[1]}").text
     assert "own_mobile" in page
-    assert "checked" not in page
+    assert "checked" not in page.partition("data-q")[2]
     wrong = client.post(f"/office/back-checks/{case[1]}", data={"csrf": csrf})
     assert wrong.status_code == 422
     said = dict.fromkeys(("own_mobile", "internet_last", "bank_account", "wallet", "mobile_money"), "-dk")
@@ -209,3 +209,37 @@ def test_a_back_check_asks_again_without_the_first_answers_and_measures_agreemen
         assert len([r for r in responses.by_case(connection, case[1]) if r.id.startswith("check-")]) == 1
         assert not list(responses.verify(connection))
     assert client.get(f"/office/back-checks/{case[1]}").status_code == 404
+
+
+def test_an_official_who_did_not_interview_asks_again_and_the_interviewer_never_does(
+    client: TestClient[Any], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("survey.web.backchecks.backchecks.drawn", lambda key, case, share: True)
+    csrf = _sign_in(client, "giamsat")
+    first, second = re.findall(r'name="case" value="([\w-]+)"', client.get("/office/back-checks").text)[:2]
+    with database.reading() as connection:
+        interviewer = responses.events(connection, cases.existing(connection, first).response)[0].author
+    with database.writing() as connection:
+        accounts.create(connection, interviewer, "official", accounts.find(connection, "an").password, ())  # type: ignore[union-attr]
+    given = {"csrf": csrf, "case": [first, second], "official": interviewer}
+    refused = client.post("/office/back-checks", data=given)
+    assert refused.status_code == 422
+    assert "Người đã phỏng vấn không được hỏi lại" in refused.text
+    assert client.post("/office/back-checks", data={**given, "official": "binh"}).status_code == 200
+    _sign_in(client, interviewer)
+    assert client.get(f"/field/checks/{first}").status_code == 404
+    csrf = _sign_in(client, "binh")
+    assert "Có 2 hộ giám sát nhờ hỏi lại" in client.get("/field").text
+    assert first in client.get("/field/checks").text
+    said = dict.fromkeys(("own_mobile", "internet_last", "bank_account", "wallet", "mobile_money"), "-dk")
+    for _ in range(2):  # pressed twice
+        client.post(f"/field/checks/{first}", data={"csrf": csrf, "how": "visit", **said})
+    ended = client.post(f"/field/checks/{second}", data={"csrf": csrf, "ended": "refused"})
+    assert ended.url.path == "/field/checks"
+    assert "Không có hộ nào cần hỏi lại" in ended.text
+    with database.reading() as connection:
+        (check,) = (r for r in responses.by_case(connection, first) if r.id.startswith("check-"))
+        assert check.mode == "visit"
+        assert not [r for r in responses.by_case(connection, second) if r.id.startswith("check-")]
+    _sign_in(client, "giamsat")
+    assert "Không muốn trả lời lại: 1" in client.get("/office/back-checks").text
