@@ -23,11 +23,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import qr, solve_triangular
 from scipy.optimize import linprog
 
 from analysis.columns import FloatArray
 from analysis.release import Presentation
 
+RANK = 1e-11  # of a figure that is no combination of others, next to the first
 NOISE = 1e-9  # of the arithmetic, next to the size of a figure
 
 
@@ -169,14 +171,17 @@ def _revealed(figures: Sequence[Figure], decided: Sequence[Presentation]) -> lis
     targets = np.stack([figures[index].contribution for index in secret], axis=1)
     # Columns are scaled so that a commune and the province weigh the same in the numerical rank.
     scale = np.linalg.norm(open_figures, axis=0)
-    solution, *_ = np.linalg.lstsq(open_figures / scale, targets, rcond=None)
-    left_over = np.linalg.norm(targets - (open_figures / scale) @ solution, axis=0)
+    basis, triangle, order = qr(open_figures / scale, mode="economic", pivoting=True)
+    size = np.abs(np.diag(triangle))
+    rank = int((size > RANK * size[0]).sum())
+    basis, triangle, order = basis[:, :rank], triangle[:rank, :rank], order[:rank]
+    told = basis.T @ targets
+    left_over = np.linalg.norm(targets - basis @ told, axis=0)
     found = []
-    for column, index in enumerate(secret):
-        size = float(np.linalg.norm(targets[:, column]))
-        if left_over[column] <= NOISE * size:
-            weights = np.abs(solution[:, column])
-            found.append((index, [shown[row] for row in np.flatnonzero(weights > 1e-6 * weights.max())]))
+    for column in np.flatnonzero(left_over <= NOISE * np.linalg.norm(targets, axis=0)):
+        weights = np.abs(solve_triangular(triangle, told[:, column]))
+        helpers = order[np.flatnonzero(weights > 1e-6 * weights.max())]
+        found.append((secret[column], sorted(shown[row] for row in helpers)))
     return found
 
 

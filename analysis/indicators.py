@@ -15,11 +15,21 @@ Text = dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ages:
+    """The first and the last age in full years, both included; None for no bound."""
+
+    first: int | None = None
+    last: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Indicator:
     """One share: which unit, of whom, who counts. The denominator is part of the name.
 
     unit: "person" rows weighted by person weights, "household" rows by household weights.
     unknown: "no" counts an undecided unit in the denominator only; "exclude" leaves it out of both.
+    ages: of those it counts, in addition to `universe`.
+    valid_from, valid_to: ISO days between which the definition is in force, the last one included.
     series: code of the international series that it measures (SDG series, ITU core indicator), for exchange by SDMX.
     """
 
@@ -33,10 +43,23 @@ class Indicator:
     edition: str
     reference_period: Text
     unknown: Literal["no", "exclude"] = "no"
+    ages: Ages = Ages()
     valid_from: str = ""
     valid_to: str = ""
     note: Text = field(default_factory=dict)
     series: str = ""
+
+    def asked(self, age: str = "age") -> str:
+        """Who is in the denominator, as one expression: the universe and the bounds of age (`age`: years, by the plan)."""
+        first, last = self.ages.first, self.ages.last
+        parts = [self.universe] if self.universe != "true" or (first is last is None) else []
+        parts += [f"{age} >= {first}"] if first is not None else []
+        parts += [f"{age} <= {last}"] if last is not None else []
+        return parts[0] if len(parts) == 1 else " AND ".join(f"({part})" for part in parts)
+
+    def in_force(self, day: str) -> bool:
+        """Is the definition valid on this ISO day?"""
+        return (not self.valid_from or self.valid_from <= day) and (not self.valid_to or day <= self.valid_to)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +121,15 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseRules:
-    """What may be shown: quality by the NCHS standards for proportions, confidentiality by a minimum cell."""
+    """What may be shown: quality by a standard for proportions, confidentiality by a minimum cell.
+
+    quality: "nchs" by the Korn-Graubard interval; "statcan" by the coefficient of variation, with E for caution.
+    flags: "statcan" writes beside each figure what its coefficient of variation would say, and decides nothing.
+    """
 
     minimum_cell: int = 10
-    quality: Literal["nchs", "none"] = "nchs"
+    quality: Literal["nchs", "statcan", "none"] = "nchs"
+    flags: Literal["none", "statcan"] = "none"
     level: float = 0.95
     interval: Literal["logit", "korn_graubard", "wilson"] = "logit"
     lonely_psu: Literal["fail", "adjust", "average", "certainty", "remove"] = "adjust"
@@ -109,16 +137,23 @@ class ReleaseRules:
 
 @dataclass(frozen=True, kw_only=True)
 class SmallArea:
-    """Modelled shares where the direct ones may not be shown: an area-level model with auxiliaries of every place.
+    """Modelled shares where the direct ones may not be shown.
 
     `auxiliaries` is a CSV with `category` (the categories of the domain), `people` (of the universe), and the numeric
-    `columns`. Without the file the places stay "not available".
+    `columns`, for the area-level model. Without the file the places stay "not available".
+
+    `census` is a CSV with `category`, the domains named in `by`, and `people` (of the universe) in each combination: with
+    it a model of single people (logistic, with a level of each place) looks at the same places. `publish` says whose
+    figures are shown; where the two contradict each other none are.
     """
 
     indicator: str
     domain: str
     auxiliaries: str
     columns: tuple[str, ...] = ()
+    census: str = ""
+    by: tuple[str, ...] = ()
+    publish: Literal["area", "unit"] = "area"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +171,14 @@ class Microdata:
 
 @dataclass(frozen=True, kw_only=True)
 class AnalysisPlan:
-    """The whole plan of estimation, declared before the field work."""
+    """The whole plan of estimation, declared before the field work.
+
+    multiplicity: "each" target has its own alpha; "bonferroni" shares it out over all verdicts, so that the probability
+    of any false one stays within alpha. It keeps each verdict in line with the limits that stand beside it, which
+    methods in steps (Holm) do not.
+    age: expression of a person's age in full years, for the `ages` of indicators.
+    limits, modes_note: what the figures of this survey do not say; why ways of answering differ. For the method note.
+    """
 
     id: str
     weighting: tuple[Step, ...]
@@ -147,4 +189,13 @@ class AnalysisPlan:
     release: ReleaseRules = ReleaseRules()
     small_areas: tuple[SmallArea, ...] = ()
     microdata: Microdata | None = None  # none are published without it
+    multiplicity: Literal["each", "bonferroni"] = "each"
+    age: str = "age"
+    limits: Text = field(default_factory=dict)
+    modes_note: Text = field(default_factory=dict)
     administrative: str = ""  # CSV of series of other sources, shown beside and never merged
+
+    def alpha_of(self, target: Target) -> float:
+        """The error rate at which this target is judged: its own, or its part of it. All targets of the plan share, also
+        one whose figure may come to be held back: the number is declared, not found."""
+        return target.alpha / len(self.targets) if self.multiplicity == "bonferroni" else target.alpha

@@ -20,6 +20,7 @@ Rao and Molina 2015, §9.5.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ from analysis.columns import FloatArray, IntArray
 from analysis.errors import AnalysisError, NotAShare, NotConverged
 
 NODES = 9
+LOOSE = 1e-8  # of the log likelihood, in a replicate: its own noise is far larger
 SMALLEST_SPREAD = 1e-3  # of the random levels, on the logit scale: below it places do not differ
 
 
@@ -93,7 +95,9 @@ def logistic_mixed(
     return _fit(sample, _sums(inverse, weight * y, len(rows)), places)
 
 
-def _fit(sample: Cells, having: FloatArray, places: int, start: FloatArray | None = None) -> UnitModel:
+def _fit(
+    sample: Cells, having: FloatArray, places: int, start: FloatArray | None = None, precision: float = 1e-12
+) -> UnitModel:
     width = sample.auxiliaries.shape[1]
     if start is None:
         start = np.append(np.zeros(width), np.log(0.3))
@@ -109,7 +113,7 @@ def _fit(sample: Cells, having: FloatArray, places: int, start: FloatArray | Non
         jac=True,
         method="L-BFGS-B",
         bounds=bounds,
-        options={"ftol": 1e-12, "gtol": 1e-6, "maxiter": 500},
+        options={"ftol": precision, "gtol": 1e-6, "maxiter": 500},
     )
     if not found.success and np.abs(found.jac).max() > 1e-2 * max(1.0, float(sample.people.sum()) ** 0.5):
         raise NotConverged(f"the logistic mixed model did not converge: {found.message}")
@@ -135,6 +139,12 @@ def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
     return np.where(whole > 0, part / np.where(whole > 0, whole, 1.0), np.nan)
 
 
+@cache
+def _nodes() -> tuple[FloatArray, FloatArray]:
+    nodes, weights = np.polynomial.hermite.hermgauss(NODES)
+    return nodes, weights
+
+
 def _integrate(
     parameters: FloatArray, sample: Cells, having: FloatArray, places: int
 ) -> tuple[float, FloatArray, FloatArray, FloatArray]:
@@ -142,7 +152,7 @@ def _integrate(
     spread = float(np.exp(parameters[-1]))
     linear = sample.auxiliaries @ parameters[:-1]
     centre, curvature = _mode(linear, spread, sample, having, places)
-    nodes, weights = np.polynomial.hermite.hermgauss(NODES)
+    nodes, weights = _nodes()
     points = centre[:, None] + np.sqrt(2.0 / curvature)[:, None] * nodes
     at = linear[:, None] + spread * points[sample.place]
     inside = having[:, None] * at - sample.people[:, None] * np.logaddexp(0.0, at)
@@ -185,7 +195,8 @@ def bootstrap_mse(
     start = np.append(model.coefficients, np.log(model.spread))
     linear = population.auxiliaries @ model.coefficients
     sampled = model.sample.auxiliaries @ model.coefficients
-    trials = np.maximum(np.rint(model.sample.people), 0).astype(np.int64)
+    whole = np.floor(model.sample.people)
+    rest = model.sample.people - whole
     people = _sums(population.place, population.people, model.places)
     total = np.zeros(model.places)
     for _ in range(replicates):
@@ -195,8 +206,14 @@ def bootstrap_mse(
             population.people * scipy.special.expit(linear + level[population.place]),
             model.places,
         )
+        # Scaled weights make parts of an answer: each replicate has it or has it not.
+        trials = (
+            (whole + (generator.random(len(rest)) < rest)).astype(np.int64)
+            if rest.any()
+            else whole.astype(np.int64)
+        )
         having = generator.binomial(trials, scipy.special.expit(sampled + level[model.sample.place]))
         sample = model.sample._replace(people=trials.astype(np.float64))
-        again = _fit(sample, having.astype(np.float64), model.places, start).shares(population)
+        again = _fit(sample, having.astype(np.float64), model.places, start, LOOSE).shares(population)
         total += (again - _ratio(truth, people)) ** 2
     return total / replicates

@@ -3,11 +3,11 @@
 A share is shown, held back because it is too uncertain to be read (F), or held back because too few people stand
 behind it (x). The two are different promises, to the reader and to the respondent, and never one symbol.
 
-Quality follows the standards of the United States National Center for Health Statistics for proportions (Parker
+By default quality follows the standards of the United States National Center for Health Statistics for proportions (Parker
 et al. 2017, Vital and Health Statistics 2(175)): the Korn-Graubard interval decides, not the coefficient of
 variation, which for a share depends on whether one counts those who have or those who have not. Confidentiality
 is a minimum number of respondents in the numerator and in its complement; that nothing held back can be worked out
-from what is shown is the audit of `analysis.disclosure`.
+from what is shown is the audit of `analysis.disclosure`. Offices that publish by the coefficient of variation have `statcan`.
 
 These rules decide about shares. Rates, counts and magnitudes have other standards; do not use these for them.
 """
@@ -25,15 +25,20 @@ Reason = Literal[
     "effective_sample",  # F: fewer than 30 respondents' worth of information
     "width",  # F: interval 30 points wide or more
     "relative_width",  # F: interval wider than 130 % of the share
+    "variation",  # F: coefficient of variation above 33.3 %
+    "few",  # F: fewer than 10 respondents in the denominator
     "cell",  # x: fewer respondents than the minimum have it
     "complement",  # x: fewer respondents than the minimum do not have it
     "complementary",  # x: would give away, by subtraction, a figure that is held back
+    "difference",  # x: less another figure shown it would tell of fewer respondents than the minimum
     "earlier",  # x: next to an earlier release it would tell of the few who came or went
 ]
 Flag = Literal[
     "complement_width",  # the share of those who do not is too uncertain: footnote it
     "few_degrees_of_freedom",  # fewer than 8: a statistician looks before it is quoted
     "all_or_none",  # 0 % or 100 % in the sample: a statistician looks
+    "E",  # coefficient of variation above 16.5 %: use with caution
+    "cv_F",  # coefficient of variation above 33.3 %, where another standard has decided to show it
 ]
 
 # The numbers of the standard (Parker et al. 2017, table A), as constants so that a test can point at them.
@@ -42,6 +47,9 @@ NARROW = 0.05
 WIDE = 0.30
 RELATIVE = 1.30
 FEW_DEGREES_OF_FREEDOM = 8.0
+# Statistics Canada's bands of the coefficient of variation, in per cent rounded to a tenth, and its smallest sample.
+CAUTION, TOO_VARIABLE = 16.5, 33.3
+FEW_RESPONDENTS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +145,64 @@ def nchs(
         upper=upper,
         effective_sample=effective,
     )
+
+
+def statcan(
+    share: float,
+    standard_error: float,
+    n: float,
+    df: float,
+    *,
+    level: float = 0.95,
+    adjust: bool = True,
+) -> Presentation:
+    """Statistics Canada's rule: shown to a coefficient of variation of 16.5 %, to 33.3 % with E (use with caution), else F.
+
+    Fewer than 10 respondents are F. The coefficient of a share depends on whether one counts those who have or those
+    who have not: 2 % is held back where 98 % of the same people is shown. Choose it only where an office must.
+    The Korn-Graubard interval and effective sample are given as by `nchs`. Statistics Canada, guides to the Canadian
+    Community Health Survey (sampling variability guidelines).
+    """
+    if n <= 0:
+        return Presentation(status="F", reasons=("empty",), effective_sample=0.0)
+    effective, lower, upper = korn_graubard(share, standard_error, n, df, level=level, adjust=adjust)
+    flags: list[Flag] = []
+    reasons: tuple[Reason, ...] = ()
+    variation = coefficient(share, standard_error)
+    if n < FEW_RESPONDENTS:
+        reasons = ("few",)
+    elif variation > TOO_VARIABLE:
+        reasons = ("variation",)
+    elif variation > CAUTION:
+        flags.append("E")
+    if df < FEW_DEGREES_OF_FREEDOM:
+        flags.append("few_degrees_of_freedom")
+    if share <= 1e-12 or share >= 1.0 - 1e-12:
+        flags.append("all_or_none")
+    return Presentation(
+        status="F" if reasons else "show",
+        reasons=reasons,
+        flags=tuple(flags),
+        lower=lower,
+        upper=upper,
+        effective_sample=effective,
+    )
+
+
+def coefficient(share: float, standard_error: float) -> float:
+    """The coefficient of variation in per cent, rounded to a tenth as the bands are written; infinite for a share of 0."""
+    return round(100.0 * standard_error / share, 1) if share > 1e-12 else float("inf")
+
+
+def beside(presentation: Presentation, share: float, standard_error: float) -> Presentation:
+    """The same decision with the letter that Statistics Canada's bands would give it: a second opinion, no decision."""
+    variation = coefficient(share, standard_error)
+    letter: tuple[Flag, ...] = (
+        ("cv_F",) if variation > TOO_VARIABLE else ("E",) if variation > CAUTION else ()
+    )
+    if not presentation.shown or "E" in presentation.flags:
+        return presentation
+    return replace(presentation, flags=presentation.flags + letter)
 
 
 def confidential(

@@ -213,7 +213,11 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("frozen", type=Path)
     release.add_argument("--out", type=Path, required=True)
     release.add_argument(
-        "--previous", type=Path, help="folder of the release before: numbered, changes listed"
+        "--previous",
+        type=Path,
+        nargs="*",
+        default=(),
+        help="folders of all earlier releases of this round: numbered, changes listed, nothing told by subtraction",
     )
     release.add_argument(
         "--rounds",

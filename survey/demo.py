@@ -51,7 +51,7 @@ from survey.synthetic.files import dwellings_of, ea_codes, write_frame, write_li
 from survey.synthetic.forms import Page, read_page
 from survey.synthetic.interviewing import Household, Mode, Reader, Sampled, answer_all
 from survey.synthetic.people import EA_COUNT, Commune, Province, make
-from survey.synthetic.truth import Truth, truth, write_beside, write_population
+from survey.synthetic.truth import Truth, truth, write_beside, write_census, write_population
 
 SURVEY = Path(__file__).resolve().parent.parent / "questionnaires" / "haiduong-digital-society"
 if not SURVEY.is_dir():  # installed as a wheel
@@ -106,6 +106,7 @@ def run(
             )
             write_population(province, folder.analysis, folder.path)
             write_beside(province, folder.path)
+            write_census(province, folder.analysis, folder.path)
             folder = Folder.read(folder.path)
             true = truth(province, folder.analysis, {area["code"]: area for area in folder.areas})
         with stage("Chọn mẫu hai giai đoạn · Drawing the sample"):

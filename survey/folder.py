@@ -369,6 +369,7 @@ def _analysis(found: _Found) -> None:
                 found.say("twice", document.where((kind, number, "id")), f"mã “{item.id}” bị trùng",
                           f"the id “{item.id}” stands twice")  # fmt: skip
             seen.add(item.id)
+    _registry(found)
     known = {indicator.id for indicator in plan.indicators}
     for number, target in enumerate(plan.targets):
         where = document.where(("targets", number))
@@ -386,9 +387,50 @@ def _analysis(found: _Found) -> None:
             if not there:
                 found.say("unknown_name", document.where(("small_areas", number)), f"không có “{name}”",
                           f"there is no “{name}”")  # fmt: skip
+        for name in area.by:
+            if name not in domains:
+                found.say("unknown_name", document.where(("small_areas", number, "by")), f"không có nhóm phân tổ “{name}”",
+                          f"there is no domain “{name}”")  # fmt: skip
+        if bool(area.census) != bool(area.by) or (area.publish == "unit" and not area.census):
+            found.say("census", document.where(("small_areas", number)),
+                      "mô hình ở cấp từng người cần cả census (tệp) và by (các nhóm phân tổ)",
+                      "the model of single people needs both census (a file) and by (domains)")  # fmt: skip
     if not plan.weighting or plan.weighting[0].step != "base":
         found.say("weighting", document.where(("weighting",)), "bước gia quyền đầu tiên phải là base",
                   "the first weighting step must be base")  # fmt: skip
+
+
+def _registry(found: _Found) -> None:
+    """Bounds of age and of validity of each indicator mean something, on the day that the figures are about."""
+    plan, document = found.analysis, found.documents["analysis.yaml"]
+    assert plan is not None
+    for number, one in enumerate(plan.indicators):
+        first, last = one.ages.first, one.ages.last
+        if (first, last) != (None, None) and one.unit == "household":
+            found.say("ages", document.where(("indicators", number, "ages")), f"{one.id}: hộ không có tuổi",
+                      f"{one.id}: a household has no age")  # fmt: skip
+        if any(age is not None and not 0 <= age <= 130 for age in (first, last)) or (
+            first is not None and last is not None and first > last
+        ):
+            found.say("ages", document.where(("indicators", number, "ages")),
+                      f"{one.id}: ages là tuổi đầu và tuổi cuối, từ 0 đến 130, ví dụ {{first: 15}}",
+                      f"{one.id}: ages is a first and a last age, from 0 to 130, for example {{first: 15}}")  # fmt: skip
+        sound = True
+        for name in ("valid_from", "valid_to"):
+            try:
+                if getattr(one, name):
+                    datetime.date.fromisoformat(getattr(one, name))
+            except ValueError:
+                sound = False
+                found.say("not_date", document.where(("indicators", number, name)), f"{name}: không phải ngày (năm-tháng-ngày)",
+                          f"{name}: not a date (YYYY-MM-DD)")  # fmt: skip
+        if sound and found.plan and not one.in_force(found.plan.dates.reference):
+            day = found.plan.dates.reference
+            found.say("not_valid", document.where(("indicators", number)),
+                      f"{one.id}: định nghĩa không còn (hoặc chưa) hiệu lực vào ngày {day} mà số liệu nói đến",
+                      f"{one.id}: the definition is not in force on {day}, the day the figures are about",
+                      {"vi": "dùng định nghĩa đang có hiệu lực, hoặc sửa valid_from, valid_to",
+                       "en": "use the definition in force, or correct valid_from, valid_to"})  # fmt: skip
 
 
 def _expressions(found: _Found) -> None:
@@ -402,9 +444,12 @@ def _expressions(found: _Found) -> None:
         parts: dict[str, tuple[documents.Path, str]] = {}
         for number, indicator in enumerate(plan.indicators):
             if indicator.unit == unit:
-                for part in ("universe", "numerator"):
+                for part, sql in (
+                    ("universe", indicator.asked(plan.age)),
+                    ("numerator", indicator.numerator),
+                ):
                     where: documents.Path = ("indicators", number, part)
-                    parts[f"{indicator.id}, {part}"] = (where, getattr(indicator, part))
+                    parts[f"{indicator.id}, {part}"] = (where, sql)
         for number, domain in enumerate(plan.domains):
             if domain.unit in (unit, "both"):
                 parts[f"{domain.id}, {unit}"] = (("domains", number, "value"), domain.value)
@@ -425,7 +470,12 @@ def _expressions(found: _Found) -> None:
 def _margins(found: _Found, path: Path) -> None:
     plan, document = found.analysis, found.documents["analysis.yaml"]
     assert plan is not None
-    beside = [(("small_areas", number), area.auxiliaries) for number, area in enumerate(plan.small_areas)]
+    beside = [
+        (("small_areas", number), name)
+        for number, area in enumerate(plan.small_areas)
+        for name in (area.auxiliaries, area.census)
+        if name
+    ]
     beside += [(("administrative",), plan.administrative)] if plan.administrative else []
     for place, name in beside:
         if not (path / name).is_file():

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,15 +22,15 @@ from survey.folder import Folder
 from survey.frozen import HOUSEHOLDS, PERSONS, read_manifest
 from survey.publication.ddi import ddi
 from survey.publication.exchange import data_package, parquet, sdmx_csv
-from survey.publication.figures import Truth, figures
+from survey.publication.figures import Earlier, Truth, figures, hashes
 from survey.publication.maps import outlines
 from survey.publication.measuring import NotReleased, evaluate
 from survey.publication.microdata import Table, microdata
-from survey.publication.modelled import Auxiliaries, read_auxiliaries, read_series
-from survey.publication.publicuse import described, public_use
+from survey.publication.modelled import Auxiliaries, read_auxiliaries, read_census, read_series
+from survey.publication.publicuse import described, public_use, rows
 from survey.publication.report import report
 from survey.publication.results import Release, Series
-from survey.publication.sealing import manifest_hash, seal, unseal, verify
+from survey.publication.sealing import manifest_hash, read, seal, unseal, verify
 from survey.publication.site import build
 from survey.publication.spreadsheet import csv_bytes
 from survey.publication.trends import compared
@@ -44,15 +45,15 @@ def release(
     out: Path,
     truth: Truth | None = None,
     *,
-    previous: Path | None = None,
+    previous: Sequence[Path] = (),
     rounds: Sequence[Path] = (),
     embargo: str = "",
     key: Path | None = None,
 ) -> Release:
     """Weight, estimate, decide and publish the frozen sample in `frozen` by the plan of `folder`, into `out`.
 
-    previous: folder of the release before this one: it is numbered after it, lists what changed, and tells nothing
-    that follows from the two side by side. rounds: releases of earlier rounds, to compare with. embargo: ISO time with zone, printed everywhere and kept by the server.
+    previous: folders of all releases of this round before this one, in any order: it is numbered after them, lists what
+    changed since the last, and tells nothing that follows from any of them side by side with it. rounds: releases of earlier rounds, to compare with. embargo: ISO time with zone, printed everywhere and kept by the server.
     key: signs the manifest. `truth` is for synthetic populations only and is shown beside each figure.
 
     Raises Conflict when a frozen file has changed, NotGenuine when a file of the release before has, NotWeighted and
@@ -66,52 +67,109 @@ def release(
                 "en": "Only a synthetic population has a known truth; these data are not synthetic.",
             }
         )
-    before = _before(previous, folder) if previous else None
     plan = folder.analysis
     tables = {name: pq.ParquetFile(frozen / f"{name}.parquet").read() for name in (HOUSEHOLDS, PERSONS)}
+    chain = _chain(previous, folder)
+    same = hashes(manifest)
+    before = [
+        Earlier(one, evaluate(tables[HOUSEHOLDS], tables[PERSONS], one.plan) if one.frozen == same else None)
+        for one, _ in chain
+    ]
     measured = evaluate(tables[HOUSEHOLDS], tables[PERSONS], plan)
     weighted = weigh(measured.households, measured.persons, plan, read_totals(folder))
     found = figures(folder, manifest, measured, weighted, truth or {}, before, read_auxiliaries_of(folder))
     found = msgspec.structs.replace(found, embargo=_moment(embargo), series=_series(folder))
-    if previous and before:
+    if chain:
+        last, path = chain[0]
         found = msgspec.structs.replace(
-            found,
-            number=before.number + 1,
-            previous=manifest_hash(previous),
-            changes=found.since(before),
+            found, number=last.number + 1, previous=manifest_hash(path), changes=found.since(last)
         )
     found = compared(found, rounds)
     kept = microdata(folder, found, tables, measured, weighted, _secret(frozen))
-    files = _files(found, folder, kept)
+    if kept and (standing := _rows_told_before(found, kept, chain)) is not None:
+        found, kept = msgspec.structs.replace(found, rows_of=standing), {}
+    theme, boundaries = folder.path / "theme.css", folder.path / "boundaries.geojson"
+    style = theme.read_text(encoding="utf-8") if theme.is_file() else ""
+    files = _files(found, folder, kept, style)
     unseal(out)
     out.mkdir(parents=True, exist_ok=True)
     written = [out / name for name in files]
     for name, content in files.items():
         (out / name).write_bytes(content)
-    theme, boundaries = folder.path / "theme.css", folder.path / "boundaries.geojson"
     written += build(
         found,
         out / "site",
         files,
-        theme.read_text(encoding="utf-8") if theme.is_file() else "",
+        style,
         outlines(boundaries.read_bytes()) if boundaries.is_file() else None,
     )
     seal(out, written, found, key)
     return found
 
 
-def _before(previous: Path, folder: Folder) -> Release:
-    """The release before, found genuine and of the same survey."""
-    verify(previous)
-    found = msgspec.json.decode((previous / "estimates.json").read_bytes(), type=Release)
-    if found.survey != folder.plan.id:
-        raise NotReleased(
-            {
-                "vi": f"Bản công bố ở {previous} là của cuộc khảo sát khác: {found.survey}.",
-                "en": f"The release in {previous} is of another survey: {found.survey}.",
-            }
-        )
+def _chain(previous: Sequence[Path], folder: Folder) -> list[tuple[Release, Path]]:
+    """The releases before, the last first, found genuine, of the same survey and complete back to the first."""
+    found = []
+    for path in previous:
+        verify(path)
+        one = msgspec.json.decode((path / "estimates.json").read_bytes(), type=Release)
+        if one.survey != folder.plan.id:
+            raise NotReleased(
+                {
+                    "vi": f"Bản công bố ở {path} là của cuộc khảo sát khác: {one.survey}.",
+                    "en": f"The release in {path} is of another survey: {one.survey}.",
+                }
+            )
+        found.append((one, path))
+    found.sort(key=lambda one: one[0].number, reverse=True)
+    for number, (one, path) in enumerate(found):
+        following = found[number + 1 : number + 2]
+        if one.previous != (manifest_hash(following[0][1]) if following else ""):
+            raise NotReleased(
+                {
+                    "vi": f"Bản công bố ở {path} là lần {one.number} và tiếp theo một lần trước; hãy nêu mọi lần trước bằng "
+                    "--previous, vì con số mới không được để lộ điều gì khi đặt cạnh bất kỳ lần nào.",
+                    "en": f"The release in {path} is number {one.number} and follows another; give all earlier ones with --previous, "
+                    "because a new figure must not tell anything beside any of them.",
+                }
+            )
     return found
+
+
+def _rows_told_before(
+    found: Release, kept: Mapping[str, Table], chain: Sequence[tuple[Release, Path]]
+) -> int | None:
+    """Number of the earlier release whose microdata stand, 0 where none can be given, None when the new ones may go out.
+
+    Two files of rows side by side tell who came or went, and rows of one sample in two files are matched by their weights.
+    Rows beside figures that this release shows no more were not audited with them.
+    """
+    if not chain:
+        return None
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in rows(kept).items()}
+    for one, path in chain:
+        sealed = read(path).files
+        if any(name in sealed for name in digests):
+            alike = all(sealed.get(name) == digest for name, digest in digests.items())
+            return None if alike else one.number
+        now = {(cell.indicator, cell.domain, cell.category) for cell in found.cells if cell.status == "show"}
+        told = {(cell.indicator, cell.domain, cell.category) for cell in one.cells if cell.status == "show"}
+        if one.frozen == found.frozen and (told - now or _words(one) != _words(found)):
+            return 0
+    return None
+
+
+def _words(one: Release) -> object:
+    """What the figures of a plan mean."""
+    plan = one.plan
+    return (
+        sorted(plan.derived.items()),
+        {
+            (each.id, each.unit, each.asked(plan.age), each.numerator, each.unknown)
+            for each in plan.indicators
+        },
+        {(each.id, each.value) for each in plan.domains},
+    )
 
 
 def _secret(frozen: Path) -> bytes:
@@ -156,7 +214,12 @@ def read_auxiliaries_of(folder: Folder) -> dict[tuple[str, str], Auxiliaries]:
         path = folder.path / one.auxiliaries
         if path.is_file():
             text = path.read_text(encoding="utf-8")
-            found[one.indicator, one.domain] = read_auxiliaries(text, path.name, one.columns)
+            auxiliaries = read_auxiliaries(text, path.name, one.columns)
+            census = folder.path / one.census
+            if one.census and census.is_file():
+                counted = read_census(census.read_text(encoding="utf-8"), census.name, one.by)
+                auxiliaries = replace(auxiliaries, census=counted)
+            found[one.indicator, one.domain] = auxiliaries
     return found
 
 
@@ -169,7 +232,7 @@ def _series(folder: Folder) -> tuple[Series, ...]:
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _files(found: Release, folder: Folder, kept: Mapping[str, Table]) -> dict[str, bytes]:
+def _files(found: Release, folder: Folder, kept: Mapping[str, Table], style: str) -> dict[str, bytes]:
     """The files of a release, by name."""
     header, rows = _estimates(found)
     territory = folder.plan.territory
@@ -180,7 +243,7 @@ def _files(found: Release, folder: Folder, kept: Mapping[str, Table]) -> dict[st
         "estimates.json": _json(found),
         "indicators.sdmx.csv": sdmx_csv(found, f"{territory.country}-{territory.province}"),
         "questionnaire.ddi.xml": ddi(found, folder),
-        **{f"report.{language}.pdf": report(found, language) for language in LANGUAGES},
+        **{f"report.{language}.pdf": report(found, language, style) for language in LANGUAGES},
         "changes.csv": csv_bytes(
             ["release", "indicator", "domain", "category", "kind", "before", "after"],
             [

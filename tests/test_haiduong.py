@@ -443,7 +443,7 @@ def decided(folder: Folder, person: Mapping[str, Any], indicator: str) -> bool |
             source = f'SELECT *, ({expression}) AS "{name}" FROM ({source})'
     with duckdb.connect(":memory:") as database:
         found = database.execute(
-            f"SELECT ({one.universe}), ({one.numerator}) FROM ({source})",
+            f"SELECT ({one.asked(plan.age)}), ({one.numerator}) FROM ({source})",
             [person.get(name) for name in columns],
         ).fetchone()
     assert found is not None
@@ -535,7 +535,7 @@ def test_the_resolution_is_held_to_its_own_words(folder):
     target = next(one for one in folder.analysis.targets if one.id == "NQ06_EPAY")
     indicator = next(one for one in folder.analysis.indicators if one.id == target.indicator)
     assert (target.comparison, target.threshold, target.means) == (">", 0.5, True)
-    assert indicator.universe == "true", "the resolution says population, all ages"
+    assert indicator.asked() == "true", "the resolution says population, all ages"
     easier = next(one for one in folder.analysis.targets if one.id == "NQ06_EPAY_15P")
     assert not easier.means
     for one in folder.analysis.targets:
@@ -557,4 +557,5 @@ def test_what_the_organiser_must_still_fill_in_is_said_and_nothing_else_is_wrong
     said = {finding.message["en"].split(":")[0] for finding in findings if finding.code == "placeholder"}
     assert said == {"organiser", "helpline", "decision", "controller", "contact"}
     files = [finding.message["en"] for finding in findings if finding.code == "no_file"]
-    assert [name in said for name, said in zip(("communes.csv", "administrative.csv"), files, strict=True)]
+    names = ("communes.csv", "census.csv", "administrative.csv")
+    assert all(f"“{name}”" in said for name, said in zip(names, files, strict=True))

@@ -15,13 +15,16 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from analysis.indicators import Domain
+from analysis.indicators import Ages, Domain
+from survey.folder import Folder
 from survey.frozen import read_manifest
 from survey.problems import Conflict
-from survey.publication.figures import figures
+from survey.publication.figures import Earlier, figures
 from survey.publication.measuring import NotReleased, evaluate
+from survey.publication.results import Cell
 from survey.publication.sealing import manifest_hash, verify
 from survey.publication.terminal import show
+from survey.publication.views import View
 from survey.publication.weighting import having, inside, weigh
 from survey.publish import read_totals, release
 from tests import attack
@@ -137,6 +140,77 @@ def test_verdicts_follow_their_bounds_and_their_alpha(found):
         )
 
 
+def with_plan(village: Village, **changes) -> Folder:
+    return replace(village.folder, analysis=replace(village.folder.analysis, **changes))
+
+
+def test_verdicts_may_share_their_alpha_and_the_note_says_so(village, frozen, found, measured, weighted):
+    shared = figures(
+        with_plan(village, multiplicity="bonferroni"), read_manifest(frozen), measured, weighted, {}
+    )
+    count = len(found.plan.targets)
+    for own, one in zip(found.decisions, shared.decisions, strict=True):
+        assert (own.alpha, own.sharing, one.alpha, one.sharing) == (
+            0.05,
+            1,
+            pytest.approx(0.05 / count),
+            count,
+        )
+        assert one.bound_low < own.bound_low < own.value < own.bound_high < one.bound_high
+        assert (one.p_met < one.alpha) == (one.verdict == "met")
+    each, together = (View(one, "vi").method()["verdicts"][-1] for one in (found, shared))
+    assert "30%" in each
+    assert "không hiệu chỉnh" in each
+    assert "không quá 5%" in together
+    assert "Bonferroni" in together
+
+
+def test_an_office_may_publish_by_the_coefficient_of_variation(village, frozen, found, measured, weighted):
+    rules = replace(village.folder.analysis.release, quality="statcan", interval="korn_graubard")
+    told = figures(with_plan(village, release=rules), read_manifest(frozen), measured, weighted, {})
+    shown = [one for one in told.cells if one.status == "show"]
+    assert all(100 * one.se / one.value < 33.35 for one in shown)
+    assert {"E" in one.flags for one in shown} == {True, False}
+    assert all(("E" in one.flags) == (round(100 * one.se / one.value, 1) > 16.5) for one in shown)
+    assert {"variation"} <= {reason for one in told.cells for reason in one.reasons}
+    assert "Canada" in View(told, "en").method()["rules"][0]
+
+    beside = replace(village.folder.analysis.release, flags="statcan")
+    lettered = figures(with_plan(village, release=beside), read_manifest(frozen), measured, weighted, {})
+    assert [(one.status, one.value) for one in lettered.cells] == [
+        (one.status, one.value) for one in found.cells
+    ]
+    assert any("E" in one.flags for one in lettered.cells)
+    assert "for information only" in View(lettered, "en").method()["rules"][1]
+
+
+def test_bounds_of_age_stand_in_the_registry_and_on_the_page(village, measured, out):
+    adults = next(one for one in village.folder.analysis.indicators if one.id == "ACC_15P")
+    assert (adults.ages, adults.asked()) == (Ages(first=15), "age >= 15")
+    both = replace(adults, universe="own_mobile = 'yes' OR age > 80", ages=Ages(first=15, last=64))
+    assert both.asked("years") == "(own_mobile = 'yes' OR age > 80) AND (years >= 15) AND (years <= 64)"
+    assert measured.persons[inside("ACC_15P")].sum() < measured.persons[inside("EPAY_ANY_ALL")].sum()
+    assert "từ 15 tuổi</dd>" in (out / "site/indicator-ACC_15P.html").read_text("utf-8")
+
+
+def test_the_method_note_follows_the_plan(found, village, frozen, measured, weighted):
+    sampling = msgspec.structs.replace(village.folder.plan.sampling, reserve=4, allocation="equal")
+    plan = msgspec.structs.replace(village.folder.plan, sampling=sampling, modes=("phone", "paper"))
+    sheet = msgspec.structs.replace(village.folder.questionnaire, draws=(), rosters=())
+    other = replace(with_plan(village, limits={}), plan=plan, questionnaire=sheet)
+    told = figures(other, read_manifest(frozen), measured, weighted, {})
+    here, there = (View(one, "en").method() for one in (found, told))
+    assert "drew one person at random" in " ".join(here["sample"])
+    assert "none was replaced" in " ".join(here["sample"])
+    said = " ".join(there["sample"])
+    assert "same number of areas" in said
+    assert "household as a whole" in said
+    assert "4 reserve households" in said
+    assert "replaced" not in said
+    assert "by telephone; on paper" in said
+    assert (len(here["limits"]), len(there["limits"])) == (2, 1), "banks are this survey's matter"
+
+
 def test_what_is_held_back_is_in_no_file(found, out):
     held = [cell for cell in found.cells if cell.status != "show"]
     assert {cell.status for cell in held} == {"F", "x"}
@@ -177,10 +251,10 @@ def test_no_x_is_a_sum_or_difference_of_figures_shown(found, measured, weighted)
         ]
         shown = np.stack([vector(cell) for cell in cells if cell.status == "show"], axis=1)
         shown = shown / np.linalg.norm(shown, axis=0)
-        for cell in few:
-            wanted = vector(cell)
-            left = wanted - shown @ np.linalg.lstsq(shown, wanted, rcond=None)[0]
-            assert np.linalg.norm(left) > 1e-6 * np.linalg.norm(wanted), cell
+        wanted = np.stack([vector(cell) for cell in few], axis=1)
+        left = wanted - shown @ np.linalg.lstsq(shown, wanted, rcond=None)[0]
+        revealed = np.linalg.norm(left, axis=0) <= 1e-6 * np.linalg.norm(wanted, axis=0)
+        assert [cell for cell, yes in zip(few, revealed, strict=True) if yes] == []
 
 
 def test_answers_of_one_mode_are_never_called_estimates(found, out):
@@ -338,9 +412,12 @@ def test_a_second_release_is_numbered_names_its_changes_and_takes_nothing_back(
     )  # fmt: skip
     folder = replace(village.folder, analysis=plan)
     release(folder, frozen, tmp_path / "first", key=tmp_path / "office.pem")
-    wider = replace(folder, analysis=replace(plan, domains=village.folder.analysis.domains[:4]))
+    other_rows = replace(plan.microdata, minimum=40)
+    wider = replace(
+        folder, analysis=replace(plan, domains=village.folder.analysis.domains[:4], microdata=other_rows)
+    )
     second = release(
-        wider, frozen, tmp_path / "second", previous=tmp_path / "first", embargo="2027-12-20T09:00+07:00"
+        wider, frozen, tmp_path / "second", previous=[tmp_path / "first"], embargo="2027-12-20T09:00+07:00"
     )
     assert (second.number, second.embargo) == (2, "2027-12-20T09:00+07:00")
     assert second.previous == manifest_hash(tmp_path / "first")
@@ -349,6 +426,14 @@ def test_a_second_release_is_numbered_names_its_changes_and_takes_nothing_back(
     assert table(tmp_path / "second" / "changes.csv")
     for name in ("first", "second"):
         verify(tmp_path / name)
+    assert (tmp_path / "first" / "persons.csv").is_file()
+    assert second.rows_of == 1, "two files of rows side by side would tell more than one"
+    assert not (tmp_path / "second" / "persons.csv").exists()
+    assert "Số liệu vi mô của lần công bố 1" in (tmp_path / "second" / "site" / "files.html").read_text(
+        "utf-8"
+    )
+    with pytest.raises(NotReleased, match="number 2 and follows another"):
+        release(wider, frozen, tmp_path / "third", previous=[tmp_path / "second"])
     with pytest.raises(NotReleased, match="zone"):
         release(folder, frozen, tmp_path / "third", embargo="tomorrow")
 
@@ -399,6 +484,100 @@ def test_two_rounds_stand_side_by_side_where_both_show_a_figure_defined_in_the_s
         release(folder, frozen, tmp_path / "never", rounds=[tmp_path / "then", tmp_path / "then"])
 
 
+@pytest.fixture(scope="module")
+def small(village, frozen):
+    """One indicator by sex, its figures, and a function that makes those of another breakdown of the same sample."""
+    whole = village.folder.analysis
+    tables = [pq.ParquetFile(frozen / f"{name}.parquet").read() for name in ("households", "persons")]
+    manifest = read_manifest(frozen)
+    few = sorted(tables[1]["case"].to_pylist())[:3]
+
+    def made(*values: str, before=(), sample=None):
+        domains = tuple(Domain(id=f"d{place}", name={"vi": "x", "en": "x"}, value=value, unit="person")
+                        for place, value in enumerate(values))  # fmt: skip
+        plan = replace(whole, domains=domains, indicators=whole.indicators[:1], targets=whole.targets[:1],
+                       small_areas=(), derived=whole.derived)  # fmt: skip
+        folder = replace(village.folder, analysis=plan)
+        measured = evaluate(*tables, plan)
+        weighted = weigh(measured.households, measured.persons, plan, read_totals(folder))
+        return figures(folder, manifest, measured, weighted, {}, before), measured
+
+    return (
+        made,
+        "sex",
+        f"CASE WHEN sex = 'female' AND \"case\" NOT IN {tuple(few)} THEN 'female' ELSE 'male' END",
+    )
+
+
+def test_two_breakdowns_by_nearly_the_same_line_are_not_both_shown(small):
+    """The women of the one less those of the other are the women of three households."""
+    made, sex, nearly = small
+    alone, _ = made(nearly)
+    assert {one.status for one in alone.table("EPAY_ANY_ALL", "d0")} == {"show"}
+    both, _ = made(sex, nearly)
+    assert {one.status for one in both.table("EPAY_ANY_ALL", "d0")} == {"show"}
+    assert {one.status for one in both.table("EPAY_ANY_ALL", "d1")} == {"x"}
+
+
+def test_what_an_earlier_release_told_by_another_line_is_counted_as_known(small):
+    made, sex, nearly = small
+    first, measured = made(nearly)
+    assert {one.status for one in first.table("EPAY_ANY_ALL", "d0")} == {"show"}
+    second, _ = made("'all'", sex, before=[Earlier(first, measured)])
+    assert {one.status for one in second.table("EPAY_ANY_ALL", "d1")} == {"x"}
+    assert second.cell("EPAY_ANY_ALL").status == "show", "what the resolution asks for"
+
+
+def test_every_earlier_release_counts_and_not_the_last_alone(small):
+    """The first showed women with three respondents fewer, the second nothing of them."""
+    made, sex, _ = small
+    now, _ = made(sex)
+    other = msgspec.structs.replace(now, frozen={"persons.parquet": "another"})
+
+    def with_women(change) -> Earlier:
+        cells = [change(one) if one.category == "female" else one for one in other.cells]
+        return Earlier(msgspec.structs.replace(other, cells=tuple(cells)))
+
+    fewer = with_women(lambda one: msgspec.structs.replace(one, n=one.n - 3))
+    silent = with_women(
+        lambda one: Cell(indicator=one.indicator, domain=one.domain, category=one.category, status="x")
+    )
+    assert made(sex, before=[silent])[0].cell("EPAY_ANY_ALL", "d0", "female").status == "show"
+    assert made(sex, before=[silent, fewer])[0].cell("EPAY_ANY_ALL", "d0", "female").status == "x"
+
+
+def test_one_household_that_took_its_answers_back_does_not_show_in_the_unweighted_share(small):
+    made, sex, _ = small
+    now, _ = made(sex)
+
+    def earlier(came: int, had: int) -> Earlier:
+        before = msgspec.structs.replace(now, frozen={"persons.parquet": "another"}, cells=())
+        told = [
+            msgspec.structs.replace(one, n=one.n - came, value=(round(one.value * one.n) - had) / (one.n - came))
+            if not one.mode else one for one in now.contrasts
+        ]  # fmt: skip
+        return Earlier(msgspec.structs.replace(before, contrasts=tuple(told)))
+
+    def status(came: int, had: int) -> str:
+        found, _ = made(sex, before=[earlier(came, had)])
+        return next(one.status for one in found.contrasts if not one.mode)
+
+    assert status(0, 0) == "show"
+    assert status(1, 1) == "x"
+    assert status(0, 1) == "x", "one answer was changed"
+    assert status(40, 38) == "x", "two of forty who came have none"
+    assert status(40, 20) == "show"
+
+
+def test_a_release_that_would_tell_of_a_few_respondents_of_the_whole_is_not_made(small):
+    made, sex, _ = small
+    now, _ = made(sex)
+    cells = [msgspec.structs.replace(one, n=one.n + 2) if not one.domain else one for one in now.cells]
+    before = msgspec.structs.replace(now, cells=tuple(cells), frozen={"persons.parquet": "another"})
+    with pytest.raises(NotReleased, match="fewer than 10 respondents came to or left EPAY_ANY_ALL"):
+        made(sex, before=[Earlier(before)])
+
+
 def test_a_few_late_answers_do_not_show_in_two_releases_side_by_side(village, frozen, tmp_path, measured):
     """The release before had the same group with three respondents fewer: the group is held back."""
     plan = replace(
@@ -412,6 +591,6 @@ def test_a_few_late_answers_do_not_show_in_two_releases_side_by_side(village, fr
     cells = [msgspec.structs.replace(one, n=one.n - 3) if one is told else one for one in now.cells]
     earlier = msgspec.structs.replace(now, cells=tuple(cells), frozen={"persons.parquet": "another"})
     weighted = weigh(measured.households, measured.persons, plan, read_totals(folder))
-    found = figures(folder, read_manifest(frozen), measured, weighted, {}, earlier)
+    found = figures(folder, read_manifest(frozen), measured, weighted, {}, [Earlier(earlier)])
     assert found.cell("EPAY_ANY_ALL", "sex", "female").status == "x"
     assert found.cell("EPAY_ANY_ALL", "sex", "male").status == "x", "or it would follow"

@@ -5,9 +5,11 @@ Truth is what a synthetic population holds, for the demonstration only: indicato
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import msgspec
@@ -19,7 +21,7 @@ from analysis.estimates import Estimate
 from analysis.indicators import Domain, Indicator, SmallArea
 from analysis.outcomes import Outcomes as OutcomeCounts
 from analysis.outcomes import r_indicator, rates
-from analysis.release import Presentation, confidential, nchs
+from analysis.release import Presentation, beside, confidential, nchs, statcan
 from analysis.targets import verdict
 from survey import __version__
 from survey.fieldwork.areas import areas as read_areas
@@ -28,12 +30,44 @@ from survey.folder import Folder
 from survey.frozen import Manifest
 from survey.problems import Text
 from survey.publication.measuring import Measured, NotReleased
-from survey.publication.modelled import Auxiliaries, modelled
-from survey.publication.results import Cell, Contrast, Decision, Model, Modelled, Outcomes, Release, Verdict
+from survey.publication.modelled import Auxiliaries, People, modelled
+from survey.publication.results import (
+    Cell,
+    Contrast,
+    Decision,
+    Drawing,
+    Model,
+    Modelled,
+    Outcomes,
+    Release,
+    Verdict,
+)
 from survey.publication.weighting import Weighted, category_of, having, inside, tables
 
 Truth = Mapping[str, Mapping[str, float]]
+Place = tuple[str, str, str]
+"""Indicator, domain and category; "mode" is the domain of a contrast."""
 AUDITED = 2048  # entries of the image of more units than this, in the audit
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A release before this one of the same survey. `measured`: the sample by the plan of that release, when it rests on the
+    same frozen files: then every figure it told is known to the reader of this one."""
+
+    release: Release
+    measured: Measured | None = None
+
+    def told(self) -> dict[Place, Cell | Contrast]:
+        """Every figure that it shows, by its place."""
+        found: dict[Place, Cell | Contrast] = {}
+        for cell in self.release.cells:
+            if cell.status == "show":
+                found[cell.indicator, cell.domain, cell.category] = cell
+        for one in self.release.contrasts:
+            if one.status == "show":
+                found[one.indicator, "mode", one.mode] = one
+        return found
 
 
 @dataclass(frozen=True)
@@ -77,6 +111,24 @@ class _Sums:
         return image.reshape(self.categories, size)
 
 
+class _Sets:
+    """The units of each figure of one table, as the number of the figure (-1: in none), and which draft each figure is."""
+
+    def __init__(
+        self, family: str, codes: NDArray[np.int64], figures: int, drafts: tuple[int | None, ...]
+    ) -> None:
+        self.family, self.codes, self.drafts = family, codes, drafts
+        self.counts = np.bincount(codes[codes >= 0], minlength=figures)
+        self.key = hashlib.blake2b(codes.tobytes(), digest_size=16).digest()
+
+    def overlap(self, other: _Sets) -> NDArray[np.int64]:
+        """Units that each figure has in common with each of the other table."""
+        size = len(other.counts)
+        both = (self.codes >= 0) & (other.codes >= 0)
+        found = np.bincount(self.codes[both] * size + other.codes[both], minlength=len(self.counts) * size)
+        return found.reshape(len(self.counts), size)
+
+
 class _Folding:
     """Where each unit goes in the image: itself when there are few units, else a random entry with a random sign."""
 
@@ -95,20 +147,19 @@ def figures(
     measured: Measured,
     weighted: Weighted,
     truth: Truth,
-    before: Release | None = None,
+    before: Sequence[Earlier] = (),
     auxiliaries: Mapping[tuple[str, str], Auxiliaries] | None = None,
 ) -> Release:
     """The release of a weighted sample. Raises NotReleased when a confidential figure cannot be kept so.
 
-    auxiliaries: of the small area models of the plan, by indicator and domain. `before` is the release before this one of the same survey: nothing may follow from the two side by side.
+    auxiliaries: of the small area models of the plan, by indicator and domain. `before`: all releases of the same survey
+    before this one; nothing may follow from it and them side by side.
     """
-    same_sample = before is not None and before.frozen == _hashes(manifest)
-    return _Estimation(folder, measured, weighted, before, same_sample).release(
-        manifest, truth, auxiliaries or {}
-    )
+    return _Estimation(folder, measured, weighted, before).release(manifest, truth, auxiliaries or {})
 
 
-def _hashes(manifest: Manifest) -> dict[str, str]:
+def hashes(manifest: Manifest) -> dict[str, str]:
+    """Name of each frozen file → its SHA-256: what makes a sample known again."""
     return {name: file.sha256 for name, file in manifest.files.items()}
 
 
@@ -120,15 +171,10 @@ class _Estimation:
         folder: Folder,
         measured: Measured,
         weighted: Weighted,
-        before: Release | None,
-        same_sample: bool,
+        before: Sequence[Earlier],
     ) -> None:
-        self.same_sample = same_sample
-        self.before = {
-            (cell.indicator, cell.domain, cell.category): cell
-            for cell in (before.cells if before else ())
-            if cell.status == "show"
-        }
+        self.before = before
+        self.told = [(one.told(), one.measured is not None) for one in before]
         self.folder, self.plan = folder, folder.analysis
         self.measured, self.weighted = measured, weighted
         self.rules = self.plan.release
@@ -136,6 +182,7 @@ class _Estimation:
         self.area_names: dict[str, Text] = {
             code: dict.fromkeys(("vi", "en"), area.name) for code, area in known.items()
         }
+        self.asked = {target.indicator for target in self.plan.targets if target.means}
         self._foldings: dict[int, _Folding] = {}
         self.names = {domain.id: self._names(domain) for domain in self.plan.domains}
 
@@ -175,7 +222,7 @@ class _Estimation:
             reference=plan.dates.reference,
             fieldwork=(plan.dates.web_opens, plan.dates.closes),
             synthetic=manifest.synthetic,
-            frozen=_hashes(manifest),
+            frozen=hashes(manifest),
             folder=self.folder.hash,
             questionnaire_version=manifest.questionnaire_version,
             software=f"survey {__version__}",
@@ -186,6 +233,7 @@ class _Estimation:
                 "households": len(households["case"]),
                 "communes": len(set(households["commune"])),
             },
+            drawing=_drawing(self.folder),
             names=self.names,
             regions={row["code"]: row["group"] for row in self.folder.areas if row.get("group")},
             cells=self._ordered(cells + empty),
@@ -234,6 +282,22 @@ class _Estimation:
             list(self.names[asked.domain]),
             auxiliaries.get((asked.indicator, asked.domain)),
             self.rules,
+            self._people(asked) if asked.census else None,
+        )
+
+    def _people(self, asked: SmallArea) -> People:
+        """The people (or households) asked about an indicator, one by one, for the model of single people."""
+        indicator = next(one for one in self.plan.indicators if one.id == asked.indicator)
+        arrays = self._arrays(indicator)
+        members, has, undecided, weight = self._answers(indicator)
+        if indicator.unknown == "exclude":
+            members = members & ~undecided
+        groups = [arrays[category_of(name)][members] for name in asked.by]
+        return People(
+            [str(one) for one in arrays[category_of(asked.domain)][members]],
+            [tuple(map(str, one)) for one in zip(*groups, strict=True)],
+            has[members],
+            weight[members],
         )
 
     # ── drafts ──
@@ -242,14 +306,15 @@ class _Estimation:
         unit = next(one.unit for one in self.plan.domains if one.id == domain)
         return unit in (indicator.unit, "both")
 
-    def _arrays(self, indicator: Indicator) -> dict[str, NDArray[Any]]:
-        return self.measured.persons if indicator.unit == "person" else self.measured.households
+    def _arrays(self, indicator: Indicator, measured: Measured | None = None) -> dict[str, NDArray[Any]]:
+        measured = measured or self.measured
+        return measured.persons if indicator.unit == "person" else measured.households
 
     def _answers(
-        self, indicator: Indicator
+        self, indicator: Indicator, measured: Measured | None = None
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
         """Of every unit: is it in the denominator, does it have it (0 or 1), is it undecided, what is its weight."""
-        arrays, weight = self._arrays(indicator), self.weighted.design(indicator.unit).weight
+        arrays, weight = self._arrays(indicator, measured), self.weighted.design(indicator.unit).weight
         values = arrays[having(indicator.id)]
         undecided = np.isnan(values)
         members = (arrays[inside(indicator.id)] == 1.0) & (weight > 0)
@@ -347,10 +412,10 @@ class _Estimation:
     def _judge(self, drafts: Sequence[_Draft]) -> list[Presentation]:
         """Quality and confidentiality of each figure, then the audit of all figures of one unit together."""
         first = [self._first(draft) for draft in drafts]
+        self._differences(drafts, first)
         decided = list(first)
         # What the resolution itself asks for stays; other figures of the whole territory may have to give way, as
         # "15 and over" does when it and "everybody" would give away how few children hold an account.
-        asked = {target.indicator for target in self.plan.targets if target.means}
         for unit in ("household", "person"):
             places = [place for place, draft in enumerate(drafts) if draft.indicator.unit == unit]
             figures = [
@@ -366,11 +431,11 @@ class _Estimation:
                     base=drafts[place].base,
                     family=_family(drafts[place]),
                     # What an earlier release of the same sample has told cannot be taken back to hide another.
-                    protected=(drafts[place].domain == "" and drafts[place].indicator.id in asked)
-                    or (self.same_sample and self._told_before(drafts[place]) is not None),
+                    protected=self._protected(drafts[place]),
                 )
                 for place in places
             ]
+            figures += [one for earlier in self.before for one in self._known(earlier, unit)]
             try:
                 audited = protect(figures, self.rules.minimum_cell)
             except DisclosureError as error:
@@ -382,31 +447,184 @@ class _Estimation:
                         "Merge categories in analysis.yaml.",
                     }
                 ) from error
-            for place, one in zip(places, audited, strict=True):
+            for place, one in zip(places, audited, strict=False):
                 decided[place] = one
         return decided
+
+    def _protected(self, draft: _Draft) -> bool:
+        """The figures that the resolution asks for, and what an earlier release of this sample has told already."""
+        return (draft.domain == "" and draft.indicator.id in self.asked) or any(
+            same for _, same in self._told_before(draft)
+        )
+
+    def _differences(self, drafts: Sequence[_Draft], first: list[Presentation]) -> None:
+        """Hold back, in place, what lies within another figure shown but for fewer respondents than the minimum.
+
+        Two breakdowns by nearly the same line (places before and after a merger, bands of age) are told apart by so few
+        people that their difference speaks of them. Figures of one numerator are compared, in this release and with
+        what earlier ones of the same sample have told.
+        """
+        families: dict[str, list[_Sets]] = {}
+        for sets in self._sets(drafts):
+            families.setdefault(sets.family, []).append(sets)
+        overlaps: dict[tuple[bytes, bytes], NDArray[np.int64]] = {}
+        for members in families.values():
+            for one, other in combinations(members, 2):
+                key = one.key, other.key
+                if key not in overlaps:
+                    overlaps[key] = one.overlap(other)
+                for inner, outer, overlap in ((one, other, overlaps[key]), (other, one, overlaps[key].T)):
+                    few = outer.counts[None, :] - inner.counts[:, None]
+                    nested = (overlap == inner.counts[:, None]) & (inner.counts[:, None] > 0)
+                    nested &= (few > 0) & (few < self.rules.minimum_cell)
+                    for row, column in zip(*np.nonzero(nested), strict=True):
+                        self._hold_one(drafts, first, inner.drafts[row], outer.drafts[column])
+
+    def _hold_one(
+        self, drafts: Sequence[_Draft], first: list[Presentation], inner: int | None, outer: int | None
+    ) -> None:
+        """Of two figures whose difference tells too much, hold back the one in a table that is held back in part already,
+        else the one that the plan names later. None: told by an earlier release."""
+        here = [place for place in (inner, outer) if place is not None]
+        if not here or not all(first[place].shown for place in here):
+            return
+        free = [place for place in here if not self._protected(drafts[place])]
+        if not free:
+            names = " / ".join(" ".join(_place(drafts[place])).strip() for place in here)
+            minimum = self.rules.minimum_cell
+            raise NotReleased(
+                {
+                    "vi": f"Hiệu của con số này với một con số khác chỉ nói về dưới {minimum} người trả lời, mà cả hai đều phải "
+                    f"công bố: {names}. Hãy gộp bớt nhóm trong analysis.yaml.",
+                    "en": f"The difference between this figure and another tells of fewer than {minimum} respondents, and both have "
+                    f"to be published: {names}. Merge categories in analysis.yaml.",
+                }
+            )
+        broken = {_place(drafts[place])[:2] for place, one in enumerate(first) if one.status == "x"}
+        given = min(free, key=lambda place: (_place(drafts[place])[:2] not in broken, -place))
+        first[given] = replace(first[given], status="x", reasons=("difference",))
+
+    def _sets(self, drafts: Sequence[_Draft]) -> Iterator[_Sets]:
+        """Who is in which figure, table by table: of this release, and of earlier ones of the same sample."""
+        tables: dict[tuple[str, str], list[int]] = {}
+        for place, draft in enumerate(drafts):
+            if draft.domain != "mode":
+                tables.setdefault((draft.indicator.id, draft.domain), []).append(place)
+        for (_, domain), places in tables.items():
+            indicator, order = drafts[places[0]].indicator, [drafts[place].category for place in places]
+            yield self._sets_of(indicator, domain, order, None, tuple(places))
+        for earlier in self.before:
+            if earlier.measured is None:
+                continue
+            told: dict[tuple[str, str], list[str]] = {}
+            for id, domain, category in earlier.told():
+                if domain != "mode":
+                    told.setdefault((id, domain), []).append(category)
+            for (id, domain), order in told.items():
+                indicator = earlier.release.indicator(id)
+                yield self._sets_of(indicator, domain, order, earlier.measured, (None,) * len(order))
+
+    def _sets_of(
+        self,
+        indicator: Indicator,
+        domain: str,
+        order: Sequence[str],
+        measured: Measured | None,
+        drafts: tuple[int | None, ...],
+    ) -> _Sets:
+        members, _, undecided, _ = self._answers(indicator, measured)
+        if indicator.unknown == "exclude":
+            members = members & ~undecided
+        categories = self._arrays(indicator, measured)[category_of(domain)] if domain else None
+        codes = np.where(members, self._sums(categories, order, len(members)).codes, -1)
+        return _Sets(_family_of(indicator, "weighted"), codes, len(order), drafts)
+
+    def _known(self, earlier: Earlier, unit: str) -> Iterator[Figure]:
+        """What an earlier release of the same sample has told, as figures of this audit: also what this plan has no more.
+
+        Its weights may have been others; the audit takes the reader to know the figure at the weights of today.
+        """
+        measured, told = earlier.measured, earlier.told()
+        if measured is None:
+            return
+        for indicator in earlier.release.plan.indicators:
+            if indicator.unit != unit:
+                continue
+            arrays = self._arrays(indicator, measured)
+            members, has, undecided, weight = self._answers(indicator, measured)
+            if indicator.unknown == "exclude":
+                members = members & ~undecided
+            by_domain: dict[str, list[str]] = {}
+            for id, domain, category in told:
+                if id == indicator.id:
+                    by_domain.setdefault(domain, []).append(category)
+            for domain, order in by_domain.items():
+                for category in order:
+                    here, counts = members, weight
+                    if domain == "mode":
+                        here = members & (arrays["mode"] == category) if category else members
+                        counts = weight if category else np.ones(len(has))
+                    elif domain:
+                        here = members & (arrays[category_of(domain)] == category)
+                    sums = self._sums(None, [""], len(has))
+                    yield Figure(
+                        table=(f"release {earlier.release.number}", indicator.id, domain),
+                        category=category,
+                        presentation=Presentation(status="show"),
+                        respondents=float((has * here).sum()),
+                        asked=float(here.sum()),
+                        size=float((has * here * counts).sum()),
+                        whole=float((here * counts).sum()),
+                        contribution=sums.images(has * here * counts)[0],
+                        base=sums.images(here * counts)[0],
+                        family=_family_of(
+                            indicator, "unweighted" if (domain, category) == ("mode", "") else "weighted"
+                        ),
+                        protected=True,
+                    )
 
     def _first(self, draft: _Draft) -> Presentation:
         one, rules = draft.estimate, self.rules
         quality = Presentation(status="show")
-        if rules.quality == "nchs" and draft.domain != "mode":
-            quality = nchs(one.value, one.se, one.n, one.df, level=rules.level)
+        if rules.quality != "none" and draft.domain != "mode":
+            judge = {"nchs": nchs, "statcan": statcan}[rules.quality]
+            quality = judge(one.value, one.se, one.n, one.df, level=rules.level)
+        if rules.flags == "statcan" and draft.domain != "mode":
+            quality = beside(quality, one.value, one.se)
         decided = confidential(quality, draft.respondents, one.n, rules.minimum_cell)
-        before = self._told_before(draft)
-        if (
-            decided.shown
-            and draft.domain
-            and before is not None
-            and differing(one.n, before.n or 0, rules.minimum_cell)
+        if decided.shown and any(
+            not same and self._gives_away(draft, cell) for cell, same in self._told_before(draft)
         ):
+            if not draft.domain and draft.indicator.id in self.asked:
+                raise NotReleased(
+                    {
+                        "vi": f"So với một lần công bố trước, {draft.indicator.id} chỉ thêm hoặc bớt dưới {rules.minimum_cell} người "
+                        "trả lời; đặt hai lần cạnh nhau sẽ lộ câu trả lời của họ. Hãy công bố lại từ mẫu đã đóng băng lần "
+                        "trước, hoặc đợi đến khi số người thêm, bớt đủ nhiều.",
+                        "en": f"Since an earlier release, fewer than {rules.minimum_cell} respondents came to or left {draft.indicator.id}; "
+                        "the two side by side would tell what they said. Publish again from the sample frozen then, or wait "
+                        "until enough have come or gone.",
+                    }
+                )
             return replace(decided, status="x", reasons=("earlier",))
         return decided
 
-    def _told_before(self, draft: _Draft) -> Cell | None:
-        """What the release before has told at this place."""
-        if draft.domain == "mode":
-            return None
-        return self.before.get((draft.indicator.id, draft.domain, draft.category))
+    def _gives_away(self, draft: _Draft, before: Cell | Contrast) -> bool:
+        """Would this figure beside that of a release of another sample tell of the few who came or went?
+
+        An unweighted share tells by itself how many have it: there both sides of those who came or went are counted.
+        """
+        minimum, n, told = self.rules.minimum_cell, draft.estimate.n, before.n or 0
+        if draft.weighting != "unweighted":
+            return differing(n, told, minimum)
+        had = round((before.value or 0.0) * told)
+        came, came_without = abs(draft.respondents - had), abs((n - draft.respondents) - (told - had))
+        return (came, came_without) != (0.0, 0.0) and min(came, came_without) < minimum
+
+    def _told_before(self, draft: _Draft) -> list[tuple[Cell | Contrast, bool]]:
+        """What earlier releases have told at this place, and whether they rest on the same sample."""
+        place = _place(draft)
+        return [(told[place], same) for told, same in self.told if place in told]
 
     # ── what is published ──
 
@@ -457,6 +675,7 @@ class _Estimation:
             if draft.domain == "" and cell.status == "show"
         }
         decisions = []
+        sharing = len(self.plan.targets) if self.plan.multiplicity == "bonferroni" else 1
         for target in self.plan.targets:
             if target.indicator not in whole:
                 continue
@@ -464,7 +683,7 @@ class _Estimation:
                 whole[target.indicator],
                 target.threshold,
                 target.comparison,
-                target.alpha,
+                self.plan.alpha_of(target),
                 self.rules.interval,
             )
             decisions.append(
@@ -474,7 +693,8 @@ class _Estimation:
                     verdict=_VERDICTS[one.outcome],
                     threshold=target.threshold,
                     comparison=target.comparison,
-                    alpha=target.alpha,
+                    alpha=_rounded(one.alpha),
+                    sharing=sharing,
                     value=_rounded(one.estimate.value),
                     bound_low=_rounded(one.lower),
                     bound_high=_rounded(one.upper),
@@ -537,10 +757,27 @@ class _Estimation:
         )
 
 
+def _drawing(folder: Folder) -> Drawing:
+    sampling, questionnaire = folder.plan.sampling, folder.questionnaire
+    return Drawing(
+        allocation=sampling.allocation,
+        reserve=sampling.reserve,
+        modes=folder.plan.modes,
+        people="drawn" if questionnaire.draws else "all" if questionnaire.rosters else "none",
+    )
+
+
+def _place(draft: _Draft) -> Place:
+    return draft.indicator.id, draft.domain, draft.category
+
+
 def _family(draft: _Draft) -> str:
     """Figures of one numerator: what adds up for their denominators adds up for them."""
-    one = draft.indicator
-    return f"{one.unit}, {draft.weighting}, {one.unknown}: {' '.join(one.numerator.split())}"
+    return _family_of(draft.indicator, draft.weighting)
+
+
+def _family_of(one: Indicator, weighting: str) -> str:
+    return f"{one.unit}, {weighting}, {one.unknown}: {' '.join(one.numerator.split())}"
 
 
 _VERDICTS: dict[str, Verdict] = {"met": "met", "not met": "not_met", "not determined": "not_determined"}

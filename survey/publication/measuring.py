@@ -90,7 +90,7 @@ def _columns(
     wanted = {name: f'"{name}"' for name in asked}
     for indicator in plan.indicators:
         if indicator.unit == unit:
-            wanted[inside(indicator.id)] = f"COALESCE(CAST(({indicator.universe}) AS BOOLEAN), false)"
+            wanted[inside(indicator.id)] = f"COALESCE(CAST(({indicator.asked(plan.age)}) AS BOOLEAN), false)"
             wanted[having(indicator.id)] = f"CAST(CAST(({indicator.numerator}) AS BOOLEAN) AS DOUBLE)"
     for domain in plan.domains:
         if domain.unit in (unit, "both"):

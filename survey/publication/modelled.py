@@ -1,13 +1,17 @@
 """Communes by model where the survey alone may not speak, and series of other sources beside it.
 
-    modelled(plan, direct, tables, minimum)     area-level model, benchmarked, with its diagnostics
-    read_auxiliaries(text, file)                one row a place
+    modelled(asked, direct, …)                  area-level model, benchmarked, with its diagnostics and a second opinion
+    read_auxiliaries(text, file, columns)       one row a place
+    read_census(text, file, by)                 one row a place and group of people
     read_series(text, file)                     administrative figures
 
 A modelled share is given only where the direct one is not, only when the model passes its diagnostics, and always with
 its error. What is published of it does not lead back to the place's own answers: no weight on the direct estimate, no
 coefficient and no number of interviews is given, shares are rounded, and a place with fewer respondents than the minimum
 cell is treated as if nobody had been asked there.
+
+The second opinion is a model of single people (`analysis.mixed`) that knows how many of each group live in each place.
+Where the two differ in more places than their errors allow, one of them is wrong, and neither is shown.
 """
 
 from __future__ import annotations
@@ -16,28 +20,54 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
+import scipy
 
+from analysis.columns import FloatArray
 from analysis.errors import AnalysisError
 from analysis.estimates import Estimate
 from analysis.indicators import ReleaseRules, SmallArea
+from analysis.mixed import Cells, bootstrap_mse, logistic_mixed
 from analysis.planning import presentable
 from analysis.smallarea import AreaModel, arcsine, benchmarked, diagnostics, fay_herriot
 from survey.problems import BadDocument, Finding
-from survey.publication.results import Model, Modelled, Series
+from survey.publication.results import Model, Modelled, SecondModel, Series
 
 FIT = 0.01  # a goodness-of-fit p-value below this: the model and the direct estimates contradict each other
 COVERED = 0.90  # of the places the two intervals must overlap in this share
+REPLICATES = 60  # of the bootstrap of the model of single people
 
 
 @dataclass(frozen=True)
 class Auxiliaries:
-    """What is known of every place: people of the universe, and numbers by column."""
+    """What is known of every place: people of the universe, and numbers by column; `census` by place and group."""
 
     people: dict[str, float]
     columns: dict[str, dict[str, float]]
+    census: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """The people asked: the place and the group of each, whether they have it (0 or 1), and their weight."""
+
+    place: Sequence[str]
+    group: Sequence[tuple[str, ...]]
+    has: FloatArray
+    weight: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """Shares of places in their order, their mean squared errors and limits."""
+
+    value: FloatArray
+    mse: FloatArray
+    lower: FloatArray
+    upper: FloatArray
 
 
 def read_auxiliaries(text: str, file: str, columns: Sequence[str]) -> Auxiliaries:
@@ -59,6 +89,24 @@ def read_auxiliaries(text: str, file: str, columns: Sequence[str]) -> Auxiliarie
     if mistakes:
         raise BadDocument(mistakes)
     return Auxiliaries(people, found)
+
+
+def read_census(text: str, file: str, by: Sequence[str]) -> dict[tuple[str, ...], float]:
+    """Place and group → people of the universe, from a CSV with `category`, these columns and `people`."""
+    found: dict[tuple[str, ...], float] = {}
+    mistakes = []
+    for number, row in enumerate(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))), start=2):
+        try:
+            people = float(row["people"])
+            key = (row["category"], *(row[name] for name in by))
+            if not math.isfinite(people) or people < 0 or None in key or key in found:
+                raise ValueError
+            found[key] = people
+        except (KeyError, TypeError, ValueError):
+            mistakes.append(_mistake(file, number, ("category", *by, "people")))
+    if mistakes:
+        raise BadDocument(mistakes)
+    return found
 
 
 def read_series(text: str, file: str) -> tuple[Series, ...]:
@@ -104,10 +152,11 @@ def modelled(
     places: Sequence[str],
     known: Auxiliaries | None,
     rules: ReleaseRules,
+    people: People | None = None,
 ) -> tuple[tuple[Modelled, ...], Model | None]:
     """Modelled shares of the places of one domain that are not `shown` directly, and the report on the model.
 
-    The design effect of each place is taken to be that of the whole: one estimated from thirty interviews is noise.
+    people: for the second opinion, when the plan has a census. The design effect of each place is taken to be that of the whole: one estimated from thirty interviews is noise.
     """
     effect = whole.deff_replace if math.isfinite(whole.deff_replace) else 1.0
     needed = {place: presentable(whole.value, effect) for place in places}
@@ -115,9 +164,12 @@ def modelled(
     if fitted is None:
         return tuple(_absent(asked, place, needed[place]) for place in places if place not in shown), None
     model, report = fitted
-    told = model.shares(rules.level)
     assert known is not None
-    shares = benchmarked(told.value, [known.people[place] for place in places], whole.value)
+    shares = model.shares(rules.level)
+    told = _Told(shares.value, shares.mse, shares.lower, shares.upper)
+    if asked.census and (known.census or asked.publish == "unit"):
+        told, report = _second(asked, told, report, known, people, places, rules, effect)
+    fixed = benchmarked(told.value, [known.people[place] for place in places], whole.value)
     found = []
     for number, place in enumerate(places):
         if place in shown:
@@ -126,9 +178,9 @@ def modelled(
             found.append(_absent(asked, place, needed[place]))
             continue
         # The benchmark moves the figure: its square joins the error, and the limits move with it on the logit scale.
-        moved = shares[number] - told.value[number]
+        moved = fixed[number] - told.value[number]
         lower, upper = (
-            _moved(limit, told.value[number], shares[number])
+            _moved(limit, told.value[number], fixed[number])
             for limit in (told.lower[number], told.upper[number])
         )
         found.append(
@@ -136,15 +188,106 @@ def modelled(
                 indicator=asked.indicator,
                 domain=asked.domain,
                 category=place,
-                value=round(float(shares[number]), 3),
+                value=round(float(fixed[number]), 3),
                 lower=round(lower, 3),
                 upper=round(upper, 3),
                 rmse=round(math.sqrt(told.mse[number] + moved**2), 3),
                 synthetic=not math.isfinite(model.direct[number]),
-                needed=presentable(float(np.clip(shares[number], 0.02, 0.98)), effect),
+                needed=presentable(float(np.clip(fixed[number], 0.02, 0.98)), effect),
             )
         )
     return tuple(found), report
+
+
+def _second(
+    asked: SmallArea,
+    told: _Told,
+    report: Model,
+    known: Auxiliaries,
+    people: People | None,
+    places: Sequence[str],
+    rules: ReleaseRules,
+    effect: float,
+) -> tuple[_Told, Model]:
+    """The shares to be published, and the report with the second opinion. Not shown when it cannot be had or contradicts."""
+    unit = _single_people(known.census, people, places, rules, effect) if people is not None else None
+    if unit is None:
+        return told, msgspec.structs.replace(report, shown=False, published=asked.publish)
+    other, spread, number = unit
+    apart = np.abs(other.value - told.value)
+    agreement = float((apart <= 1.96 * np.sqrt(other.mse + told.mse)).mean())
+    second = SecondModel(
+        by=asked.by,
+        people=number,
+        spread=round(spread, 2),
+        agreement=round(agreement, 3),
+        gap=round(float(np.median(apart)), 3),
+    )
+    report = msgspec.structs.replace(
+        report, second=second, published=asked.publish, shown=report.shown and agreement >= COVERED
+    )
+    return (other if asked.publish == "unit" else told), report
+
+
+def _single_people(
+    census: Mapping[tuple[str, ...], float],
+    people: People,
+    places: Sequence[str],
+    rules: ReleaseRules,
+    effect: float,
+) -> tuple[_Told, float, int] | None:
+    """Shares of the places by the model of single people, the spread of places and how many people it rests on.
+
+    Weights are scaled to add up to the effective sample of each place. None when the census lacks a place or a group.
+    """
+    groups = sorted({key[1:] for key in census})
+    place_of = {place: number for number, place in enumerate(places)}
+    group_of = {group: number for number, group in enumerate(groups)}
+    if len(groups) < 2 or {key[0] for key in census} < set(places):
+        return None
+    if any(
+        place not in place_of or group not in group_of
+        for place, group in zip(people.place, people.group, strict=True)
+    ):
+        return None
+    place = np.array([place_of[one] for one in people.place], dtype=np.int64)
+    group = np.array([group_of[one] for one in people.group], dtype=np.int64)
+    asked = np.bincount(place, minlength=len(places))
+    there = (asked >= rules.minimum_cell)[place]
+    place, group, has, weight = place[there], group[there], people.has[there], people.weight[there]
+    scale = np.bincount(place, weight, len(places))
+    weight = weight * (asked / effect)[place] / scale[place]
+    x = _coded(groups)
+    rows = [
+        (place_of[key[0]], group_of[key[1:]], count) for key, count in census.items() if key[0] in place_of
+    ]
+    population = Cells(
+        np.array([row[0] for row in rows], dtype=np.int64),
+        x[[row[1] for row in rows]],
+        np.array([row[2] for row in rows], dtype=np.float64),
+    )
+    try:
+        model = logistic_mixed(has, x[group], place, len(places), weight)
+        share = model.shares(population)
+        mse = bootstrap_mse(model, population, np.random.default_rng(len(place)), REPLICATES)
+    except AnalysisError:
+        return None
+    if not (np.isfinite(share).all() and np.isfinite(mse).all()):
+        return None
+    # On the scale of log odds, where the limits of a share near 0 or 1 stay inside.
+    inner = np.clip(share, 1e-6, 1.0 - 1e-6)
+    half = float(scipy.special.ndtri(0.5 + rules.level / 2.0)) * np.sqrt(mse) / (inner * (1.0 - inner))
+    odds = scipy.special.logit(inner)
+    limits = scipy.special.expit(odds - half), scipy.special.expit(odds + half)
+    return _Told(share, mse, *limits), model.spread, len(place)
+
+
+def _coded(groups: Sequence[tuple[str, ...]]) -> FloatArray:
+    """Each group as a row: a constant, and for each column a 1 for its value, the first value left out."""
+    columns = [np.ones(len(groups))]
+    for values in zip(*groups, strict=True):
+        columns += [np.array([float(value == one) for value in values]) for one in sorted(set(values))[1:]]
+    return np.column_stack(columns)
 
 
 def _absent(asked: SmallArea, place: str, needed: int) -> Modelled:

@@ -68,6 +68,11 @@ def public_use(release: Release, tables: Mapping[str, Table]) -> dict[str, bytes
     return files
 
 
+def rows(tables: Mapping[str, Table]) -> dict[str, bytes]:
+    """The rows alone, as CSV by the name of the file: what makes microdata known again."""
+    return {f"{name}.csv": _csv(_arrow(table)) for name, table in tables.items()}
+
+
 def _said(text: Text, language: str) -> str:
     return text.get(language) or next(iter(text.values()), "")
 

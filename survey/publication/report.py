@@ -1,20 +1,35 @@
 """The report on paper: what the site answers, in a PDF that an office can sign and send.
 
 One document a language, from the same views as the site, so no figure can differ. The same release gives the same bytes.
+The survey's theme.css restyles it with the site: the report takes the colours of `TAKEN` that it sets as #rrggbb.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from survey.publication.results import Release
 from survey.publication.views import Answer, Chart, Mark, View
-from survey.typesetting import pdf
+from survey.typesetting import TEMPLATES, pdf
+
+TAKEN: Final = {"ink": "estimate", "quiet": "soft", "rule": "line", "aim": "target", "text": "ink"}
+"""Colour of the report → variable of theme.css."""
 
 
-def report(release: Release, language: str) -> bytes:
-    """The PDF of a release in one language."""
-    return pdf("report.typ", layout(release, language))
+def report(release: Release, language: str, theme: str = "") -> bytes:
+    """The PDF of a release in one language. `theme`: the survey's own style, read after the site's."""
+    return pdf("report.typ", layout(release, language) | {"colours": _colours(theme)})
+
+
+def _colours(theme: str) -> dict[str, str]:
+    """The colours on paper: the last value outside of @media (dark screens have others), of the site's style or the survey's."""
+    both = (TEMPLATES / "results" / "theme.css").read_text(encoding="utf-8") + theme
+    light = re.sub(
+        r"@media[^{]*\{(?:[^{}]|\{[^{}]*\})*\}", "", re.sub(r"/\*.*?\*/", "", both, flags=re.DOTALL)
+    )
+    said = dict(re.findall(r"--([\w-]+)\s*:\s*(#[0-9a-fA-F]{6})\b", light))
+    return {colour: said[name] for colour, name in TAKEN.items()}
 
 
 def layout(release: Release, language: str) -> dict[str, Any]:
@@ -24,39 +39,7 @@ def layout(release: Release, language: str) -> dict[str, Any]:
     asked = {answer.indicator.id for question in questions for answer in question.answers}
     first = questions[0].main if questions else None
     main = next((topic for topic in topics if first and topic.indicator.id == first.indicator.id), None)
-    outcomes, design = release.outcomes, release.design
     level = voice.threshold(release.plan.release.level)
-    methods = [
-        (
-            "sample",
-            voice.word(
-                "methods.sample_text", **{name: voice.number(count) for name, count in design.items()}
-            ),
-        ),
-        (
-            "response",
-            voice.word(
-                "methods.response_text",
-                complete=voice.number(outcomes.complete),
-                households=voice.number(design["households"]),
-                rate=voice.percent(outcomes.rates["RR3"]),
-                weighted_rate=voice.percent(outcomes.weighted_rates["RR3"]),
-                persons=voice.number(outcomes.persons),
-            ),
-        ),
-        ("weighting", voice.word("methods.weighting_text")),
-        (
-            "precision",
-            voice.word(
-                "methods.precision_text",
-                level=level,
-                interval=voice.word(f"methods.interval.{release.plan.release.interval}"),
-            ),
-        ),
-        ("rules", voice.word("methods.rules_text", minimum=release.plan.release.minimum_cell)),
-        ("verdicts", voice.word("methods.verdicts_text")),
-        ("limits", voice.word("methods.limits_text")),
-    ]
     return {
         "language": language,
         "organiser": voice.text(release.organiser),
@@ -117,7 +100,8 @@ def layout(release: Release, language: str) -> dict[str, Any]:
             for topic in sorted(topics, key=lambda topic: topic.indicator.id not in asked)
         ],
         "methods": [
-            {"key": key, "title": voice.word(f"methods.{key}"), "text": text} for key, text in methods
+            {"key": key, "title": voice.word(f"methods.{key}"), "text": " ".join(said)}
+            for key, said in view.method().items()
         ],
         "steps": [
             [
@@ -171,7 +155,7 @@ def _chart(chart: Chart) -> dict[str, Any]:
 
 
 def _row(mark: Mark) -> dict[str, str]:
-    return {"value": mark.value, "range": mark.range, "held": mark.held}
+    return {"value": mark.value, "range": mark.range, "held": mark.held, "letter": mark.letter}
 
 
 def _count(mark: Mark, view: View) -> str:

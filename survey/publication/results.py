@@ -81,6 +81,20 @@ class Modelled(Struct, frozen=True, kw_only=True, omit_defaults=True):
     needed: int = 0
 
 
+class SecondModel(Struct, frozen=True, kw_only=True):
+    """The model of single people beside the area-level one: how alike places are after `by`, and how far the two agree.
+
+    spread: standard deviation of the levels of places on the logit scale. agreement: share of places where the two
+    shares differ by no more than 1.96 of their joint error; gap: median of the difference.
+    """
+
+    by: tuple[str, ...]
+    people: int
+    spread: float
+    agreement: float
+    gap: float
+
+
 class Model(Struct, frozen=True, kw_only=True):
     """How far a small area model is to be trusted: what a reviewer looks at (`analysis.smallarea.Diagnostics`)."""
 
@@ -98,6 +112,8 @@ class Model(Struct, frozen=True, kw_only=True):
     slope: float | None
     left_out: float  # share of places whose direct estimate the others predict within 1.96 standard errors
     gain: float  # median of modelled over sampling variance
+    published: Literal["area", "unit"] = "area"
+    second: SecondModel | None = None
 
 
 class Series(Struct, frozen=True, kw_only=True):
@@ -113,6 +129,8 @@ class Series(Struct, frozen=True, kw_only=True):
 
 class Decision(Struct, frozen=True, kw_only=True):
     """The verdict on one target: one-sided at its declared alpha, with the figures it rests on.
+
+    `sharing`: verdicts that share the alpha declared for this target (Bonferroni); `alpha` is what is left of it.
 
     `bound_low` and `bound_high` are the one-sided limits at 1 - alpha: met when the lower lies above the threshold,
     not met when the upper lies below, else not determined. `p_met` is the p-value against "the share does not
@@ -131,6 +149,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     p_met: float
     p_not_met: float
     df: float
+    sharing: int = 1
 
 
 class Margin(Struct, frozen=True, kw_only=True):
@@ -224,6 +243,18 @@ class Outcomes(Struct, frozen=True, kw_only=True):
     representative: float | None = None  # R-indicator of the answers over the strata: 1 when all answer alike
 
 
+class Drawing(Struct, frozen=True, kw_only=True):
+    """How the sample was drawn and asked, for the method note: as planned in `survey.yaml` and the questionnaire.
+
+    people: whom the questionnaire asks in a household: "drawn" (one at random), "all" of a list, or "none" by name.
+    """
+
+    allocation: str
+    reserve: int
+    modes: tuple[str, ...]
+    people: Literal["drawn", "all", "none"]
+
+
 class Release(Struct, frozen=True, kw_only=True):
     """Everything that is published about one round, and nothing that is not."""
 
@@ -246,6 +277,7 @@ class Release(Struct, frozen=True, kw_only=True):
     decisions: tuple[Decision, ...]
     weighting: tuple[StepReport, ...]
     outcomes: Outcomes
+    drawing: Drawing | None = None
     modelled: tuple[Modelled, ...] = ()
     models: tuple[Model, ...] = ()
     series: tuple[Series, ...] = ()
@@ -254,6 +286,9 @@ class Release(Struct, frozen=True, kw_only=True):
     previous: str = ""  # SHA-256 of the manifest of the release before
     embargo: str = ""  # ISO time before which nothing is to be made public
     changes: tuple[Change, ...] = ()  # since the release before
+    rows_of: int | None = (
+        None  # earlier release whose microdata stand; 0: none can be given beside what was told before
+    )
     rounds: tuple[Round, ...] = ()  # earlier rounds, the latest first
     trends: tuple[Trend, ...] = ()  # by indicator and place; the latest round first
     truth: dict[

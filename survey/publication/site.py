@@ -71,6 +71,17 @@ def build(
     return tuple(written)
 
 
+GROUPS: Final = ("figures", "microdata", "again")
+"""What people take away, in this order: figures and reports; rows to compute with; what says how all of it was made."""
+
+
+def _group(name: str) -> str:
+    if name.startswith(("persons.", "households.", "microdata", "reproduce.")):
+        return "microdata"
+    made = ("weighting.json", "datapackage.json", "questionnaire.ddi.xml", "estimates.json", "changes.csv")
+    return "again" if name in made else "figures"
+
+
 def _pages(view: View, files: Mapping[str, bytes]) -> dict[str, str]:
     """Every page in one language: file name → HTML."""
     release, voice = view.release, view.voice
@@ -78,7 +89,9 @@ def _pages(view: View, files: Mapping[str, bytes]) -> dict[str, str]:
     questions, topics, areas = view.questions(), view.topics(), view.areas()
     menu = [("index.html", voice.word("site.results"))]
     menu += [(f"area-{page.id}.html", page.name[:1].upper() + page.name[1:]) for page in areas]
-    menu += [("modes.html", voice.word("site.modes")), ("methods.html", voice.word("site.methods"))]
+    several = len(view.modes) > 1
+    menu += [("modes.html", voice.word("site.modes"))] if several else []
+    menu += [("methods.html", voice.word("site.methods"))]
     menu += [("files.html", voice.word("site.files"))]
     shared: dict[str, Any] = {
         "release": release,
@@ -105,9 +118,12 @@ def _pages(view: View, files: Mapping[str, bytes]) -> dict[str, str]:
         page(f"indicator-{topic.indicator.id}.html", "indicator.html", topic=topic)
     for area in areas:
         page(f"area-{area.id}.html", "area.html", area=area)
-    page("modes.html", "modes.html")
+    if several:
+        page("modes.html", "modes.html")
     page("methods.html", "methods.html")
-    sizes = [(name, voice.number(max(1, round(len(content) / 1024)))) for name, content in files.items()]
-    charts = [chart for topic in topics for chart in topic.charts]
-    page("files.html", "files.html", sizes=sizes, charts=charts)
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name in sorted(files, key=lambda name: GROUPS.index(_group(name))):
+        kb = voice.number(max(1, round(len(files[name]) / 1024)))
+        groups.setdefault(_group(name), []).append((name, kb))
+    page("files.html", "files.html", groups=groups.items())
     return pages

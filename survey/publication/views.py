@@ -41,6 +41,7 @@ class Mark:
     strong: bool = False
     cell: Cell | None = None
     contrast: Contrast | None = None
+    letter: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -112,6 +113,8 @@ class Topic:
     modes: Chart | None
     unknown: str
     counted: str
+    ages: str = ""
+    valid: str = ""
     series: tuple[Series, ...] = ()
     over_time: OverTime | None = None
 
@@ -248,8 +251,24 @@ class View:
             modes=self.mode_chart(indicator),
             unknown=unknown,
             counted=counted,
+            ages=self._between(
+                "ages",
+                *(None if age is None else str(age) for age in (indicator.ages.first, indicator.ages.last)),
+            ),
+            valid=self._between(
+                "valid", *(voice.date(day) or None for day in (indicator.valid_from, indicator.valid_to))
+            ),
             series=tuple(one for one in release.series if one.indicator == indicator.id),
             over_time=self.over_time(indicator),
+        )
+
+    def _between(self, kind: str, first: str | None, last: str | None) -> str:
+        if first is None and last is None:
+            return ""
+        bound = "between" if first is not None and last is not None else "from" if last is None else "to"
+        given = {"first": first, "last": last}
+        return self.voice.word(
+            f"indicator.{kind}_{bound}", **{name: one for name, one in given.items() if one is not None}
         )
 
     def over_time(self, indicator: Indicator) -> OverTime | None:
@@ -327,7 +346,7 @@ class View:
                 )
         return self.chart(
             f"{indicator.id}-modes",
-            voice.text(indicator.name),
+            voice.word("chart.by", name=voice.text(indicator.name), domain=voice.word("modes.way")),
             marks,
             self.threshold(indicator.id),
             band=_band(cell),
@@ -394,6 +413,8 @@ class View:
     def web_only(self, indicator: str) -> str:
         """The sentence that says what asking online only would have said, or "" when it cannot be said."""
         cell = self.release.cell(indicator)
+        if len(self.modes) < 2:
+            return ""
         for one in self.release.contrasts:
             if (
                 one.indicator == indicator
@@ -408,6 +429,81 @@ class View:
                     gap=self.voice.points(one.value - cell.value),
                 )
         return ""
+
+    def method(self) -> dict[str, tuple[str, ...]]:
+        """The method note in plain words, from the plan and from what this round did: section → sentences."""
+        voice, release = self.voice, self.release
+        outcomes, design, rules, drawing = (
+            release.outcomes, release.design, release.plan.release, release.drawing
+        )  # fmt: skip
+        level = voice.threshold(rules.level)
+        sample = [
+            voice.word("methods.sample_text", **{name: voice.number(count) for name, count in design.items()})
+        ]
+        if drawing:
+            sample += [
+                voice.word(f"methods.allocation.{drawing.allocation}"),
+                voice.word(f"methods.people.{drawing.people}"),
+                voice.word("methods.reserve", reserve=drawing.reserve)
+                if drawing.reserve
+                else voice.word("methods.replaced"),
+                voice.word(
+                    "methods.modes",
+                    modes="; ".join(voice.word(f"methods.mode.{mode}") for mode in drawing.modes),
+                ),
+            ]
+        response = [
+            voice.word(
+                "methods.response_text",
+                complete=voice.number(outcomes.complete),
+                households=voice.number(design["households"]),
+                rate=voice.percent(outcomes.rates["RR3"]),
+                weighted_rate=voice.percent(outcomes.weighted_rates["RR3"]),
+                persons=voice.number(outcomes.persons),
+            )
+        ]
+        if outcomes.representative is not None:
+            response.append(
+                voice.word("methods.representative", value=voice.number(outcomes.representative, 2))
+            )
+        return {
+            "sample": tuple(sample),
+            "response": tuple(response),
+            "weighting": (voice.word("methods.weighting_text"),),
+            "precision": (
+                voice.word(
+                    "methods.precision_text",
+                    level=level,
+                    interval=voice.word(f"methods.interval.{rules.interval}"),
+                ),
+            ),
+            "rules": (
+                voice.word(f"methods.quality.{rules.quality}"),
+                *([voice.word("methods.flags")] if rules.flags == "statcan" else []),
+                voice.word("methods.rules_text", minimum=rules.minimum_cell),
+            ),
+            "verdicts": (voice.word("methods.verdicts_text"), *self._multiplicity()),
+            "limits": tuple(
+                one for one in (voice.word("methods.limits_text"), voice.text(release.plan.limits)) if one
+            ),
+        }
+
+    def _multiplicity(self) -> tuple[str, ...]:
+        """How many verdicts there are, and what that does to the chance of a false one."""
+        plan, voice = self.release.plan, self.voice
+        count = len(plan.targets)
+        if count < 2:
+            return (voice.word("methods.multiplicity.one"),) if count else ()
+        each = plan.multiplicity == "each"
+        alphas = [target.alpha for target in plan.targets]
+        together = min(1.0, sum(alphas)) if each else sum(alphas) / count
+        key = f"methods.multiplicity.{plan.multiplicity}"
+        return (voice.word(key, count=count, together=voice.threshold(round(together, 6))),)
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The modes in which people answered, as far as the release tells."""
+        return tuple(dict.fromkeys(one.mode for one in self.release.contrasts if one.mode))
 
     def outcomes(self) -> tuple[tuple[str, int], ...]:
         """Outcomes of the sampled households in words, in the order of the AAPOR codes."""
@@ -456,6 +552,9 @@ class View:
     def domain_name(self, domain: str) -> str:
         return self.voice.inside(self.voice.text(self.release.domain(domain).name))
 
+    def domain_names(self, domains: Sequence[str]) -> str:
+        return ", ".join(map(self.domain_name, domains))
+
     def category_name(self, domain: str, category: str) -> str:
         return self.voice.text(self.release.names.get(domain, {}).get(category, {"": category}))
 
@@ -479,6 +578,7 @@ class View:
             truth_text="" if truth is None else voice.percent(truth),
             strong=strong,
             cell=cell,
+            letter=next((letter for flag, letter in _LETTERS.items() if flag in cell.flags), ""),
             notes=tuple(voice.word(f"held.{flag}") for flag in cell.flags),
         )
 
@@ -519,6 +619,10 @@ class View:
             lower=voice.percent(mark.cell.lower),
             upper=voice.percent(mark.cell.upper),
         )
+
+
+_LETTERS: Final = {"E": "E", "cv_F": "(F)"}
+"""Flags that stand beside the figure itself."""
 
 
 def _band(cell: Cell) -> tuple[float, float] | None:

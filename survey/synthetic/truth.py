@@ -32,9 +32,9 @@ def truth(province: Province, plan: AnalysisPlan, groups: Mapping[str, Mapping[s
             domains = [one for one in plan.domains if one.unit in (unit, "both")]
             if not own:
                 continue
-            used = _used(plan, [*_expressions(own), *(one.value for one in domains)])
+            used = _used(plan, [*_expressions(plan, own), *(one.value for one in domains)])
             database.register("census", _table(province, unit, used, groups))
-            found |= _shares(database, _derive(database, plan.derived, used), own, domains)
+            found |= _shares(database, _derive(database, plan.derived, used), plan, own, domains)
             database.unregister("census")
     return found
 
@@ -52,13 +52,13 @@ def everybody(province: Province, plan: AnalysisPlan, ids: Sequence[str]) -> dic
             own = [one for one in wanted if one.unit == unit]
             if not own:
                 continue
-            used = _used(plan, _expressions(own))
+            used = _used(plan, _expressions(plan, own))
             table = _table(province, unit, used, {})
             places = np.flatnonzero(province.size > 0) if unit == "household" else np.arange(count)
             database.register("census", table.append_column(" place", pa.array(places)))
             view = _derive(database, plan.derived, used)
             asked = ", ".join(
-                f"coalesce(({one.universe})::BOOLEAN, false), ({one.numerator})::BOOLEAN::DOUBLE"
+                f"coalesce(({one.asked(plan.age)})::BOOLEAN, false), ({one.numerator})::BOOLEAN::DOUBLE"
                 for one in own
             )
             rows = database.sql(f'SELECT {asked} FROM "{view}" ORDER BY " place"').to_arrow_table()
@@ -89,6 +89,30 @@ def write_population(province: Province, plan: AnalysisPlan, folder: Path) -> No
             with (folder / step.totals).open("w", encoding="utf-8", newline="") as file:
                 out = csv.writer(file, lineterminator="\n")
                 out.writerow([*names, "total"])
+                out.writerows(rows)
+
+
+def write_census(province: Province, plan: AnalysisPlan, folder: Path) -> None:
+    """The people of each place and group that the small area models of single people ask for, counted in the province."""
+    domains = {one.id: one.value for one in plan.domains}
+    indicators = {one.id: one for one in plan.indicators}
+    with duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": 2}) as database:
+        for one in plan.small_areas:
+            if not one.census:
+                continue
+            universe = indicators[one.indicator].asked(plan.age)
+            values = [domains[name] for name in (one.domain, *one.by)]
+            used = _used(plan, [universe, *values])
+            database.register("census", _table(province, indicators[one.indicator].unit, used, {}))
+            view = _derive(database, plan.derived, used)
+            listed = ", ".join(f"({value})::VARCHAR" for value in values)
+            rows = database.execute(
+                f'SELECT {listed}, count(*) FROM "{view}" WHERE ({universe}) GROUP BY ALL ORDER BY ALL'
+            ).fetchall()
+            database.unregister("census")
+            with (folder / one.census).open("w", encoding="utf-8", newline="") as file:
+                out = csv.writer(file, lineterminator="\n")
+                out.writerow(["category", *one.by, "people"])
                 out.writerows(rows)
 
 
@@ -127,8 +151,8 @@ def write_beside(province: Province, folder: Path) -> None:
             ])  # fmt: skip
 
 
-def _expressions(indicators: Sequence[Indicator]) -> list[str]:
-    return [expression for one in indicators for expression in (one.universe, one.numerator)]
+def _expressions(plan: AnalysisPlan, indicators: Sequence[Indicator]) -> list[str]:
+    return [expression for one in indicators for expression in (one.asked(plan.age), one.numerator)]
 
 
 def _used(plan: AnalysisPlan, expressions: Sequence[str]) -> frozenset[str]:
@@ -155,13 +179,17 @@ def _derive(database: duckdb.DuckDBPyConnection, derived: Mapping[str, str], use
 
 
 def _shares(
-    database: duckdb.DuckDBPyConnection, view: str, indicators: Sequence[Indicator], domains: Sequence[Domain]
+    database: duckdb.DuckDBPyConnection,
+    view: str,
+    plan: AnalysisPlan,
+    indicators: Sequence[Indicator],
+    domains: Sequence[Domain],
 ) -> Truth:
     """The shares of these indicators of one unit, from one pass: sums for each combination of the domains' categories,
     added up for each domain."""
     sums = []
     for one in indicators:
-        decided = f"({one.universe})" + (
+        decided = f"({one.asked(plan.age)})" + (
             f" AND ({one.numerator}) IS NOT NULL" if one.unknown == "exclude" else ""
         )
         sums.append(f"count(*) FILTER (WHERE {decided})")

@@ -6,7 +6,7 @@ from math import sqrt
 
 import pytest
 
-from analysis.release import Presentation, confidential, korn_graubard, nchs
+from analysis.release import Presentation, beside, confidential, korn_graubard, nchs, statcan
 
 # share, n, deff, df → effective sample, lower, upper, decision, reason or flag. Worked by hand from the standard.
 VECTORS = [
@@ -79,3 +79,37 @@ def test_confidentiality_goes_before_quality_and_quality_stays_without_it():
     poor = Presentation(status="F", reasons=("width",))
     assert confidential(poor, 3, 40, 10).status == "x"
     assert confidential(poor, 20, 40, 10) == poor
+
+
+@pytest.mark.parametrize(
+    ("share", "error", "n", "status", "reasons", "letter"),
+    [
+        (0.50, 0.0825, 200, "show", (), False),  # 16.5 % exactly
+        (0.50, 0.0830, 200, "show", (), True),  # 16.6 %
+        (0.30, 0.0999, 200, "show", (), True),  # 33.3 %
+        (0.30, 0.1002, 200, "F", ("variation",), False),  # 33.4 %
+        (0.50, 0.0100, 9, "F", ("few",), False),
+        (0.00, 0.0000, 200, "F", ("variation",), False),
+        (1.00, 0.0000, 200, "show", (), False),
+    ],
+)
+def test_the_bands_of_the_coefficient_of_variation(share, error, n, status, reasons, letter):
+    found = statcan(share, error, n, 20)
+    assert (found.status, found.reasons, "E" in found.flags) == (status, reasons, letter)
+
+
+def test_the_coefficient_of_variation_judges_those_who_have_and_have_not_unlike():
+    """The reason why it is not the default."""
+    assert statcan(0.02, 0.008, 400, 20).status == "F"
+    assert statcan(0.98, 0.008, 400, 20).status == "show"
+    assert statcan(0.0, 0.0, 0, 20).reasons == ("empty",)
+
+
+def test_the_letter_beside_decides_nothing():
+    shown, held = nchs(0.04, 0.01, 500, 30), nchs(0.03, 0.02, 60, 10)
+    assert (shown.status, held.status) == ("show", "F")
+    told = beside(shown, 0.04, 0.01)
+    assert (told.status, told.flags) == ("show", (*shown.flags, "E"))
+    assert beside(shown, 0.02, 0.01).flags[-1] == "cv_F"
+    assert beside(held, 0.03, 0.02) == held, "what is held back tells nothing of its error"
+    assert beside(nchs(0.5, 0.01, 2000, 30), 0.5, 0.01).flags == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -12,7 +13,14 @@ from analysis.estimates import Estimate
 from analysis.indicators import ReleaseRules, SmallArea
 from survey.problems import BadDocument
 from survey.publication.maps import BadBoundaries, outlines, tile_map
-from survey.publication.modelled import Auxiliaries, modelled, read_auxiliaries, read_series
+from survey.publication.modelled import (
+    Auxiliaries,
+    People,
+    modelled,
+    read_auxiliaries,
+    read_census,
+    read_series,
+)
 from survey.publication.results import Modelled
 from survey.publication.voice import Voice
 from tests.publication.test_site import example
@@ -57,6 +65,75 @@ def test_places_without_a_measured_figure_get_a_modelled_one_that_adds_up():
     assert np.sqrt(np.mean(error**2)) < 0.6 * np.sqrt(np.mean(np.square(raw)))
     assert all(one.lower <= one.value <= one.upper and one.rmse > 0 for one in everyone)
     assert by_place["c02"].needed > 50
+
+
+def household_of(generator, truth, *, shifted: float = 0.0):
+    """People of two groups in each place, and how many of each live there: the young have it more often."""
+    places, groups, has = [], [], []
+    census = {}
+    for place, share in zip(PLACES, truth, strict=True):
+        census[place, "old"], census[place, "young"] = 600.0, 400.0
+        for group, odds in (("old", -0.5), ("young", 0.7)):
+            p = 1.0 / (1.0 + math.exp(-(math.log(share / (1 - share)) + odds + shifted)))
+            n = 18 if group == "old" else 12
+            places += [place] * n
+            groups += [(group,)] * n
+            has += list(generator.random(n) < p)
+    n = len(places)
+    return People(places, groups, np.array(has, dtype=float), generator.uniform(50, 150, n)), census
+
+
+UNIT = replace(ASKED, census="census.csv", by=("age",))
+
+
+def test_a_model_of_single_people_looks_at_the_same_places_and_may_be_the_one_that_is_published():
+    direct, known, truth, whole = world()
+    people, census = household_of(np.random.default_rng(2), truth)
+    both = replace(known, census=census)
+    found, report = modelled(UNIT, direct, [], whole, PLACES, both, ReleaseRules(), people)
+    assert report.shown
+    assert report.published == "area"
+    assert report.second.agreement >= 0.9
+    assert report.second.people == len(people.has)
+    plain, _ = modelled(ASKED, direct, [], whole, PLACES, known, ReleaseRules())
+    assert found == plain, "the second opinion changes no figure"
+
+    other = replace(UNIT, publish="unit")
+    single, report = modelled(other, direct, [], whole, PLACES, both, ReleaseRules(), people)
+    assert report.published == "unit"
+    assert [one.value for one in single] != [one.value for one in plain]
+    assert np.mean([one.value for one in single]) == pytest.approx(whole.value, abs=0.001)
+    assert all(0.0 < one.lower < one.value < one.upper < 1.0 for one in single)
+    error = np.array([one.value for one in single]) - truth
+    raw = [direct[place].value - p for place, p in zip(PLACES, truth, strict=True) if place in direct]
+    assert np.sqrt(np.mean(error**2)) < 0.9 * np.sqrt(np.mean(np.square(raw)))
+    stated = np.sqrt(np.mean([one.rmse**2 for one in single]))
+    assert 0.6 < np.sqrt(np.mean(error**2)) / stated < 1.6
+
+
+def test_models_that_contradict_each_other_are_both_kept_back():
+    direct, known, truth, whole = world()
+    people, census = household_of(np.random.default_rng(2), truth, shifted=1.2)
+    found, report = modelled(
+        UNIT, direct, [], whole, PLACES, replace(known, census=census), ReleaseRules(), people
+    )
+    assert report.second.agreement < 0.9
+    assert not report.shown
+    assert {one.value for one in found} == {None}
+    lacking = {key: count for key, count in census.items() if key[0] != "c03"}
+    asked = replace(UNIT, publish="unit")
+    found, report = modelled(
+        asked, direct, [], whole, PLACES, replace(known, census=lacking), ReleaseRules(), people
+    )
+    assert not report.shown, "a census without one of the places"
+
+
+def test_the_census_is_read_with_every_mistake_named():
+    good = "category,age,people\nc01,young,10\nc01,old,5\n"
+    assert read_census(good, "census.csv", ("age",)) == {("c01", "young"): 10.0, ("c01", "old"): 5.0}
+    with pytest.raises(BadDocument) as bad:
+        read_census(good + "c01,old,7\nc02,old,-1\nc03,old,x\n", "census.csv", ("age",))
+    assert [one.where for one in bad.value.findings] == [f"census.csv, row {row}" for row in (4, 5, 6)]
 
 
 def test_nothing_of_a_place_s_own_answers_can_be_read_from_its_modelled_share():

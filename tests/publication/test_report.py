@@ -7,7 +7,7 @@ import re
 import pypdfium2
 import pytest
 
-from survey.publication.report import report
+from survey.publication.report import _colours, report
 from survey.publication.voice import Voice
 from tests.publication.test_site import SECRET, example
 
@@ -57,3 +57,11 @@ def test_both_languages_and_the_same_bytes():
 
 def test_a_real_round_has_no_synthetic_label():
     assert not any("MÔ PHỎNG" in page for page in text(report(example(synthetic=False), "vi")))
+
+
+def test_the_theme_of_the_survey_colours_the_report_and_dark_screens_do_not():
+    theme = ":root { --estimate: #123456; --target: var(--ink) }\n@media (prefers-color-scheme: dark) { :root { --soft: #fefefe } }"
+    plain, styled = _colours(""), _colours(theme)
+    assert plain["ink"] == "#0b4a6f"
+    assert styled == plain | {"ink": "#123456"}
+    assert report(example(), "vi", theme) != report(example(), "vi")

@@ -324,6 +324,11 @@ def test_every_chart_has_an_alternative_a_table_and_a_file(site):
     assert html.count('role="img"') == html.count("<caption") == html.count(" download ") == 4
     assert 'aria-label="Biểu đồ. ' in html
     assert "Toàn bộ địa bàn: 51,2%, từ 48,9% đến 53,5%" in html
+    front = (site / "index.html").read_text(encoding="utf-8")
+    assert front.count('role="img"') == front.count("<caption") == front.count(" download ") - 1, (
+        "and all indicators"
+    )
+    assert "data/vi/target-epay.csv" in front
 
 
 def test_the_method_note_says_what_this_round_did(site):
