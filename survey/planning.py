@@ -12,8 +12,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from analysis.classification import Lot, lqas
 from analysis.errors import AnalysisError
 from analysis.indicators import Target
 from survey.folder import Folder
-from survey.problems import BadDocument, Finding, SurveyError
+from survey.problems import BadDocument, Finding, SurveyError, Text
 from survey.publication.results import Release
 from survey.publication.voice import Voice
 
@@ -44,11 +44,23 @@ class NotPlanned(SurveyError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Effect:
+    """What a round measured of one indicator: its design effect, and how alike the people of one area are in it."""
+
+    name: Text
+    effect: float
+    correlation: float
+    weight_cv: float
+    take: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Assumptions:
     """What is guessed of a survey that has not been made, or was measured in an earlier round.
 
     response: answers from this share of the households drawn. correlation: of people of one area. weight_cv:
     coefficient of variation of the weights. Costs in any money: of reaching an area, of one interview there.
+    by_indicator: what an earlier round measured of each, where there was one; others go by the common assumptions.
     """
 
     response: float = 0.85
@@ -57,6 +69,7 @@ class Assumptions:
     cost_of_area: float = 10.0
     cost_of_interview: float = 1.0
     source: str = ""
+    by_indicator: Mapping[str, Effect] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +81,7 @@ class Chance:
     true: tuple[float, ...]
     power: tuple[float, ...]
     households: tuple[float, ...]
+    effect: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,19 +127,35 @@ class Prospect:
 
 
 def measured(release: Release, guess: Assumptions) -> Assumptions:
-    """The assumptions with what a round measured of the indicator of its first target. Costs stay a guess."""
-    indicator = release.indicator(release.plan.targets[0].indicator)
-    cell = release.cell(indicator.id)
-    step = next((step for step in reversed(release.weighting) if step.unit == indicator.unit), None)
-    if cell.deff is None or cell.n is None or step is None:
+    """The assumptions with what a round measured: of each indicator by itself; the common ones from that of its first
+    target (or first indicator). Costs stay a guess."""
+    found: dict[str, Effect] = {}
+    for indicator in release.plan.indicators:
+        cell = release.cell(indicator.id)
+        step = next((step for step in reversed(release.weighting) if step.unit == indicator.unit), None)
+        if cell.deff is None or cell.n is None or step is None:
+            continue
+        take = cell.n / release.design["psus"]
+        # Calibration takes away a part of what unequal weights cost: the factor of the weights is what is left of it.
+        kish = min(step.kish, max(cell.deff, 1.0))
+        found[indicator.id] = Effect(
+            name=indicator.name,
+            effect=cell.deff,
+            correlation=max(planning.correlation_of(cell.deff, take, kish), 0.0) if take > 1.0 else 0.0,
+            weight_cv=math.sqrt(kish - 1.0),
+            take=take,
+        )
+    first = [target.indicator for target in release.plan.targets] + list(found)
+    main = next((found[one] for one in first if one in found), None)
+    if main is None:
         return guess
-    correlation = planning.correlation_of(cell.deff, cell.n / release.design["psus"], step.kish)
     return replace(
         guess,
         response=release.outcomes.rates.get("RR3", guess.response),
-        correlation=max(correlation, 0.0),
-        weight_cv=step.cv,
+        correlation=main.correlation,
+        weight_cv=main.weight_cv,
         source=release.reference,
+        by_indicator=found,
     )
 
 
@@ -152,7 +182,13 @@ def prospect(folder: Folder, guess: Assumptions, strata: Path | None = None) -> 
             max(sampling.take * guess.response, 1.0), guess.correlation, guess.weight_cv
         )
         chances = tuple(
-            _chance(target, interviews, effect, guess.response) for target in folder.analysis.targets
+            _chance(
+                replace(target, alpha=folder.analysis.alpha_of(target)),
+                interviews,
+                _effect_of(target, sampling.take, effect, guess),
+                guess.response,
+            )
+            for target in folder.analysis.targets
         )
         takes = tuple(_take(take, sampling.psus, sampling.take, guess) for take in TAKES)
         lot = lqas(0.5, 0.5 + GREY, 0.05, 0.2, take=4, correlation=min(guess.correlation, 0.9))
@@ -178,6 +214,14 @@ def prospect(folder: Folder, guess: Assumptions, strata: Path | None = None) -> 
     )
 
 
+def _effect_of(target: Target, take: int, common: float, guess: Assumptions) -> float:
+    """The design effect of a target under the planned take: by what was measured of its indicator, where it was."""
+    known = guess.by_indicator.get(target.indicator)
+    if known is None:
+        return common
+    return planning.design_effect(max(take * guess.response, 1.0), known.correlation, known.weight_cv)
+
+
 def _chance(target: Target, interviews: float, effect: float, response: float) -> Chance:
     """Truths on the side where a verdict "met" is to be won, and on the other for a target near 1."""
     side = 1.0 if target.threshold + max(STEPS) < 1.0 else -1.0
@@ -193,6 +237,7 @@ def _chance(target: Target, interviews: float, effect: float, response: float) -
             )
             for p in true
         ),
+        effect=effect,
     )
 
 
@@ -301,6 +346,15 @@ def show(found: Prospect, console: Console | None = None) -> None:
     )
     if guess.source:
         console.print(both("measured", day=lambda voice: voice.date(guess.source)))
+        made = table("indicator", "deff", "correlation", "had")
+        named = {chance.target.indicator for chance in found.chances}
+        for id, one in guess.by_indicator.items():
+            if id in named:
+                said = f"{vi.text(one.name)}\n[dim]{en.text(one.name)}[/dim]"
+                made.add_row(
+                    said, vi.number(one.effect, 2), vi.number(one.correlation, 3), vi.number(one.take, 1)
+                )
+        console.print(made)
     console.print(f"\n[bold]{vi.word('plan.power')}[/bold] · {en.word('plan.power')}")
     for alike in _alike(found.chances):
         for chance in alike:
@@ -349,10 +403,11 @@ def show(found: Prospect, console: Console | None = None) -> None:
 
 
 def _alike(chances: Sequence[Chance]) -> list[list[Chance]]:
-    """Targets with the same threshold and error rate share one table."""
-    found: dict[tuple[float, float], list[Chance]] = {}
+    """Targets with the same threshold, error rate and design effect share one table."""
+    found: dict[tuple[float, float, float], list[Chance]] = {}
     for chance in chances:
-        found.setdefault((chance.target.threshold, chance.target.alpha), []).append(chance)
+        key = (chance.target.threshold, chance.target.alpha, chance.effect)
+        found.setdefault(key, []).append(chance)
     return list(found.values())
 
 
@@ -392,7 +447,7 @@ def chart(found: Prospect, language: str) -> str:
         curve = [
             (
                 across(true),
-                down(planning.power(true, threshold, interviews, found.effect, first.target.alpha)),
+                down(planning.power(true, threshold, interviews, first.effect, first.target.alpha)),
             )
             for true in grid
         ]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
 
+from analysis.planning import design_effect
 from survey.cli import main
 from survey.folder import Folder
-from survey.planning import Assumptions, NotPlanned, chart, measured, prospect, show
+from survey.planning import Assumptions, Effect, NotPlanned, chart, measured, prospect, show
 from survey.problems import BadDocument
 from tests.publication.test_site import example
 
@@ -48,6 +50,38 @@ def test_a_round_teaches_the_next_plan() -> None:
     assert learned.response == RELEASE.outcomes.rates["RR3"]
     assert learned.cost_of_area == 7.0
     assert learned.correlation >= 0.0
+
+
+def test_each_indicator_brings_its_own_design_effect(folder) -> None:
+    """The next plan goes by what was measured of each target's indicator, and by the common guess elsewhere."""
+    main, other = folder.analysis.targets[0], folder.analysis.targets[2]
+    known = {
+        main.indicator: Effect(
+            name={"vi": "a", "en": "a"}, effect=1.4, correlation=0.02, weight_cv=0.3, take=14.0
+        ),
+    }
+    found = prospect(folder, Assumptions(correlation=0.05, weight_cv=0.3, by_indicator=known))
+    by_target = {chance.target.id: chance for chance in found.chances}
+    people = folder.plan.sampling.take * found.assumptions.response
+    assert by_target[main.id].effect == pytest.approx((1 + (people - 1) * 0.02) * (1 + 0.3**2))
+    assert by_target[other.id].effect == found.effect
+    assert found.effect > by_target[main.id].effect
+    assert set(measured(RELEASE, Assumptions()).by_indicator) <= {one.id for one in RELEASE.plan.indicators}
+
+
+def test_a_round_made_again_as_it_was_has_the_design_effects_that_it_had() -> None:
+    """Also where calibration has brought one below what the weights alone would cost."""
+    learned = measured(RELEASE, Assumptions())
+    for id, one in learned.by_indicator.items():
+        again = design_effect(max(one.take, 1.0), one.correlation, one.weight_cv)
+        assert again == pytest.approx(max(RELEASE.cell(id).deff, 1.0)), id
+
+
+def test_a_plan_that_shares_its_alpha_needs_more_households(folder) -> None:
+    shared = replace(folder, analysis=replace(folder.analysis, multiplicity="bonferroni"))
+    own, less = prospect(folder, Assumptions()), prospect(shared, Assumptions())
+    assert less.chances[0].target.alpha == pytest.approx(0.05 / len(folder.analysis.targets))
+    assert all(b > a for a, b in zip(own.chances[0].households, less.chances[0].households, strict=True))
 
 
 def test_allocations_stand_side_by_side(folder, tmp_path) -> None:

@@ -1,10 +1,11 @@
 """How long the figures of a release take: every indicator by every domain, estimated with errors, for ever more people.
 
-    python tests/benchmarks/release.py [--persons 5000 1000000]
+    python tests/benchmarks/release.py [--persons 5000 1000000] [--households 2400]
 
 An invented sample (strata, PSUs of twenty, unequal weights, raked to sex and age) with the indicators and domains of the
 Hải Dương plan. Printed are the seconds of all estimates (value, error, design effect and degrees of freedom of each figure);
-reading, weighting and the pages are not in them. Each run is a process of its own.
+reading, weighting and the pages are not in them. Then a whole release of an invented sample of households: weights, figures,
+audit, microdata, files, site in two languages and PDF (limit 15 seconds). Each run is a process of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -89,13 +91,35 @@ def measure(persons: int) -> tuple[float, int]:
     return time.perf_counter() - started, figures
 
 
+def whole(households: int) -> str:
+    """A row of the table of whole releases: what is written, and the seconds from the frozen files to the sealed folder."""
+    from survey.freeze import freeze
+    from survey.publish import release
+    from tests.village import Village
+
+    with tempfile.TemporaryDirectory() as place:
+        out, village = Path(place), Village(households, seed=5)
+        with village.fill(f"sqlite:///{out / 'survey.sqlite'}") as database:
+            freeze(database, village.folder, out / "frozen")
+        started = time.perf_counter()
+        found = release(village.folder, out / "frozen", out / "release")
+        seconds = time.perf_counter() - started
+        files = sum(path.is_file() for path in (out / "release").rglob("*"))
+        return f"| {households:,} | {found.outcomes.persons:,} | {len(found.cells):,} | {files:,} | {seconds:.1f} |"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--persons", type=int, nargs="+", default=[5_000, 1_000_000])
+    parser.add_argument("--households", type=int, default=2_400, help="of the whole release; 0 for none")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--whole", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.whole:
+        print(whole(options.whole))
+        return 0
     if options.one:
         seconds, figures = measure(options.one)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -104,6 +128,9 @@ def main() -> int:
     print("| persons | figures | seconds | peak MB |\n| ---: | ---: | ---: | ---: |", flush=True)
     for persons in options.persons:
         subprocess.run([sys.executable, __file__, "--one", str(persons)], check=True)
+    if options.households:
+        print("\n| households | people | figures | files | seconds of a whole release |\n| ---: | ---: | ---: | ---: | ---: |", flush=True)  # fmt: skip
+        subprocess.run([sys.executable, __file__, "--whole", str(options.households)], check=True)
     return 0
 
 

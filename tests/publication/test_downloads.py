@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
@@ -15,6 +16,7 @@ import msgspec
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
+from lxml import etree
 
 from survey.folder import column_name
 from survey.publication.ddi import NAMESPACE
@@ -170,6 +172,14 @@ def test_ddi_describes_every_variable_in_the_order_of_the_standard(village, out)
             "not_asked",
             "lost",
         ]
+
+
+@pytest.mark.skipif(
+    "DDI_SCHEMA" not in os.environ, reason="DDI_SCHEMA=…/codebook.xsd names the schema, which is not in here"
+)
+def test_ddi_is_valid_against_its_schema(out):
+    schema = etree.XMLSchema(etree.parse(os.environ["DDI_SCHEMA"]))
+    schema.assertValid(etree.parse(out / "questionnaire.ddi.xml"))
 
 
 def test_every_file_is_sealed_and_linked_in_both_languages(out):
