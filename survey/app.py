@@ -148,7 +148,13 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
         lifespan=[lifespan],
         openapi_config=None,
         compression_config=CompressionConfig(
-            backend="gzip", gzip_compress_level=6, minimum_size=500, exclude_opt_key="packed"
+            backend="brotli",
+            brotli_mode="text",
+            brotli_quality=5,
+            brotli_gzip_fallback=True,
+            gzip_compress_level=6,
+            minimum_size=500,
+            exclude_opt_key="packed",
         ),
         before_send=[security.add_headers],
         exception_handlers={

@@ -93,9 +93,10 @@ async def enter(request: AnyRequest) -> Response[str]:
     )
     opened, tried = await site.database.read(_look_up, digest, network, window)
     if opened is not None and not household_codes.shut_out(tried, most):
-        uses = await site.database.write(codes.count_try, f"code:{digest[:32]}", window)
-        if uses <= USES:
-            token = await site.database.write(_begin, site, opened, language)
+        token = await site.database.write(
+            _begin_counted, site, opened, language, f"code:{digest[:32]}", window
+        )
+        if token is not None:
             if not token:
                 return _entry(request, code=typed, error=word(language, "entry.nothing"), status=422)
             hours = site.settings.session_hours
@@ -113,6 +114,17 @@ async def enter(request: AnyRequest) -> Response[str]:
 
 def _look_up(connection: Connection, digest: str, network: str, window: int) -> tuple[Opened | None, int]:
     return codes.find(connection, digest), codes.tries(connection, network, window)
+
+
+def _begin_counted(
+    connection: Connection, site: Site, opened: Opened, language: str, code: str, window: int
+) -> str | None:
+    """`_begin` and the count of the code's uses in one commit, which everybody waits for; None for too many uses."""
+    return (
+        _begin(connection, site, opened, language)
+        if codes.count_try(connection, code, window) <= USES
+        else None
+    )
 
 
 def _begin(connection: Connection, site: Site, opened: Opened, language: str) -> str:

@@ -16,7 +16,6 @@ import pytest
 from litestar.testing import TestClient
 
 from survey.folder import frozen_columns
-from survey.freeze import _fill
 from survey.paper import paper
 from survey.preview import application
 from survey.questionnaire.codebook import variables
@@ -25,6 +24,7 @@ from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.reading import read, review
 from survey.questionnaire.response import fold
 from survey.questionnaire.routing import SILENT, outcome
+from survey.sheets import Column, _fill
 
 CORPUS = Path(__file__).parent / "corpus"
 VALID = sorted((CORPUS / "valid").glob("*.yaml"))
@@ -83,9 +83,9 @@ def test_an_interview_comes_to_its_end_on_the_pages(path: Path, language: str, m
             if (
                 key.question == variable.name
             ):  # nothing that was said or computed is lost on its way to the file
-                cells: dict[str, object] = {}
-                _fill(cells, variable, said[key])
-                assert cells[f"{variable.name}__missing"] == said[key].missing
+                cells: dict[str, Column] = {}
+                _fill(cells, variable, [said[key].value], [said[key].missing])
+                assert cells[f"{variable.name}__missing"] == [said[key].missing]
 
 
 class Person:
