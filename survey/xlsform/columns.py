@@ -22,6 +22,8 @@ ALIASES = {
     "appearance": ("body::appearance", "body:appearance", "control::appearance"),
     "list_name": ("list name",),
     "bind::entities:saveto": ("save_to",),
+    "bind::jr:noapperrorstring": ("noapperrorstring", "no_app_error_string"),
+    "body::autoplay": ("autoplay",),
     **{
         f"media::{medium}": (medium, f"media:{medium}") for medium in ("image", "big-image", "audio", "video")
     },
@@ -43,7 +45,7 @@ class Columns:
         return self._found[sheet, column]
 
     def _look(self, sheet: str, column: str) -> str:
-        wanted = {_plain(one) for one in (column, *ALIASES.get(column, ()))}
+        wanted = {_plain(one) for one in (column, *ALIASES.get(column.lower(), ()))}
         headers = self.headers.get(sheet, ())
         whole = (name for name in headers if _plain(name) in wanted)
         translated = (name for name in headers if split(name)[0] in wanted or _untranslated(name) in wanted)

@@ -84,7 +84,7 @@ def import_folder(path: Path, out: Path, repairing: bool = False, language: str 
 def _tree(workbook: Workbook, columns: Columns, notes: Notes) -> Element | None:
     """The form as pyxform's tree, with what nobody reads of the workbook noted; None when pyxform rejects it."""
     unread.before(workbook, columns, notes)
-    tree = form(workbook, notes)
+    tree = form(workbook, columns, notes)
     if tree is not None:
         unread.lists(tree, columns, notes)
     return tree

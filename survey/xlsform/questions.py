@@ -282,9 +282,9 @@ class Questions:
             label = context.text(option, "label", "choices")
             if not label:
                 label = dict.fromkeys((each for each, _ in context.languages), code)
-            if option.get("media"):
-                context.notes.say("left_out", "media", context.cell(option, "media", "choices"), "hình, tiếng kèm lựa chọn",
-                                  "a picture or sound of an option", found=str(option["media"]))  # fmt: skip
+            for medium, value in (option.get("media") or {}).items():
+                context.notes.say("left_out", "media", context.cell(option, f"media::{medium}", "choices"), "hình, tiếng kèm lựa chọn",
+                                  "a picture or sound of an option", found=str(value))  # fmt: skip
             found.append(
                 Choice(code=code, label=label, facts={name: str(option.get(name) or "") for name in facts})
             )

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from survey.xlsform.columns import split
+from survey.xlsform.columns import Columns, split
 from survey.xlsform.fidelity import Cell, Level, Notes
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -52,6 +52,7 @@ _SAID: tuple[tuple[str, str, str, str, str], ...] = (
     (r"Badly formatted table list", "các câu trong một bảng phải dùng chung một danh sách", "type", "dùng chung một danh sách", "use one list"),
     (r"different names for the same column were found: (?P<one>.*)\. Rename", "hai cột cùng một nghĩa: {one}", "", "bỏ một cột", "take one of them out"),
     (r"required column headers were not found: (?P<one>.*?)\.", "thiếu cột bắt buộc: {one}", "", "thêm cột đó", "add that column"),
+    (r"is no longer supported on most devices", "máy Android mới không cho biết điều này nữa", "type", "", ""),
     (r"Row without name, text, or label", "dòng không có tên và lời: bỏ qua", "type", "", ""),
 )  # fmt: skip
 
@@ -90,6 +91,13 @@ def rejection(said: str) -> Rejection:
             about = of
             break
     number = int(row.group(1) or row.group(2)) if row else 0
+    headers = (
+        re.findall(r"'([^']+)'", said)
+        if "column headers were not found" in said or "different names for" in said
+        else []
+    )
+    if headers:  # the sheet, then what it calls the columns
+        number, named = 1, headers[-1]
     return Rejection(sheet.group(1) if sheet else "survey" if row else "", number, named or about, vi, " ".join(plain.split()), do_vi, do_en)  # fmt: skip
 
 
@@ -100,18 +108,23 @@ def say(level: Level, found: Rejection, cell: Cell, notes: Notes) -> None:
 class SetAside:
     """The sheets of a form on their way to pyxform, without what it has rejected so far."""
 
-    def __init__(self, sheets: Rows) -> None:
-        self.sheets = sheets
+    def __init__(self, sheets: Rows, columns: Columns) -> None:
+        self.sheets, self.columns = sheets, columns
         self.times: dict[tuple[str, int], int] = {}
 
     def cell(self, found: Rejection) -> Cell:
         """Where it stands, with the header as it is written."""
-        if found.row:
-            headers = dict.fromkeys(name for row in self.sheets.get(found.sheet, ()) for name in row)
-            written = next(
-                (name for name in headers if split(name)[0] == split(found.column)[0]), found.column
+        if found.row and found.sheet in self.columns.headers:
+            written = found.column in self.columns.headers[found.sheet]
+            return Cell(
+                found.sheet,
+                found.row,
+                found.column
+                if written or not found.column
+                else self.columns.header(found.sheet, found.column),
             )
-            return Cell(found.sheet, found.row, found.column if found.column in headers else written)
+        if found.row:
+            return Cell(found.sheet, found.row, found.column)
         return Cell(*next(self._looked_for(found), (found.sheet, 0, found.column)))
 
     def _looked_for(self, found: Rejection) -> Iterator[tuple[str, int, str]]:

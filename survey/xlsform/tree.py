@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from pyxform.aliases import BINDING_CONVERSIONS
@@ -12,12 +13,13 @@ from pyxform.errors import PyXFormError
 from pyxform.question_type_dictionary import QUESTION_TYPE_DICT
 from pyxform.xls2json import workbook_to_json
 
+from survey.xlsform.columns import Columns
 from survey.xlsform.fidelity import Notes
 from survey.xlsform.rejected import ROW, SetAside, rejection, say
 from survey.xlsform.workbook import Workbook
 
 
-def form(workbook: Workbook, notes: Notes) -> dict[str, Any] | None:
+def form(workbook: Workbook, columns: Columns, notes: Notes) -> dict[str, Any] | None:
     """The form as pyxform's tree of dicts, aliases resolved and types spelt out (`bind`, `control`), expressions as
     text with `${name}`; each part knows its row under ROW. What pyxform rejects is noted as refused, all of it; None
     when it then cannot read the rest."""
@@ -27,7 +29,7 @@ def form(workbook: Workbook, notes: Notes) -> dict[str, Any] | None:
         if (rows := getattr(workbook.data, sheet)) is not None
     }
     headers = {f"{sheet}_header": [dict.fromkeys([*workbook.header(sheet), ROW])] for sheet in sheets}
-    aside = SetAside(sheets)
+    aside = SetAside(sheets, columns)
     while True:
         warned: list[str] = []
         copies = {sheet: [dict(row) for row in rows] for sheet, rows in sheets.items()}
@@ -60,6 +62,7 @@ def form(workbook: Workbook, notes: Notes) -> dict[str, Any] | None:
 
 def _spell_out(element: dict[str, Any]) -> None:
     """Give every question the bind and control that its type stands for, under what the sheet itself says."""
+    _place(element.get("children", ()))
     for child in element.get("children", ()):
         known = QUESTION_TYPE_DICT.get(child.get("type", ""), {})
         for part in ("bind", "control"):
@@ -72,3 +75,17 @@ def _spell_out(element: dict[str, Any]) -> None:
         if "hint" in known:
             child.setdefault("hint", known["hint"])
         _spell_out(child)
+
+
+def _place(children: Sequence[dict[str, Any]]) -> None:
+    """The row of what pyxform adds itself: "other, specify" stands in that of its question, the head of a table in that of
+    the first question below it. Calculations that it adds have none."""
+    for number, child in enumerate(children):
+        if ROW in child or child.get("type") == "calculate" or child.get("name") == "meta":
+            continue
+        around = [*children[max(number - 1, 0) : number], *children[number + 1 : number + 2]]
+        if str(child.get("name", "")).startswith("reserved_name_for_field_list_labels"):
+            around.reverse()
+        row = next((one[ROW] for one in around if ROW in one), None)
+        if row is not None:
+            child[ROW] = row
