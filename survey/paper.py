@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from survey.problems import Text
 from survey.questionnaire import conditions
 from survey.questionnaire.conditions import ConditionError, State, answers_in
@@ -22,9 +24,11 @@ from survey.typesetting import pdf
 UNSEEN = ("calculate", "preload")
 LONGEST_LIST = 40  # more options than this are written in, not ticked
 ROWS = 8  # lines of a roster on the page; another sheet takes the rest
+WIDEST = 8  # questions in one table of a roster
 WORDS: dict[str, Text] = {
     "paper": {"vi": "Phiếu giấy", "en": "Paper questionnaire"},
     "ask_if": {"vi": "Chỉ hỏi nếu", "en": "Ask only if"},
+    "ask_run": {"vi": "Chỉ hỏi câu {0} đến câu {1} nếu", "en": "Ask questions {0} to {1} only if"},
     "every": {"vi": "Hỏi từng người, mục trong “{0}”", "en": "Ask of each in “{0}”"},
     "drawn": {"vi": "Chỉ hỏi người được chọn", "en": "Ask only the person selected"},
     "draw": {
@@ -79,7 +83,7 @@ class _Paper:
             "sections": [
                 {
                     "title": self._said(section.title),
-                    "pages": [self._page(page) for page in section.pages if self._shown(page)],
+                    "pages": [self._page(page) for page in self._together(section.pages)],
                 }
                 for section in self.questionnaire.sections
             ],
@@ -87,6 +91,34 @@ class _Paper:
 
     def _shown(self, page: Page) -> bool:
         return page.kind != "questions" or any(question.kind not in UNSEEN for question in page.questions)
+
+    def _together(self, pages: Sequence[Page]) -> list[Page]:
+        """Pages that follow one another, asked of the same under the same condition and title, as one: a form that shows
+        each question on a screen of its own does not say all that before each of them."""
+        joined: list[Page] = []
+        for page in pages:
+            if not self._shown(page):
+                continue
+            last = joined[-1] if joined else None
+            alike = last is not None and all(
+                getattr(last, part) == getattr(page, part) for part in ("kind", "title", "when", "each", "of")
+            )
+            if (
+                last is None
+                or not alike
+                or page.kind != "questions"
+                or page.body
+                or self._too_wide(last, page)
+            ):
+                joined.append(page)
+            else:
+                joined[-1] = msgspec.structs.replace(last, questions=(*last.questions, *page.questions))
+        return joined
+
+    @staticmethod
+    def _too_wide(one: Page, other: Page) -> bool:
+        asked = [question for question in (*one.questions, *other.questions) if question.kind not in SILENT]
+        return bool(one.each) and len(asked) > WIDEST
 
     def _said(self, words: Mapping[str, str], *parts: Text) -> list[str]:
         """The words in each language; answers that the page would fill in become a blank to speak over."""
@@ -101,7 +133,10 @@ class _Paper:
         if not text:
             return []
         scope = self.known.scope(roster)
-        return [self._in_words(text, scope, language) for language in self.languages]
+        spoken = [language for language in self.languages if language in ("vi", "en")] or self.languages[:1]
+        return [
+            self._in_words(text, scope, language) if language in spoken else "" for language in self.languages
+        ]
 
     def _in_words(self, text: str, scope: conditions.Scope, language: str) -> str:
         def refer(name: str) -> str:
@@ -127,12 +162,23 @@ class _Paper:
             "body": self._said(page.body),
             "about": about,
             "condition": self._condition(page.when, self.known.roster_of_page(page)),
+            "ask_if": self._asking(page),
             "draw": self._condition(draw.eligible, draw.roster) if draw else [],
             "rows": ROWS if grid else 0,
             "questions": [
                 self._question(question, grid) for question in page.questions if question.kind not in UNSEEN
             ],
         }
+
+    def _asking(self, page: Page) -> list[str]:
+        """How the condition of a page begins: it says how far it reaches where that is more than one question."""
+        numbers = [self.number[question.id] for question in page.questions if question.id in self.number]
+        if len(numbers) < 2:
+            return self._said(WORDS["ask_if"])
+        words = {
+            language: said.format(numbers[0], numbers[-1]) for language, said in WORDS["ask_run"].items()
+        }
+        return self._said(words)
 
     def _question(self, question: Question, grid: bool) -> dict[str, Any]:
         place = self.known.places[question.id]

@@ -15,6 +15,7 @@ from survey.codebook import as_csv, as_pdf
 from survey.folder import questionnaire_at
 from survey.paper import layout, paper
 from survey.problems import BadDocument
+from survey.questionnaire.reading import read
 
 FOLDER = Path(__file__).parents[1] / "questionnaires" / "haiduong-digital-society"
 QUESTIONNAIRE = questionnaire_at(FOLDER)
@@ -54,6 +55,38 @@ def test_conditions_name_the_numbers_on_the_paper() -> None:
     own = asked["Do you have a mobile phone for your own use?"]["number"]
     sim = next(q for label, q in asked.items() if "at least one SIM" in label)
     assert sim["condition"] == [f"câu {own} là “Có”", f"question {own} is “Yes”"]
+
+
+def test_what_is_true_of_many_screens_is_said_once_with_how_far_it_reaches() -> None:
+    """A form with a screen for each question: title and condition stand once, and in one language each."""
+    questionnaire = read(
+        """
+id: screens
+languages: [vi, en, fr]
+title: {vi: Phiếu, en: Form, fr: Formulaire}
+sections:
+  - id: s
+    title: {vi: Phần, en: Part, fr: Partie}
+    pages:
+      - id: a
+        questions: [{id: a, kind: acknowledge, label: {vi: A, en: A, fr: A}}]
+      - {id: b, title: {vi: Máy, en: Machine, fr: Machine}, when: "${a}", questions: [{id: b, kind: text, label: {vi: B, en: B, fr: B}}]}
+      - {id: c, title: {vi: Máy, en: Machine, fr: Machine}, when: "${a}", questions: [{id: c, kind: text, label: {vi: C, en: C, fr: C}}]}
+      - {id: d, questions: [{id: d, kind: text, label: {vi: D, en: D, fr: D}}]}
+""",
+        "questionnaire.yaml",
+    )
+    pages = layout(questionnaire, questionnaire.languages)["sections"][0]["pages"]
+    assert [[question["number"] for question in page["questions"]] for page in pages] == [
+        ["1"],
+        ["2", "3"],
+        ["4"],
+    ]
+    assert pages[1]["ask_if"][:2] == ["Chỉ hỏi câu 2 đến câu 3 nếu", "Ask questions 2 to 3 only if"]
+    assert pages[1]["condition"][2] == ""  # no words of our own in French
+    text = " ".join(_text(paper(questionnaire)).split())
+    assert text.count("Machine") == 1
+    assert text.count("Ask questions 2 to 3 only if") == 1
 
 
 def test_the_same_questionnaire_gives_the_same_bytes() -> None:
