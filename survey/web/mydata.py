@@ -21,7 +21,7 @@ from survey.questionnaire import routing
 from survey.storage import audit, rights
 from survey.storage.clock import now
 from survey.storage.rights import Consent
-from survey.web import forms, ids
+from survey.web import forms, ids, words
 from survey.web import interview as pages
 from survey.web.guards import needs
 from survey.web.household import BASE, CONSENT, Here, here_of
@@ -187,4 +187,23 @@ async def download(request: AnyRequest) -> Response[bytes]:
     )
 
 
-HANDLERS = (ask_consent, consent, my_data, ask, download)
+@get(f"{PAGE}/answers.txt", guards=[needs("read_own")])
+async def download_to_read(request: AnyRequest) -> Response[str]:
+    """The same in words, as they stand on the pages: a text that every phone and printer opens."""
+    here = await here_of(request)
+    parts = pages.summary(here.interview)
+    if not parts:
+        return goto(PAGE)
+    lines = [words.said(here.site.survey.plan.title, here.interview.language), here.case.id]
+    for part in parts:
+        lines += ["", part.title.upper(), *(f"{line.question}\n    {line.answer}" for line in part.lines)]
+    who = f"household:{here.case.id}"
+    await here.site.database.write(audit.append, who, "answers taken along", f"case:{here.case.id}")
+    headers = {"content-disposition": 'attachment; filename="answers.txt"'}
+    text = (
+        "\ufeff" + "\r\n".join("\n".join(lines).split("\n")) + "\r\n"
+    )  # as the notepad of an old computer reads it
+    return Response(text, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+HANDLERS = (ask_consent, consent, my_data, ask, download, download_to_read)

@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from survey.app import create_app
 from survey.preview import application
+from survey.problems import Unavailable
 from survey.settings import Settings
 from survey.web.assets import Assets
 from tests.browser.people import FLAGS, PHONE
@@ -154,8 +155,20 @@ def rights_states(folder: Path) -> Iterator[State]:
         )
         yield State("my data", client.get("/survey/my-data").text)
         yield State("my data, nothing chosen", send(client, "/survey/my-data").text)
-        yield State("my data, asked", send(client, "/survey/my-data", kind="correct").text)
+        asked = send(client, "/survey/my-data", kind="delete")
+        assert 'class="chosen"' in asked.text
+        yield State("my data, asked", asked.text)
         yield State("consent withdrawn", send(client, "/survey/my-data", kind="withdraw").text)
+        write = client.app.state.site.database.write
+
+        async def full(*_: Any, **__: Any) -> Any:
+            raise Unavailable({"vi": "đầy", "en": "full"})
+
+        client.app.state.site.database.write = full
+        refused = send(client, "/survey/my-data", kind="restrict")
+        assert refused.status_code == 503
+        yield State("a full disk", refused.text)
+        client.app.state.site.database.write = write
         yield State("a forged form", client.post("/survey/private", data={"csrf": "0"}).text)
         yield State("for officials", client.get("/field").text)
         csrf = re.findall(r'name="csrf" value="([^"]+)"', client.get("/survey/my-data").text)[0]

@@ -81,6 +81,10 @@ def test_a_household_sees_and_takes_along_what_it_said(client: TestClient[Any]) 
     answers = taken.json()["answers"]
     assert taken.json()["case"] == case
     assert {"value": 1958} in answers.values()
+    read = client.get("/survey/my-data/answers.txt")
+    assert "attachment" in read.headers["content-disposition"]
+    assert "Gọi người này là gì cho dễ nhớ?\r\n    Bà Tư\r\n" in read.text
+    assert "Không hỏi" not in read.text
 
 
 def test_a_request_shows_its_days_and_is_kept_once(client: TestClient[Any]) -> None:
