@@ -6,8 +6,10 @@
  *   vault.seal(text) / vault.unseal(sealed)     for the outbox
  *   await vault.destroy()                       throws the key away: what is left anywhere is noise
  *
- * This protects a phone that is taken apart or copied, not one that is handed over unlocked: for that the phone is
- * reported lost, and forgets everything when it calls next.
+ * What this protects and what not: whoever reads the database file, a backup of it or what deletion left on the disk finds
+ * noise. The key lies in the same browser, so that the app opens without a network; whoever copies the whole profile of an
+ * unlocked phone, or holds it, has the key too. That is what the lock of the screen is for, and the report of a lost phone,
+ * which forgets everything when it calls next.
  */
 
 const done = (request) => new Promise((resolve, reject) => {
