@@ -231,7 +231,7 @@ class PrecisionLine:
     target: str
     outcome: str
     more: str
-    strata: tuple[tuple[str, str, str, str, str], ...]
+    strata: tuple[tuple[str, str, str, str, str, str], ...]
 
 
 @get("/office/precision", guards=[needs("see_precision")])
@@ -281,7 +281,7 @@ def _precision_line(language: str, one: Precision) -> PrecisionLine:
         outcome=word(language, "precision." + one.outcome.replace(" ", "_")) if one.outcome else "",
         more=more,
         strata=tuple(
-            (part.name, number(language, part.n), points(part.half_width), points(part.expected_half_width),
+            (part.name, number(language, part.n), percent(language, part.value), points(part.half_width), points(part.expected_half_width),
              f"+ {number(language, part.more)}" if part.more else "")
             for part in one.strata
         ),

@@ -14,6 +14,7 @@ from litestar.testing import TestClient
 from survey.storage import accounts, audit, cases, quarantine, responses
 from survey.storage.database import Database
 from survey.storage.quarantine import Misfit
+from survey.web.supervision import percent
 from tests.village import Village
 
 PASSWORD = "mot-mat-khau-dai-2027"
@@ -166,6 +167,12 @@ def test_precision_is_for_statisticians_and_leaves_a_trace(
     page = client.get("/office/precision?lang=en").text
     assert "households are complete" in page
     assert re.search(r"± \d", page)
+    report = client.app.state.site.oversight.precision()
+    strata = page.partition("By stratum")[2]
+    assert report.indicators[0].strata
+    for part in report.indicators[0].strata:
+        row = strata.partition(f">{part.name}</th>")[2].partition("</tr>")[0]
+        assert f"<td>{percent('en', part.value)}</td>" in row
     assert client.get("/office/quarantine").url.path == "/office/sign-in"
 
 
