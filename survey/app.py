@@ -24,6 +24,7 @@ from survey.problems import Refused, SurveyError, Unavailable
 from survey.settings import Settings, keys
 from survey.storage import surveys
 from survey.storage.database import Database
+from survey.storage.vault import Vault
 from survey.web import (
     account,
     accounts,
@@ -100,6 +101,10 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
     )
     secret = keys(settings.database)
     opened.hold_key(secret.identities)
+    with opened.reading() as connection:
+        Vault(
+            connection
+        )  # another key than the one that sealed this database is told now, not to the first household
     site = Site(settings, opened, secret, survey, known)
 
     from survey.oversight import Oversight  # loads the statistics, which nothing else of the web needs

@@ -36,6 +36,9 @@ class Settings:
     """Set when the site is reached over https (always outside a demonstration): cookies then never travel in plain."""
     session_hours: int = 12
     """How long a household or an account stays signed in."""
+    idle_minutes: int = 30
+    """After how long a session of the office that nobody uses is over (roles with a second step); officials' phones
+    and households go on for `session_hours`, because they may be without a network for half a day."""
     wrong_codes: int = 60
     """Wrong household codes allowed from one network in ten minutes; right ones are not counted."""
     proxies: tuple[str, ...] = ("127.0.0.1", "::1")
@@ -80,11 +83,22 @@ def keys(database_url: str) -> Keys:
     2. the file named by SURVEY_KEY_FILE
     3. the file beside the SQLite database, "survey.sqlite.key", made with mode 0600 the first time
 
-    Whoever loses the key must issue new household codes: keep it with the backup, not in it.
+    Whoever loses the key has lost every answer and address: keep a copy in a safe, apart from the backups.
     """
     if given := os.environ.get(KEY_VARIABLE):
         return Keys.of(_secret(given, KEY_VARIABLE))
     return Keys.of(key_file_secret(_key_file(database_url)))
+
+
+def held(database_url: str) -> Keys | None:
+    """The keys of this installation, or None where there is none yet; nothing is made. BadKey when one is there and bad."""
+    if not os.environ.get(KEY_VARIABLE):
+        named = os.environ.get(KEY_FILE_VARIABLE)
+        if not named and make_url(database_url).get_backend_name() != "sqlite":
+            return None
+        if not _key_file(database_url).exists():
+            return None
+    return keys(database_url)
 
 
 def key_file_secret(path: Path, *, make: bool = True) -> bytes:

@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from sqlalchemy.engine import make_url
 
-from survey.settings import key_file_secret, keys
-from survey.storage import audit, responses, rotation
+from survey.settings import held, key_file_secret, keys
+from survey.storage import audit, erasure, responses, rotation
 from survey.storage import backup as storage_backup
 from survey.storage.database import Database
 
@@ -29,7 +29,8 @@ def backup(database_url: str, out: Path, key_file: Path, console: Console | None
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".verify-") as folder:
             copy = f"sqlite:///{folder}/copy.sqlite"
             storage_backup.restore(out, copy, secret)
-            problems = _problems(copy)
+            own = held(database_url)
+            problems = _problems(copy, key=own.identities if own else b"")
     else:
         problems = []
         storage_backup.check(out, secret)
@@ -83,8 +84,10 @@ def migrate(database_url: str) -> None:
     Database.open(database_url).close()
 
 
-def _problems(database_url: str, noted: tuple[str, ...] = ()) -> list[str]:
-    with Database.open(database_url) as database, database.reading() as connection:
+def _problems(database_url: str, noted: tuple[str, ...] = (), key: bytes = b"") -> list[str]:
+    """`key` opens what is sealed in a copy that lies where its own is not."""
+    opened = Database.open(database_url)
+    with opened.hold_key(key) if key else opened as database, database.reading() as connection:
         return [*responses.verify(connection), *audit.verify(connection, noted)]
 
 
@@ -102,12 +105,15 @@ def _tell(problems: list[str], console: Console, whole: str = WHOLE) -> None:
 
 
 def rotate_keys(database_url: str, console: Console | None = None) -> None:
-    """Seal every address with a new data key (`survey keys rotate`): after a key may have been seen, or once a year."""
+    """Seal every address and answer with a new data key (`survey keys rotate`): after a key may have been seen, or once a year."""
     console = console or Console()
-    with (
-        Database.open(database_url).hold_key(keys(database_url).identities) as database,
-        database.writing() as connection,
-    ):
-        count = rotation.reseal(connection)
-        audit.append(connection, "cli", "rotate data key", "identities", {"households": count})
-    console.print(f"Đã mã hóa lại địa chỉ của {count} hộ · addresses of {count} households sealed anew")
+    with Database.open(database_url).hold_key(keys(database_url).identities) as database:
+        with database.writing() as connection:
+            count = rotation.reseal(connection)
+            audit.append(connection, "cli", "rotate data key", "identities", {"households": count})
+        erasure.scrub(database)
+    console.print(
+        f"Đã mã hóa lại mọi câu trả lời và địa chỉ của {count} hộ · "
+        f"all answers and the addresses of {count} households are sealed anew",
+        soft_wrap=True,
+    )

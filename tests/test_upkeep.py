@@ -17,7 +17,7 @@ from tests.storage.households import VERSION, story, unit
 @pytest.fixture
 def address(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path / 'survey.sqlite'}"
-    with Database.open(url) as db, db.writing() as connection:
+    with Database.open(url).hold_key(keys(url).identities) as db, db.writing() as connection:
         cases.import_sample(connection, [unit(1)])
         responses.open(connection, "r1", "HD-000001", VERSION, "self")
         responses.append(connection, list(story("r1", 3)))
@@ -25,7 +25,9 @@ def address(tmp_path: Path) -> str:
     return url
 
 
-def test_backup_restore_and_verify(address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_backup_restore_and_verify(
+    address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     key, out, restored = (
         tmp_path / "backup.key",
         tmp_path / "b" / "monday",
@@ -34,6 +36,12 @@ def test_backup_restore_and_verify(address: str, tmp_path: Path, capsys: pytest.
     assert main(["backup", "--database", address, "--out", str(out), "--key", str(key)]) == 0
     assert "khóa" in capsys.readouterr().out
     assert key.stat().st_mode & 0o077 == 0
+    assert main(["restore", str(out), "--database", restored, "--key", str(key)]) == 1
+    assert "the key is not here: set SURVEY_KEY" in capsys.readouterr().out, (
+        "what is sealed was not looked at"
+    )
+    monkeypatch.setenv("SURVEY_KEY_FILE", str(tmp_path / "survey.sqlite.key"))
+    (tmp_path / "new.sqlite").unlink()
     assert main(["restore", str(out), "--database", restored, "--key", str(key)]) == 0
     assert main(["verify", "--database", restored]) == 0
     assert "audit " in capsys.readouterr().out
@@ -59,6 +67,20 @@ def test_a_wrong_key_is_refused_without_a_traceback(
     assert main(["restore", str(out), "--database", new, "--key", str(tmp_path / "none.key")]) == 1
     assert "does not open" in capsys.readouterr().err
     assert not (tmp_path / "new.sqlite").exists()
+
+
+def test_the_data_key_is_changed_and_everything_still_opens(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Path(address.removeprefix("sqlite:///"))
+    with Database.open(address) as db, db.reading() as connection:
+        before = connection.execute(text("SELECT document FROM events ORDER BY id")).scalars().all()
+    assert main(["keys", "rotate", "--database", address]) == 0
+    assert main(["verify", "--database", address]) == 0
+    raw = b"".join(path.read_bytes() for path in file.parent.glob(file.name + "*"))
+    assert not [one for one in before if one[20:100].encode() in raw], (
+        "nothing is left that the old key opened"
+    )
 
 
 def test_keys_are_made_once_and_kept_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

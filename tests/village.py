@@ -14,6 +14,7 @@ from survey.fieldwork.sample import SampledUnit
 from survey.folder import Folder
 from survey.questionnaire.codebook import variables
 from survey.questionnaire.response import Answer, Event
+from survey.settings import keys
 from survey.storage import cases, responses, surveys
 from survey.storage.database import Database
 
@@ -62,7 +63,7 @@ class Village:
         self.asked = [one for one in variables(self.folder.questionnaire) if one.kind != "calculate"]
 
     def fill(self, url: str, *, synthetic: bool = True) -> Database:
-        database = Database.open(url)
+        database = Database.open(url).hold_key(keys(url).identities)
         with database.writing() as connection:
             surveys.keep(
                 connection, self.folder.questionnaire, self.folder.plan, self.folder.hash, synthetic=synthetic

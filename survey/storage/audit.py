@@ -2,22 +2,27 @@
 unseen.
 
 Each opened `Database` has a chain of its own: one common chain would make all servers wait for one another. `verify`
-walks every chain. A chain shows that lines were changed or cut out of its middle; against cutting off its end, write
-`heads` down somewhere else from time to time (`survey verify` prints them).
+walks every chain. The last line of each, and how many chains there are, stand in `audit_heads` under a seal (HMAC-SHA-256)
+by a key outside the database, so that a cut-off end, a chain that is gone and a chain written anew are seen too. What that
+cannot show is a whole database that was put back to an earlier moment: against that write `heads` down somewhere else
+from time to time (`survey audit verify` prints them). The database itself refuses to change or delete a line.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, func, insert, or_, select
+from sqlalchemy import Connection, Row, func, insert, literal, or_, select, union_all, update
 
 from survey.storage.clock import now
-from survey.storage.tables import audit
+from survey.storage.conflict import insert_once
+from survey.storage.tables import audit, audit_heads
+from survey.storage.vault import OPTION
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 
@@ -68,6 +73,7 @@ def append(
             hash=digest,
         )
     )
+    _seal_head(connection, name, position, digest)
     return AuditLine(
         chain=name,
         position=position,
@@ -77,6 +83,54 @@ def append(
         subject=subject,
         details=dict(details or {}),
         hash=digest,
+    )
+
+
+_CHAINS = ""
+"""The row of `audit_heads` that counts the chains."""
+
+
+def _seal(key: bytes, chain: str, position: int, digest: str) -> str:
+    derived = hmac.digest(key, b"audit heads", "sha256")
+    return hmac.digest(derived, _encoder.encode([chain, position, digest]), "sha256").hex()
+
+
+def _seal_head(connection: Connection, chain: str, position: int, digest: str) -> None:
+    """Move the sealed head of a chain to its new last line. Without a key it stays, and `verify` with one tells."""
+    key = connection.get_execution_options().get(OPTION)
+    if key is None:
+        return
+    head = {"position": position, "seal": _seal(key, chain, position, digest)}
+    if not connection.execute(
+        update(audit_heads).where(audit_heads.c.chain == chain).values(**head)
+    ).rowcount:
+        _begin_chain(connection, key, {"chain": chain} | head)
+
+
+def _begin_chain(connection: Connection, key: bytes, head: dict[str, Any]) -> None:
+    """A chain more; the first time also those that were there before heads were sealed."""
+    none = {"chain": _CHAINS, "position": 0, "seal": _seal(key, _CHAINS, 0, "")}
+    new = [head]
+    if insert_once(connection, audit_heads, [none], audit_heads.c.chain):
+        last = _last_lines(connection)
+        new += [
+            {
+                "chain": row.chain,
+                "position": row.position,
+                "seal": _seal(key, row.chain, row.position, row.hash),
+            }
+            for row in last
+            if row.chain != head["chain"]
+        ]
+    connection.execute(insert(audit_heads), new)
+    count = connection.execute(
+        select(audit_heads.c.position).where(audit_heads.c.chain == _CHAINS).with_for_update()
+    ).scalar_one()
+    count += len(new)
+    connection.execute(
+        update(audit_heads)
+        .where(audit_heads.c.chain == _CHAINS)
+        .values(position=count, seal=_seal(key, _CHAINS, count, ""))
     )
 
 
@@ -101,17 +155,26 @@ def newest(
 
 def heads(connection: Connection) -> dict[str, str]:
     """The last hash of each chain."""
-    last = (
-        select(audit.c.chain, func.max(audit.c.position).label("position")).group_by(audit.c.chain).subquery()
-    )
-    query = select(audit.c.chain, audit.c.hash).join(
-        last, (last.c.chain == audit.c.chain) & (last.c.position == audit.c.position)
-    )
-    return {row.chain: row.hash for row in connection.execute(query)}
+    return {row.chain: row.hash for row in _last_lines(connection)}
+
+
+_newest = (
+    select(audit.c.chain, func.max(audit.c.position).label("position")).group_by(audit.c.chain).subquery()
+)
+_ENDS = select(audit.c.chain, audit.c.position, audit.c.hash).join(
+    _newest, (_newest.c.chain == audit.c.chain) & (_newest.c.position == audit.c.position)
+)
+
+
+def _last_lines(connection: Connection) -> Sequence[Row[*tuple[Any, ...]]]:
+    return connection.execute(_ENDS).all()
 
 
 def verify(connection: Connection, written_down: Mapping[str, str] | Sequence[str] = ()) -> Iterator[str]:
-    """Walk every chain; yields one line for each break. `written_down`: heads noted earlier that must still occur."""
+    """Walk every chain; yields one line for each break. `written_down`: heads noted earlier that must still occur.
+
+    The sealed heads are compared where the connection holds the key (`Database.hold_key`).
+    """
     missing = set(written_down.values() if isinstance(written_down, Mapping) else written_down)
     chain, position, before = "", 0, ""
     query = select(audit).order_by(audit.c.chain, audit.c.position).execution_options(yield_per=1000)
@@ -128,6 +191,39 @@ def verify(connection: Connection, written_down: Mapping[str, str] | Sequence[st
         missing.discard(row.hash)
     for digest in sorted(missing):
         yield f"audit: the noted head {digest[:16]} is gone"
+    key = connection.get_execution_options().get(OPTION)
+    if key is not None:
+        yield from _unsealed(connection, key)
+
+
+def _unsealed(connection: Connection, key: bytes) -> Iterator[str]:
+    """Where the chains do not end as their seals say."""
+    both = union_all(
+        _ENDS.add_columns(literal(0).label("sealed")),
+        select(audit_heads.c.chain, audit_heads.c.position, audit_heads.c.seal, literal(1)),
+    )  # one statement: lines may be written meanwhile
+    rows = connection.execute(both).all()
+    ends = {row.chain: row for row in rows if not row.sealed}
+    sealed = {row.chain: row for row in rows if row.sealed}
+    count = sealed.pop(_CHAINS, None)
+    if count is None:
+        if ends:
+            yield "audit: no seal of the chains is there: the log was never written by this version, or it was removed"
+        return
+    if count.position != len(sealed) or not hmac.compare_digest(
+        count.hash, _seal(key, _CHAINS, count.position, "")
+    ):
+        yield f"audit: {count.position} chains were sealed, {len(sealed)} are there"
+    for chain in sorted(sealed.keys() | ends.keys()):
+        head, end = sealed.get(chain), ends.get(chain)
+        if head is None:
+            yield f"audit {chain}: the chain was never sealed"
+        elif end is None or end.position < head.position:
+            yield f"audit {chain}: lines {end.position + 1 if end else 1} to {head.position} were cut off the end"
+        elif end.position > head.position:
+            yield f"audit {chain}: lines {head.position + 1} to {end.position} were added without the key"
+        elif not hmac.compare_digest(head.hash, _seal(key, chain, end.position, end.hash)):
+            yield f"audit {chain}: it was written anew, or the key is another one"
 
 
 def _hash(before: str, *parts: str | int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -28,6 +28,7 @@ from survey.problems import Refused
 from survey.storage.clock import now
 from survey.storage.conflict import insert_once
 from survey.storage.tables import attempts, cases, listings
+from survey.storage.vault import Vault, opener
 
 
 class Progress(Struct, frozen=True, kw_only=True):
@@ -197,7 +198,7 @@ def take_attempt(connection: Connection, attempt: Attempt) -> Literal["new", "ag
         move(connection, attempt.case, Attempted(attempt))
         return "new"
     kept = connection.execute(select(attempts).where(attempts.c.id == attempt.id)).one()
-    return "again" if _attempt(kept) == attempt else "conflict"
+    return "again" if _attempt(kept, opener(connection)) == attempt else "conflict"
 
 
 def take_listing(connection: Connection, found: Listed) -> Literal["new", "again", "conflict"]:
@@ -245,10 +246,12 @@ def record_attempts(connection: Connection, many: Sequence[Attempt]) -> int:
 
 
 def _keep_new(connection: Connection, attempt: Attempt) -> bool:
+    place, vault = _document(attempt.place), Vault(connection)
     values = {
         **msgspec.structs.asdict(attempt),
-        "place": _document(attempt.place),
         "codes": " ".join(attempt.codes),
+        "note": vault.seal(connection, attempt.note, f"attempts/{attempt.id}/note"),
+        "place": place and vault.seal(connection, place, f"attempts/{attempt.id}/place"),
         "received_at": now(),
     }
     return bool(insert_once(connection, attempts, [values], attempts.c.id))
@@ -257,24 +260,27 @@ def _keep_new(connection: Connection, attempt: Attempt) -> bool:
 def attempts_of(connection: Connection, case: str) -> list[Attempt]:
     """The attempt history of a case in the order of the devices' clocks."""
     query = select(attempts).where(attempts.c.case == case).order_by(attempts.c.at, attempts.c.id)
-    return [_attempt(row) for row in connection.execute(query)]
+    opened = opener(connection)
+    return [_attempt(row, opened) for row in connection.execute(query).all()]
 
 
 def attempts_of_cases(connection: Connection, ids: Sequence[str]) -> dict[str, list[Attempt]]:
     """The attempt histories of several cases; cases without one are not there."""
     found: dict[str, list[Attempt]] = {}
+    opened = opener(connection)
     for start in range(0, len(ids), 500):
         query = select(attempts).where(attempts.c.case.in_(ids[start : start + 500]))
-        for row in connection.execute(query.order_by(attempts.c.at, attempts.c.id)):
-            found.setdefault(row.case, []).append(_attempt(row))
+        for row in connection.execute(query.order_by(attempts.c.at, attempts.c.id)).all():
+            found.setdefault(row.case, []).append(_attempt(row, opened))
     return found
 
 
 def every_attempt(connection: Connection) -> dict[str, list[Attempt]]:
     """All attempts by case, for freezing."""
     found: dict[str, list[Attempt]] = {}
+    opened = opener(connection)
     for row in _streamed(connection, select(attempts).order_by(attempts.c.at, attempts.c.id)):
-        found.setdefault(row.case, []).append(_attempt(row))
+        found.setdefault(row.case, []).append(_attempt(row, opened))
     return found
 
 
@@ -345,7 +351,9 @@ def _document(value: Struct | None) -> str | None:
     return None if value is None else msgspec.json.encode(value, order="deterministic").decode()
 
 
-def _attempt(row: Row[*tuple[Any, ...]]) -> Attempt:
+def _attempt(row: Row[*tuple[Any, ...]], opened: Callable[[str, str], str]) -> Attempt:
+    """`opened`: what was written and where it was are sealed."""
+    place = None if row.place is None else opened(row.place, f"attempts/{row.id}/place")
     return Attempt(
         id=row.id,
         case=row.case,
@@ -353,8 +361,8 @@ def _attempt(row: Row[*tuple[Any, ...]]) -> Attempt:
         author=row.author,
         mode=row.mode,
         outcome=row.outcome,
-        note=row.note,
+        note=opened(row.note, f"attempts/{row.id}/note"),
         appointment=row.appointment,
-        place=None if row.place is None else msgspec.json.decode(row.place, type=Place),
+        place=None if place is None else msgspec.json.decode(place, type=Place),
         codes=tuple(row.codes.split()),
     )

@@ -86,6 +86,15 @@ def count_try(connection: Connection, subject: str, window: int) -> int:
     )
 
 
+def take_back(connection: Connection, subject: str, window: int) -> None:
+    """A try that was counted beforehand was no wrong one."""
+    connection.execute(
+        update(limits)
+        .where(limits.c.subject == subject, limits.c.window == window, limits.c.count > 0)
+        .values(count=limits.c.count - 1)
+    )
+
+
 def tries(connection: Connection, subject: str, window: int) -> int:
     """How many tries `subject` has made in this window."""
     found = connection.execute(

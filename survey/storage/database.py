@@ -37,6 +37,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from survey.problems import SurveyError, Unavailable
+from survey.settings import held
 from survey.storage.clock import now
 from survey.storage.vault import OPTION
 
@@ -93,7 +94,8 @@ class Database:
     def open(cls, url: str, *, migrate: bool = True) -> Database:
         """Connect, and bring the schema up to date; refuse a schema that is newer than this software.
 
-        With `migrate=False` an older schema is refused too (several servers of which only one may migrate).
+        With `migrate=False` an older schema is refused too (several servers of which only one may migrate). The key of this
+        installation is held if there is one (`survey.settings.held`).
         """
         from survey.storage import schema
 
@@ -111,10 +113,11 @@ class Database:
         except SurveyError:
             engine.dispose()
             raise
-        return cls(engine)
+        database, secret = cls(engine), held(url)
+        return database if secret is None else database.hold_key(secret.identities)
 
     def hold_key(self, key: bytes) -> Database:
-        """Hold the key that opens addresses (32 bytes, `survey.settings.Keys.identities`); returns the database itself."""
+        """Hold the key that opens what is sealed (32 bytes, `survey.settings.Keys.identities`); returns the database itself."""
         self.engine.update_execution_options(**{OPTION: key})
         return self
 

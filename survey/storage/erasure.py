@@ -51,7 +51,7 @@ def erase(connection: Connection, case: str, reason: str, author: str) -> int:
 
 def erase_answers(connection: Connection, case: str) -> int:
     """Delete the responses of a case with their events, pictures and what waits apart; returns how many there were."""
-    _overwrite(connection)
+    overwrite(connection)
     mine = list(connection.execute(select(responses.c.id).where(responses.c.case == case)).scalars())
     connection.execute(
         delete(quarantine).where(or_(quarantine.c.case == case, quarantine.c.response.in_(mine)))
@@ -77,7 +77,7 @@ def answered(connection: Connection) -> list[str]:
 
 def unlink(connection: Connection, households: Sequence[str]) -> None:
     """Nothing leads to these households any more: no address, no code, no session, no words about a visit."""
-    _overwrite(connection)
+    overwrite(connection)
     identities.destroy(connection, households)
     for start in range(0, len(households), 500):
         some = households[start : start + 500]
@@ -88,7 +88,7 @@ def unlink(connection: Connection, households: Sequence[str]) -> None:
 
 def unlink_all(connection: Connection) -> None:
     """The same for every household, at the end of retention: with the link key, which is destroyed. Needs no key."""
-    _overwrite(connection)
+    overwrite(connection)
     identities.destroy_all(connection)
     _forget_ways(connection, true(), true(), true())
 
@@ -104,7 +104,7 @@ def _forget_ways(
     connection.execute(update(attempts).where(visited).values(note="", codes="", appointment="", place=None))
 
 
-def _overwrite(connection: Connection) -> None:
+def overwrite(connection: Connection) -> None:
     """SQLite writes zeros over what is deleted."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA secure_delete = ON")

@@ -1,6 +1,6 @@
 """Photographs that answer a question: the answer holds the digest, the picture lies here, apart from the events.
 
-Each belongs to one response; the same picture sent again is the same row.
+Each belongs to one response and lies sealed; the same picture sent again is the same row.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from survey.problems import Conflict
 from survey.storage.clock import now
 from survey.storage.tables import photos
+from survey.storage.vault import Vault
 
 MOST = 60
 """Pictures of one response, replaced ones counted: more is no interview."""
@@ -26,7 +27,8 @@ def keep(connection: Connection, response: str, content: bytes) -> str:
     if held >= MOST and find(connection, response, digest) is None:
         raise Conflict({"vi": "Phiếu này đã có quá nhiều ảnh.", "en": "This response has too many pictures."})
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    row = {"digest": digest, "response": response, "content": content, "kept_at": now()}
+    sealed = Vault(connection).seal_bytes(connection, content, place(digest, response))
+    row = {"digest": digest, "response": response, "content": sealed, "kept_at": now()}
     connection.execute(dialect.insert(photos).values(row).on_conflict_do_nothing())
     return digest
 
@@ -47,4 +49,9 @@ def find(connection: Connection, response: str, digest: str) -> bytes | None:
     content = connection.execute(
         select(photos.c.content).where(photos.c.response == response, photos.c.digest == digest)
     ).scalar_one_or_none()
-    return None if content is None else bytes(content)
+    return None if content is None else Vault(connection).open_bytes(bytes(content), place(digest, response))
+
+
+def place(digest: str, response: str) -> str:
+    """What a picture is sealed for."""
+    return f"photos/{digest}/{response}/content"

@@ -1,4 +1,4 @@
-"""What was sent and could not simply be taken in: kept whole, with the reason, until a person decides.
+"""What was sent and could not simply be taken in: kept whole and sealed, with the reason, until a person decides.
 
 Rows are never deleted. The key is the SHA-256 of the document, so that the same thing sent again is the same row.
 `survey.fieldwork.reception` says which reasons there are; `survey.storage.responses` adds conflicts it meets itself.
@@ -14,7 +14,9 @@ from sqlalchemy import Connection, func, select
 
 from survey.storage.clock import now
 from survey.storage.conflict import insert_once
+from survey.storage.responses import aside_place
 from survey.storage.tables import cases, quarantine, responses
+from survey.storage.vault import Vault, opener
 
 
 class Misfit(Struct, frozen=True, kw_only=True):
@@ -38,13 +40,17 @@ class Misfit(Struct, frozen=True, kw_only=True):
 
 def keep(connection: Connection, misfits: Sequence[Misfit]) -> None:
     """Set these aside; one that is there already stays as it is."""
-    at = now()
+    if not misfits:
+        return
+    at, vault = now(), Vault(connection)
     rows = [
-        {**msgspec.structs.asdict(misfit), "received_at": at, "resolved_at": None, "resolution": ""}
-        for misfit in misfits
-    ]
-    if rows:
-        insert_once(connection, quarantine, rows, quarantine.c.hash)
+        {
+            **msgspec.structs.asdict(one), "received_at": at, "resolved_at": None, "resolution": "",
+            "document": vault.seal(connection, one.document, aside_place(one.hash)),
+        }
+        for one in misfits
+    ]  # fmt: skip
+    insert_once(connection, quarantine, rows, quarantine.c.hash)
 
 
 def known(connection: Connection, hashes: Sequence[str]) -> dict[str, tuple[str, int]]:
@@ -69,6 +75,7 @@ def waiting(connection: Connection, communes: Sequence[str] | None = None) -> li
         .where(quarantine.c.resolved_at.is_(None))
         .order_by(quarantine.c.received_at, quarantine.c.position, quarantine.c.hash)
     )  # fmt: skip
+    opened = opener(connection)
     return [
         Misfit(
             hash=row.hash,
@@ -79,7 +86,7 @@ def waiting(connection: Connection, communes: Sequence[str] | None = None) -> li
             author=row.author,
             device=row.device,
             reason=row.reason,
-            document=row.document,
+            document=opened(row.document, aside_place(row.hash)),
             position=row.position,
             received_at=row.received_at,
         )

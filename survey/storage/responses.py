@@ -1,5 +1,7 @@
 """Events, receipts and responses: what a household or an official said, never changed and never lost.
 
+Documents of events lie sealed (`survey.storage.vault`); their hashes, receipts and chains are those of what was sent.
+
 An event is appended once by its id, however often and from wherever it is sent; its receipt is the same each time.
 The same id with another body, and events of a response nobody knows, are kept in `quarantine` for a person to look
 at: the server never refuses to *store*. A response is the fold of its events (`survey.questionnaire.response.fold`);
@@ -25,6 +27,7 @@ from survey.storage.conflict import insert_once
 from survey.storage.database import run_together
 from survey.storage.tables import events as event_rows
 from survey.storage.tables import quarantine, responses
+from survey.storage.vault import PREFIX, NoKey, Vault, holds_key, opener
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(Event)
@@ -128,6 +131,7 @@ def append(connection: Connection, many: Sequence[Event]) -> list[Receipt]:
         return []
     received_at = now()
     known = _locked(connection, {event.response for event in many})
+    vault = Vault(connection)
     rows: list[dict[str, Any]] = []
     documents: list[tuple[Event, str, str]] = []
     positions = {response: row.last_position for response, row in known.items()}
@@ -145,7 +149,7 @@ def append(connection: Connection, many: Sequence[Event]) -> list[Receipt]:
                     "position": positions[event.response],
                     "hash": digest,
                     "received_at": received_at,
-                    "document": document,
+                    "document": vault.seal(connection, document, event_place(event.id)),
                 }
             )
     stored = _insert(connection, rows, others=len(rows) < len(many), ids=[event.id for event in many])
@@ -155,7 +159,7 @@ def append(connection: Connection, many: Sequence[Event]) -> list[Receipt]:
         if stored.get(row["id"], _NOWHERE)[2:] == (row["position"], row["response"])
     }
     _keep_derived(connection, known, fresh, many, received_at)
-    return _receipts(connection, documents, stored, received_at)
+    return _receipts(connection, vault, documents, stored, received_at)
 
 
 def move(connection: Connection, event: Event) -> None:
@@ -282,8 +286,19 @@ def link(chain: str, digest: str) -> str:
     return hashlib.sha256(f"{chain}:{digest}".encode()).hexdigest()
 
 
+def event_place(id: str) -> str:
+    """What an event's document is sealed for: it opens nowhere else."""
+    return f"events/{id}/document"
+
+
+def aside_place(digest: str) -> str:
+    """The same for what waits apart."""
+    return f"quarantine/{digest}/document"
+
+
 def _receipts(
     connection: Connection,
+    vault: Vault,
     documents: Sequence[tuple[Event, str, str]],
     stored: Mapping[str, tuple[str, int, int, str]],
     received_at: int,
@@ -298,7 +313,8 @@ def _receipts(
             )
             continue
         reason = "unknown_response" if kept is None else "conflict"
-        aside[digest] = _quarantine_row(event.id, event.response, digest, document, reason, received_at)
+        sealed = vault.seal(connection, document, aside_place(digest))
+        aside[digest] = _quarantine_row(event.id, event.response, digest, sealed, reason, received_at)
         receipts.append(
             Receipt(id=event.id, hash=digest, state="quarantined", received_at=received_at, reason=reason)
         )
@@ -327,10 +343,11 @@ def set_aside(
 ) -> str:
     """Keep something that is not even an event (unreadable body); returns the hash it is kept under."""
     digest = hashlib.sha256(document.encode()).hexdigest()
+    sealed = Vault(connection).seal(connection, document, aside_place(digest))
     insert_once(
         connection,
         quarantine,
-        [_quarantine_row(event, response, digest, document, reason, now())],
+        [_quarantine_row(event, response, digest, sealed, reason, now())],
         quarantine.c.hash,
     )
     return digest
@@ -339,6 +356,7 @@ def set_aside(
 def quarantined(connection: Connection) -> list[Quarantined]:
     """What waits for a person to look at, oldest first."""
     query = select(quarantine).where(quarantine.c.resolved_at.is_(None)).order_by(quarantine.c.received_at)
+    opened = opener(connection)
     return [
         Quarantined(
             hash=row.hash,
@@ -346,7 +364,7 @@ def quarantined(connection: Connection) -> list[Quarantined]:
             response=row.response,
             reason=row.reason,
             received_at=row.received_at,
-            document=row.document,
+            document=opened(row.document, aside_place(row.hash)),
         )
         for row in connection.execute(query)
     ]
@@ -417,11 +435,14 @@ def events(connection: Connection, response: str, before: int | None = None) -> 
     `before` leaves out those received at or after this time (milliseconds since 1970).
     """
     query = (
-        select(event_rows.c.document).where(event_rows.c.response == response).order_by(event_rows.c.position)
+        select(event_rows.c.id, event_rows.c.document)
+        .where(event_rows.c.response == response)
+        .order_by(event_rows.c.position)
     )
     if before is not None:
         query = query.where(event_rows.c.received_at < before)
-    return [_decoder.decode(document) for document in connection.execute(query).scalars()]
+    rows, opened = connection.execute(query).all(), opener(connection)
+    return [_decoder.decode(opened(row.document, event_place(row.id))) for row in rows]
 
 
 def documents(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str, str, list[str]]]:
@@ -456,20 +477,21 @@ def begun(connection: Connection, cases: Sequence[str]) -> frozenset[str]:
 def all(connection: Connection) -> Iterator[tuple[ResponseRecord, list[Event]]]:
     """Every response with its events in order, streamed by response id: memory stays flat at any size."""
     query = (
-        select(*_record_columns, event_rows.c.document)
+        select(*_record_columns, event_rows.c.id.label("event"), event_rows.c.document)
         .select_from(responses.outerjoin(event_rows, event_rows.c.response == responses.c.id))
         .order_by(responses.c.id, event_rows.c.position)
         .execution_options(yield_per=1000)
     )
     record: ResponseRecord | None = None
     found: list[Event] = []
+    opened = opener(connection)
     for row in connection.execute(query):
         if record is None or row.id != record.id:
             if record is not None:
                 yield record, found
             record, found = _record(row), []
         if row.document is not None:
-            found.append(_decoder.decode(row.document))
+            found.append(_decoder.decode(opened(row.document, event_place(row.event))))
     if record is not None:
         yield record, found
 
@@ -491,7 +513,7 @@ def verify(connection: Connection) -> Iterator[str]:
     """Recompute every response from its events; yields one line for each thing that does not agree.
 
     Checks that every document has the hash it was kept under, belongs to its row, and that number, chain and
-    `submitted` are what the events say.
+    `submitted` are what the events say. Without the key nothing is opened, and what that leaves unseen is one more line.
     """
     kept = {
         row.id: row
@@ -515,6 +537,12 @@ def verify(connection: Connection) -> Iterator[str]:
             if told != found
         ]
 
+    keyed = holds_key(connection)
+    opened, closed = opener(connection), 0
+
+    def kept_submitted(response: str) -> bool:
+        return bool(response in kept and kept[response].submitted)
+
     query = select(event_rows.c.id, event_rows.c.response, event_rows.c.hash, event_rows.c.document)
     query = query.order_by(event_rows.c.response, event_rows.c.position).execution_options(yield_per=1000)
     for row in connection.execute(query):
@@ -522,19 +550,29 @@ def verify(connection: Connection) -> Iterator[str]:
             if current:
                 yield from differences()
             current, count, chain, submitted = row.response, 0, "", False
-        if hashlib.sha256(row.document.encode()).hexdigest() != row.hash:
+        count, chain = count + 1, link(chain, row.hash)
+        if not keyed and row.document.startswith(PREFIX):
+            closed, submitted = closed + 1, kept_submitted(current)
+            continue
+        try:
+            document = opened(row.document, event_place(row.id))
+        except NoKey:
+            yield f"event {row.id}: its document is not the one that was kept"
+            continue
+        if hashlib.sha256(document.encode()).hexdigest() != row.hash:
             yield f"event {row.id}: its document is not the one that was kept"
         try:
-            event = _decoder.decode(row.document)
+            event = _decoder.decode(document)
         except msgspec.DecodeError as error:
             yield f"event {row.id}: cannot be read: {error}"
             continue
         if (event.id, event.response) != (row.id, row.response):
             yield f"event {row.id}: its document belongs to event {event.id} of {event.response}"
-        count, chain = count + 1, link(chain, row.hash)
         submitted = {"submitted": True, "reopened": False}.get(event.kind, submitted)
     if current:
         yield from differences()
     for response, row in kept.items():
         if row.events:
             yield f"response {response}: {row.events} events are missing"
+    if closed:
+        yield f"{closed} events are sealed and the key is not here: set SURVEY_KEY or SURVEY_KEY_FILE, then survey verify"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import structs
 from sqlalchemy import Connection, Row, func, select, update
 
 from survey.fieldwork.backchecks import PREFIX
@@ -17,6 +18,7 @@ from survey.storage import cases as cases_life
 from survey.storage.clock import now
 from survey.storage.conflict import insert_once
 from survey.storage.tables import cases, responses, returns, reviews
+from survey.storage.vault import Vault, opener
 
 
 def note(connection: Connection, response: str, found: Sequence[Review]) -> None:
@@ -50,7 +52,12 @@ def rule(connection: Connection, review: Review, ruling: str, reason: str, autho
     connection.execute(
         update(reviews)
         .where(reviews.c.id == review.id, reviews.c.ruled_at.is_(None))
-        .values(ruled_at=now(), ruling=ruling, reason=reason, author=author)
+        .values(
+            ruled_at=now(),
+            ruling=ruling,
+            author=author,
+            reason=Vault(connection).seal(connection, reason, f"reviews/{review.id}/reason"),
+        )
     )
 
 
@@ -96,13 +103,19 @@ def waiting_one(connection: Connection, review: str) -> Review | None:
 
 def send_back(connection: Connection, one: Return) -> None:
     """Keep a return; it reaches the phone with its next list."""
-    connection.execute(returns.insert().values(**msgspec.structs.asdict(one), settled_at=None))
+    sealed = Vault(connection).seal(connection, one.comment, f"returns/{one.id}/comment")
+    values = msgspec.structs.asdict(one) | {"comment": sealed, "settled_at": None}
+    connection.execute(returns.insert().values(**values))
 
 
 def returned(connection: Connection, case_ids: Sequence[str] | None = None) -> list[Return]:
     """What was sent back and not yet corrected, oldest first: of these cases, or of all."""
     query = select(returns).where(returns.c.settled_at.is_(None)).order_by(returns.c.at, returns.c.id)
-    found = [_return(row) for row in connection.execute(query)]
+    opened = opener(connection)
+    found = [
+        structs.replace(one, comment=opened(one.comment, f"returns/{one.id}/comment"))
+        for one in map(_return, connection.execute(query).all())
+    ]
     wanted = None if case_ids is None else set(case_ids)
     return [one for one in found if wanted is None or one.case in wanted]
 

@@ -24,6 +24,7 @@ class Session(Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
     created_at: int
     expires_at: int
+    seen_at: int = 0
 
 
 def create(
@@ -74,6 +75,7 @@ def _session(row: Row[*tuple[Any, ...]]) -> Session:
         data=msgspec.json.decode(row.data, type=dict[str, Any]),
         created_at=row.created_at,
         expires_at=row.expires_at,
+        seen_at=row.seen_at,
     )
 
 
@@ -82,6 +84,11 @@ def update_data(connection: Connection, digest: str, data: dict[str, Any]) -> No
     connection.execute(
         update(sessions).where(sessions.c.digest == digest).values(data=msgspec.json.encode(data).decode())
     )
+
+
+def touch(connection: Connection, digest: str) -> None:
+    """Note that a session is used now."""
+    connection.execute(update(sessions).where(sessions.c.digest == digest).values(seen_at=now()))
 
 
 def revoke(connection: Connection, digest: str) -> None:

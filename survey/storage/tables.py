@@ -264,6 +264,7 @@ sessions = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
     Column("revoked_at", BigInteger),
+    Column("seen_at", BigInteger, nullable=False, server_default="0"),  # used last, to five minutes
 )
 
 limits = Table(  # counts of tries, shared by every worker
@@ -289,6 +290,16 @@ audit = Table(
     Column("details", Text, nullable=False),
     Column("hash", Text, nullable=False),
     Unique("chain", "position"),
+)
+
+audit_heads = (
+    Table(  # the last line of each chain, sealed by a key outside; under "" how many chains there are
+        "audit_heads",
+        metadata,
+        Column("chain", Text, primary_key=True),
+        Column("position", Integer, nullable=False),
+        Column("seal", Text, nullable=False),
+    )
 )
 
 photos = Table(  # answers hold the digest

@@ -1,6 +1,9 @@
 """Fields that a stolen database must not show: sealed by a data key that lies in the database, itself sealed by a key that
 does not (envelope encryption).
 
+Sealed are addresses, everything that was answered (a household writes names and telephones wherever it likes), pictures,
+what waits apart, and what people write about a visit. Lists and figures need none of it.
+
 AES-256-GCM (NIST SP 800-38D) with a random nonce of 96 bits for every field; the place of the field (its row and name)
 is authenticated with it, so that sealed values cannot be exchanged between rows. `rotate` makes a new data key and seals
 everything anew; the key outside (`survey.settings.Keys.identities`) stays.
@@ -8,14 +11,19 @@ everything anew; the key outside (`survey.settings.Keys.identities`) stays.
 A second kind of data key, the link, names the rows of addresses: each lies under a keyed hash of its case, so that what a
 household answered leads to where it lives only through this key. At the end of retention it is destroyed (`unlink`).
 
+On PostgreSQL whoever seals holds a shared lock until the commit, and whoever changes the keys holds it alone: nothing is
+ever sealed by a key that is being destroyed. SQLite has one writer.
+
 Do not search by a sealed field: it is found by the case, never by what it says.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import hmac
 import os
+from collections.abc import Callable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -29,20 +37,21 @@ OPTION = "survey_identity_key"
 """The execution option of an engine that holds the outer key (`Database.hold_key`)."""
 PREFIX = "sealed:"
 NONCE = 12
+_LOCK = 0x5355_5257  # PostgreSQL advisory lock of the data keys: "SURW"
 FIELDS, LINK = "fields", "link"
 """What a data key is for."""
 
 
 class NoKey(SurveyError):
-    """The key of the addresses is not here, or is another one."""
+    """The key of what is sealed is not here, or is another one."""
 
     code = "no_key"
 
     def __init__(self) -> None:
         super().__init__(
             {
-                "vi": "Không có khóa để đọc địa chỉ, hoặc khóa không đúng. Xin đặt đúng SURVEY_KEY hay SURVEY_KEY_FILE.",
-                "en": "The key that opens addresses is missing or is another. Set the right SURVEY_KEY or SURVEY_KEY_FILE.",
+                "vi": "Không có khóa để đọc và ghi câu trả lời, địa chỉ, hoặc khóa không đúng. Xin đặt đúng SURVEY_KEY hay SURVEY_KEY_FILE.",
+                "en": "The key of answers and addresses is missing or is another. Set the right SURVEY_KEY or SURVEY_KEY_FILE.",
             }
         )
 
@@ -50,33 +59,30 @@ class NoKey(SurveyError):
 class Vault:
     """Seals and opens fields with the data keys of one database."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, alone: bool = False) -> None:
+        """`alone`: for whoever changes the keys; nobody seals until the end of this transaction."""
         outer = connection.get_execution_options().get(OPTION)
         if outer is None:
             raise NoKey
-        self._outer = AESGCM(outer)
+        self._outer: bytes = outer
+        if connection.get_execution_options().get("survey_writes"):
+            _lock(connection, "" if alone else "_shared")
+        self._read(connection)
+
+    def _read(self, connection: Connection) -> None:
         rows = connection.execute(select(data_keys).order_by(data_keys.c.id)).all()
-        opened = {row.id: self._unwrapped(row.id, row.wrapped) for row in rows if row.retired_at is None}
-        kept = {row.id: row.purpose for row in rows}
-        self._keys = {number: AESGCM(key) for number, key in opened.items() if kept[number] == FIELDS}
-        self._link = next((key for number, key in opened.items() if kept[number] == LINK), None)
+        held = [(row, _unwrapped(self._outer, row.id, row.wrapped)) for row in rows if row.retired_at is None]
+        self._keys = {row.id: AESGCM(key) for row, key in held if row.purpose == FIELDS}
+        self._link = next((key for row, key in held if row.purpose == LINK), None)
         self._newest = rows[-1].id if rows else 0
         self.current = max(self._keys, default=0)  # 0: none is made before something is sealed
-
-    def _unwrapped(self, number: int, wrapped: str) -> bytes:
-        sealed = base64.b64decode(wrapped)
-        try:
-            return self._outer.decrypt(sealed[:NONCE], sealed[NONCE:], f"data key {number}".encode())
-        except InvalidTag as error:
-            raise NoKey from error
 
     def _made(self, connection: Connection, purpose: str) -> tuple[int, bytes]:
         """A new data key, kept sealed."""
         number = self._newest = self._newest + 1
         key, nonce = AESGCM.generate_key(256), os.urandom(NONCE)
-        wrapped = base64.b64encode(
-            nonce + self._outer.encrypt(nonce, key, f"data key {number}".encode())
-        ).decode()
+        sealed = nonce + AESGCM(self._outer).encrypt(nonce, key, f"data key {number}".encode())
+        wrapped = base64.b64encode(sealed).decode()
         connection.execute(
             insert(data_keys).values(
                 id=number, wrapped=wrapped, created_at=now(), retired_at=None, purpose=purpose
@@ -89,10 +95,20 @@ class Vault:
         self._keys[number] = AESGCM(key)
         return number
 
+    def _sealing(self, connection: Connection) -> tuple[int, AESGCM]:
+        """The data key by which to seal; the first one ever is made by one server alone."""
+        if not self.current:
+            _lock(connection)
+            self._read(connection)
+            self.current = self.current or self._begin(connection)
+        return self.current, self._keys[self.current]
+
     def name(self, connection: Connection, case: str) -> str:
         """The name under which a case's address is kept; the first one makes the link key."""
         if self._link is None:
-            self._link = self._made(connection, LINK)[1]
+            _lock(connection)
+            self._read(connection)
+            self._link = self._link or self._made(connection, LINK)[1]
         return self._named(self._link, case)
 
     def names(self, case: str) -> tuple[str, ...]:
@@ -107,19 +123,34 @@ class Vault:
         """The field as it is kept; an empty one stays empty."""
         if not text:
             return ""
-        self.current = self.current or self._begin(connection)
+        number, key = self._sealing(connection)
         nonce = os.urandom(NONCE)
-        sealed = nonce + self._keys[self.current].encrypt(nonce, text.encode(), place.encode())
-        return f"{PREFIX}{self.current}:{base64.b64encode(sealed).decode()}"
+        sealed = base64.b64encode(nonce + key.encrypt(nonce, text.encode(), place.encode()))
+        return f"{PREFIX}{number}:{sealed.decode()}"
 
     def open(self, kept: str, place: str) -> str:
-        """What was sealed. A field from before there was a vault is as it is."""
+        """What was sealed. A field from before it was sealed is as it is."""
         if not kept.startswith(PREFIX):
             return kept
         number, _, coded = kept.removeprefix(PREFIX).partition(":")
-        sealed = base64.b64decode(coded)
+        return self._opened(int(number), base64.b64decode(coded), place).decode()
+
+    def seal_bytes(self, connection: Connection, content: bytes, place: str) -> bytes:
+        """The same for a file."""
+        number, key = self._sealing(connection)
+        nonce = os.urandom(NONCE)
+        return f"{PREFIX}{number}:".encode() + nonce + key.encrypt(nonce, content, place.encode())
+
+    def open_bytes(self, kept: bytes, place: str) -> bytes:
+        """The same for a file."""
+        if not kept.startswith(PREFIX.encode()):
+            return kept
+        number, _, sealed = kept.removeprefix(PREFIX.encode()).partition(b":")
+        return self._opened(int(number), sealed, place)
+
+    def _opened(self, number: int, sealed: bytes, place: str) -> bytes:
         try:
-            return self._keys[int(number)].decrypt(sealed[:NONCE], sealed[NONCE:], place.encode()).decode()
+            return self._keys[number].decrypt(sealed[:NONCE], sealed[NONCE:], place.encode())
         except (InvalidTag, KeyError) as error:
             raise NoKey from error
 
@@ -136,6 +167,44 @@ class Vault:
             .where(data_keys.c.id < self.current, data_keys.c.purpose == FIELDS, data_keys.c.retired_at.is_(None))
             .values(retired_at=now(), wrapped="")
         )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=64)
+def _unwrapped(outer: bytes, number: int, wrapped: str) -> bytes:
+    """A data key, opened; remembered, because each transaction reads which keys are in force."""
+    sealed = base64.b64decode(wrapped)
+    try:
+        return AESGCM(outer).decrypt(sealed[:NONCE], sealed[NONCE:], f"data key {number}".encode())
+    except InvalidTag as error:
+        raise NoKey from error
+
+
+def _lock(connection: Connection, shared: str = "") -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock{shared}({_LOCK})")
+
+
+def holds_key(connection: Connection) -> bool:
+    """Whether this connection holds the key of this database."""
+    try:
+        Vault(connection)
+    except NoKey:
+        return False
+    return True
+
+
+def opener(connection: Connection) -> Callable[[str, str], str]:
+    """`Vault.open` for a list of rows of which most may hold nothing sealed: the keys are read when one does."""
+    vault: list[Vault] = []
+
+    def opened(kept: str, place: str) -> str:
+        if not kept.startswith(PREFIX):
+            return kept
+        if not vault:
+            vault.append(Vault(connection))
+        return vault[0].open(kept, place)
+
+    return opened
 
 
 def unlink(connection: Connection) -> None:

@@ -59,6 +59,7 @@ from survey.storage.database import Database, _engine  # noqa: E402
 from tests import postgresql  # noqa: E402
 
 HOUSEHOLDS = 512
+KEY = b"k" * 32  # what seals the answers, in our store and in no other
 ANSWERS = {f"question_{n:02d}": Answer(value=f"{n}") for n in range(36)} | {
     f"list_{n}": Answer(value=["internet", "payment", "phone"]) for n in range(4)
 }
@@ -93,7 +94,7 @@ class Saved(Base):
 
 
 def application(url: str) -> Litestar:
-    database = Database.open(url)
+    database = Database.open(url).hold_key(KEY)
     if url.startswith("sqlite"):
         usual = create_engine(url + ".usual", connect_args={"timeout": 60})
 
@@ -311,7 +312,7 @@ def preloaded(library: Path | None) -> Iterator[dict[str, str]]:
 
 
 def prepare(url: str) -> None:
-    with Database.open(url) as database, database.writing() as connection:
+    with Database.open(url).hold_key(KEY) as database, database.writing() as connection:
         for number in range(HOUSEHOLDS):
             unit = SampledUnit(
                 case=f"HD-{number:06d}", household="h", stratum="s", psu="p", commune="10507", urban_rural="urban",
@@ -323,7 +324,7 @@ def prepare(url: str) -> None:
 
 
 def kept(url: str) -> int:
-    with Database.open(url) as database, database.reading() as connection:
+    with Database.open(url).hold_key(KEY) as database, database.reading() as connection:
         problems = list(responses.verify(connection))
         assert not problems, problems[:3]
         return sum(record.events for record, _ in responses.all(connection))

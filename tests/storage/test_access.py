@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
-from survey.problems import Conflict
-from survey.storage import accounts, audit, cases, codes, sessions
+from survey.problems import Conflict, SurveyError
+from survey.storage import accounts, audit, cases, codes, rights, sessions
 from survey.storage.clock import now
 from survey.storage.database import Database
+from survey.storage.vault import OPTION
 from tests.storage.households import unit
 
 
@@ -109,6 +110,50 @@ def test_the_chain_holds_and_is_read_by_subject(written: Database) -> None:
         )
 
 
+def unlock(connection: Connection) -> None:
+    """What somebody who owns the database would do first: the refusal to change a line is taken away."""
+    if connection.dialect.name == "postgresql":
+        for table in ("audit", "consents"):
+            connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER ALL"))
+        return
+    triggers = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
+    for name in list(triggers):
+        connection.execute(text(f"DROP TRIGGER {name}"))
+
+
+@pytest.mark.parametrize("table", ["audit", "consents"])
+@pytest.mark.parametrize("deed", ["UPDATE {} SET at = 1", "DELETE FROM {}"])
+def test_the_database_itself_refuses_to_change_what_is_only_added(
+    written: Database, table: str, deed: str
+) -> None:
+    consent = rights.Consent(
+        case=unit(1).case, member="", purpose="statistics", given=True, text_hash="0" * 64, language="vi",
+        mode="self", at=1,
+    )  # fmt: skip
+    with written.writing() as connection:
+        cases.import_sample(connection, [unit(1)])
+        rights.record_consents(connection, [consent])
+    with pytest.raises(SurveyError), written.writing() as connection:
+        connection.execute(text(deed.format(table)))
+    with written.reading() as connection:
+        assert list(audit.verify(connection)) == []
+        assert rights.consents_of(connection, unit(1).case)["statistics"] == consent
+
+
+def test_a_log_written_anew_with_right_hashes_lacks_the_seal(written: Database) -> None:
+    """Whoever holds the database and not the key can compute every hash of a chain, but not the seal of its end."""
+    with written.writing() as connection:
+        unlock(connection)
+        lines = [line for _, line in reversed(audit.newest(connection))]
+        connection.execute(text("DELETE FROM audit"))
+        keyless = connection.execution_options(**{OPTION: None})
+        for line in lines:
+            actor = "somebody else" if line.position == 2 else line.actor
+            audit.append(keyless, actor, line.action, line.subject, line.details, chain=line.chain)
+    with written.reading() as connection:
+        assert "it was written anew" in "\n".join(audit.verify(connection))
+
+
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
@@ -122,13 +167,19 @@ def test_the_chain_holds_and_is_read_by_subject(written: Database) -> None:
             "line 2 was changed",
         ),
         ("DELETE FROM audit WHERE position = 5", "the noted head"),
+        ("DELETE FROM audit WHERE position = 5", "lines 5 to 5 were cut off the end"),
         ("DELETE FROM audit", "the noted head"),
+        ("DELETE FROM audit", "lines 1 to 5 were cut off the end"),
+        ("DELETE FROM audit; DELETE FROM audit_heads WHERE chain <> ''", "1 chains were sealed, 0 are there"),
+        ("DELETE FROM audit_heads", "no seal of the chains is there"),
+        ("UPDATE audit_heads SET position = 4 WHERE chain <> ''", "lines 5 to 5 were added without the key"),
     ],
 )
 def test_a_changed_removed_or_moved_line_is_seen(written: Database, damage: str, told: str) -> None:
     with written.reading() as connection:
         noted = audit.heads(connection)
     with written.writing() as connection:
+        unlock(connection)
         for step in damage.split("; "):
             connection.execute(text(step))
     with written.reading() as connection:

@@ -105,7 +105,7 @@ def test_a_full_disk_acknowledges_nothing_keeps_everything_and_recovers(tmp_path
     def cap(driver: sqlite3.Connection, _record: object) -> None:
         driver.execute(f"PRAGMA max_page_count = {limit['pages']}")
 
-    db = Database.open(f"sqlite:///{tmp_path / 'small.sqlite'}")
+    db = Database.open(f"sqlite:///{tmp_path / 'small.sqlite'}").hold_key(b"k" * 32)
     event.listen(db.engine, "connect", cap)
     db.engine.dispose()  # connections made so far know no limit
     told: list[str] = []

@@ -1,4 +1,4 @@
-"""Whoever copies the database, or dumps it, without the key finds no address, phone, code or password in it."""
+"""Whoever copies the database, or dumps it, without the key finds no name, address, phone, answer, code or password in it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,29 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.engine import make_url
 
 from survey.access import codes as household_codes
+from survey.fieldwork.cases import Attempt, Place
+from survey.fieldwork.reviews import Return
 from survey.settings import Keys
-from survey.storage import accounts, cases, codes, erasure, factors, identities, rotation
+from survey.storage import (
+    accounts,
+    cases,
+    codes,
+    erasure,
+    factors,
+    identities,
+    photos,
+    responses,
+    reviews,
+    rotation,
+)
 from survey.storage.database import Database
 from survey.storage.tables import cases as cases_table
 from survey.storage.tables import data_keys
+from survey.storage.tables import events as event_rows
 from survey.storage.tables import identities as rows
+from survey.storage.tables import photos as photo_rows
 from survey.storage.vault import NoKey, Vault
-from tests.storage.households import unit
+from tests.storage.households import VERSION, story, unit
 
 SECRET = Keys.of(b"s" * 32)
 PLANTED = {
@@ -28,6 +43,12 @@ PLANTED = {
     "name": "Nguyễn Thị Trồng-Thử",
     "password": "mat-khau-trong-thu-2027",
     "second step": "TRONGTHUTRONGTHU",
+    "nickname among the answers": "câu trả lời 1",
+    "note of a visit": "gọi bà Trồng-Thử",
+    "place of a visit": "20.987654321",
+    "what waits apart": "chờ Trồng-Thử",
+    "picture": "ảnh Trồng-Thử",
+    "question back": "hỏi lại bà Trồng",
 }
 
 
@@ -47,7 +68,32 @@ def _fill(database: Database) -> str:
         hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PLANTED["password"])
         accounts.create(connection, "an", "official", hashed)
         factors.propose(connection, "an", PLANTED["second step"])
+        responses.open(connection, "r1", unit(1).case, VERSION, "self")
+        responses.append(connection, list(story("r1", 2)))
+        responses.set_aside(connection, PLANTED["what waits apart"], "test")
+        photos.keep(connection, "r1", PLANTED["picture"].encode())
+        place = Place(latitude=float(PLANTED["place of a visit"]), longitude=106.5, accuracy=5.0)
+        attempt = Attempt(id="a1", case=unit(1).case, at=1, author="an", mode="visit", outcome="nobody_home",
+                          note=PLANTED["note of a visit"], place=place)  # fmt: skip
+        cases.record_attempt(connection, attempt)
+        reviews.send_back(
+            connection,
+            Return(id="b1", case=unit(1).case, response="r1", page="p1", row="", question="q1",
+                   comment=PLANTED["question back"], author="chi", at=1),
+        )  # fmt: skip
     return code
+
+
+def _opened(db: Database) -> list[object]:
+    """Everything that is sealed beside addresses, as whoever has the key reads it."""
+    with db.reading() as connection:
+        (attempt,) = cases.attempts_of(connection, unit(1).case)
+        (digest,) = connection.execute(select(photo_rows.c.digest)).scalars()
+        return [
+            responses.events(connection, "r1"), attempt, reviews.returned(connection),
+            responses.quarantined(connection), photos.find(connection, "r1", digest),
+            list(responses.verify(connection)),
+        ]  # fmt: skip
 
 
 def _dump(url: str) -> bytes:
@@ -67,6 +113,37 @@ def test_a_stolen_database_shows_nobody(db: Database, url: str) -> None:
     for planted in (*PLANTED.values(), code, code.replace("-", "")):
         assert planted.encode() not in dump
         assert planted.encode("utf-16-le") not in dump
+
+
+def test_with_the_key_everything_is_read(db: Database) -> None:
+    _fill(db)
+    events, attempt, back, aside, picture, breaks = _opened(db)
+    assert (len(events), breaks) == (4, [])  # type: ignore[arg-type]
+    for said, word in (
+        (attempt, "note of a visit"), (attempt, "place of a visit"), (back, "question back"),
+        (aside, "what waits apart"), (events, "nickname among the answers"),
+    ):  # fmt: skip
+        assert PLANTED[word] in str(said)
+    assert picture == PLANTED["picture"].encode()
+
+
+def test_an_answer_cannot_be_moved_to_another_event(db: Database) -> None:
+    _fill(db)
+    with db.writing() as connection:
+        stolen = connection.execute(
+            select(event_rows.c.document).where(event_rows.c.id == "r1-1")
+        ).scalar_one()
+        connection.execute(update(event_rows).where(event_rows.c.id == "r1-2").values(document=stolen))
+    with db.reading() as connection, pytest.raises(NoKey):
+        responses.events(connection, "r1")
+
+
+def test_without_the_key_verifying_says_what_it_could_not_see(db: Database, url: str) -> None:
+    _fill(db)
+    for other in (Database.open(url), Database.open(url).hold_key(b"x" * 32)):
+        with other, other.reading() as connection:
+            (line,) = responses.verify(connection)
+        assert line.startswith("4 events are sealed and the key is not here")
 
 
 def test_with_the_key_the_door_is_found(db: Database) -> None:
@@ -136,6 +213,7 @@ def _name(connection: Connection, number: int) -> str:
 
 def test_rotating_seals_everything_anew_and_destroys_the_old_key(db: Database) -> None:
     _fill(db)
+    known = _opened(db)
     with db.writing() as connection:
         # What an older version kept open is sealed too.
         connection.execute(
@@ -144,7 +222,14 @@ def test_rotating_seals_everything_anew_and_destroys_the_old_key(db: Database) -
             .values(hamlet="Thôn mở", case=unit(3).case)
         )
         before = connection.execute(select(rows.c.address).order_by(rows.c.case)).scalars().all()
+        connection.execute(
+            update(event_rows)
+            .where(event_rows.c.id == "r1-1")
+            .values(document=responses.canonical(responses.events(connection, "r1")[1]).decode())
+        )
+        open_before = _dump_of_events(connection)
         assert rotation.reseal(connection) == 3
+        assert not open_before & _dump_of_events(connection)
         assert factors.find(connection, "an").secret == PLANTED["second step"]  # type: ignore[union-attr]
         after = connection.execute(select(rows.c.address).order_by(rows.c.case)).scalars().all()
         kept = connection.execute(
@@ -160,3 +245,8 @@ def test_rotating_seals_everything_anew_and_destroys_the_old_key(db: Database) -
         found = identities.of_cases(connection, [unit(1).case, unit(3).case])
     assert found[unit(1).case].address == PLANTED["address"]
     assert found[unit(3).case].hamlet == "Thôn mở"
+    assert _opened(db) == known
+
+
+def _dump_of_events(connection: Connection) -> set[str]:
+    return set(connection.execute(select(event_rows.c.document)).scalars())

@@ -1,4 +1,4 @@
-"""Whoever copies the files of a server that was used finds no address, phone, code, password or token in them."""
+"""Whoever copies the files of a server that was used finds no name, address, phone, code, password or token in them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from survey.storage.database import Database
 from tests.test_loading import FOLDER
 from tests.web.phone import PASSWORD, settle
 
+NICKNAME = "Bà Trồng-Thử"
 PLANTED = {"name": "Nguyễn Thị Trồng-Thử", "phone": "0912-345-TRONG", "address": "Số 7 ngõ Trồng-Thử"}
 
 
@@ -39,6 +40,7 @@ def test_the_files_of_a_used_server_give_nobody_away(tmp_path: Path, moment: str
             )
 
         assert send("/code", code=code).status_code == 303
+        _answer(client)
         wrong = "4444-4444-4444-4444"
         send("/code", code=wrong)
         send("/field/sign-in", name="chi", password="sai-mat-khau-trong-thu")
@@ -49,7 +51,7 @@ def test_the_files_of_a_used_server_give_nobody_away(tmp_path: Path, moment: str
         link = re.search(r"/field/enrol/([\w-]+)<", page)
         assert link
         secrets |= {
-            "code": code, "code as typed": normalise(code) or "", "wrong code": wrong, "password": PASSWORD,
+            "nickname": NICKNAME, "code": code, "code as typed": normalise(code) or "", "wrong code": wrong, "password": PASSWORD,
             "wrong password": "sai-mat-khau-trong-thu", "form": csrf[1], "link": link[1],
             "network": "203.0.113.77", "second step": "TRONGTHUTRONGTHU",
             **{f"cookie {name}": value for name, value in client.cookies.items()},
@@ -63,6 +65,16 @@ def test_the_files_of_a_used_server_give_nobody_away(tmp_path: Path, moment: str
         if any(secret.encode(coding) in bytes_left for coding in ("utf-8", "utf-16-le"))
     ]
     assert not shown
+
+
+def _answer(client: TestClient[Any]) -> None:
+    """The household names one of its members, as the first list asks."""
+    for page in ("notice", "members_list/add"):
+        address = f"/survey/p/{page}"
+        hidden = dict(re.findall(r'name="(csrf|form|row)" value="([^"]*)"', client.get(address).text))
+        said = {"nickname": NICKNAME, "sex": "female", "birth_year": "1958", "relationship": "head"}
+        client.post(address, data=hidden | (said if "add" in page else {}))
+    assert NICKNAME in client.get("/survey/my-data").text + client.get("/survey/p/members_list").text
 
 
 def _plant(database: Database) -> None:
