@@ -15,6 +15,7 @@ from survey.questionnaire.codebook import MISSING, Variable, variables
 from survey.questionnaire.index import Index, index
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.wording import in_words
+from survey.spreadsheet import safe
 from survey.typesetting import pdf
 
 WORDS: dict[str, Text] = {
@@ -115,5 +116,6 @@ def as_csv(questionnaire: Questionnaire, languages: Sequence[str] = ()) -> str:
     for found, variable in zip(listed(questionnaire, chosen), variables(questionnaire), strict=True):
         first = [found["name"], variable.kind, variable.level, found["definition"], found["sensitivity"]]
         for code in [*(found["codes"] or [{"code": "", "label": [""] * len(chosen)}]), *reasons]:
-            table.writerow([*first, *found["label"], *found["universe"], code["code"], *code["label"]])
+            cells = [*first, *found["label"], *found["universe"], code["code"], *code["label"]]
+            table.writerow([safe(cell) for cell in cells])
     return out.getvalue()

@@ -28,6 +28,7 @@ from survey.fieldwork.plan import SurveyPlan
 from survey.fieldwork.sample import SampledUnit
 from survey.folder import Folder
 from survey.problems import BadDocument, Conflict, Finding, Unavailable
+from survey.spreadsheet import safe
 
 COLUMNS = (
     "case", "household", "stratum", "psu", "commune", "urban_rural", "stage1_probability", "stage2_probability",
@@ -295,9 +296,8 @@ def _areas_csv(drawn: Iterable[DrawnArea]) -> str:
     out.writerow(("psu", "commune", "urban_rural", "stratum", "households_on_frame", "stage1_probability"))
     for area in drawn:
         unit = area.unit
-        out.writerow(
-            (unit.psu, unit.commune, unit.urban_rural, unit.stratum, unit.size, repr(area.probability))
-        )
+        facts = (unit.psu, unit.commune, unit.urban_rural, unit.stratum, unit.size, repr(area.probability))
+        out.writerow([safe(fact) for fact in facts])
     return text.getvalue()
 
 
@@ -310,9 +310,9 @@ def _sample_csv(units: Iterable[SampledUnit], identities: dict[str, Listed]) -> 
         facts = (getattr(unit, name) for name in COLUMNS[:-2])
         out.writerow(
             [
-                *(str(int(fact)) if isinstance(fact, bool) else fact for fact in facts),
-                place.address,
-                place.hamlet,
+                *(str(int(fact)) if isinstance(fact, bool) else safe(fact) for fact in facts),
+                safe(place.address),
+                safe(place.hamlet),
             ]
         )
     return text.getvalue()

@@ -18,6 +18,7 @@ from survey.fieldwork.areas import areas
 from survey.folder import Folder
 from survey.problems import SurveyError
 from survey.questionnaire.routing import duration
+from survey.spreadsheet import plain
 from survey.typesetting import pdf
 from survey.web import words
 from survey.web.words import long_date, said, word
@@ -43,7 +44,8 @@ def write_letters(folder: Folder, codes: Path, url: str, out: Path, *, synthetic
         )
     names = {area.code: area.name for area in areas(folder.areas)}
     with codes.open(encoding="utf-8", newline="") as file:
-        rows = sorted(csv.DictReader(file), key=lambda row: (row["commune"], row["hamlet"], row["address"]))
+        read = [{name: plain(cell or "") for name, cell in row.items()} for row in csv.DictReader(file)]
+        rows = sorted(read, key=lambda row: (row["commune"], row["hamlet"], row["address"]))
     url = url.rstrip("/")
     words.bring(folder.path)
     letters_of = {

@@ -22,6 +22,7 @@ from survey.fieldwork.sample import SampledUnit
 from survey.folder import Folder
 from survey.problems import BadDocument, Conflict, Finding, SurveyError
 from survey.settings import Keys, keys
+from survey.spreadsheet import plain, safe
 from survey.storage import accounts, audit, cases, codes, identities, surveys
 from survey.storage.database import Database
 
@@ -139,7 +140,8 @@ def read_sample(path: Path) -> Iterator[Row]:
     yield from rows
 
 
-def _row(row: Mapping[str, str]) -> Row:
+def _row(cells: Mapping[str, str]) -> Row:
+    row = {name: plain(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
     facts: dict[str, Any] = {name: row[name] for name in _UNIT_COLUMNS if row.get(name) is not None}
     for name in ("certainty", "reserve"):
         if name in facts:
@@ -203,7 +205,7 @@ def _write_codes(path: Path, letters: Sequence[Mapping[str, str]]) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(letters[0]))
         writer.writeheader()
-        writer.writerows(letters)
+        writer.writerows({name: safe(cell) for name, cell in row.items()} for row in letters)
 
 
 def create_account(

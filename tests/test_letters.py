@@ -13,6 +13,7 @@ import yaml
 from survey.folder import Folder
 from survey.letters import write_letters
 from survey.problems import SurveyError
+from survey.spreadsheet import safe
 
 FOLDER = Folder.read(Path(__file__).parents[1] / "questionnaires" / "haiduong-digital-society")
 CODES = """case,code,commune,hamlet,address
@@ -83,6 +84,18 @@ def test_another_survey_promises_something_else_in_its_own_languages(tmp_path: P
         assert "No names." in page
         for foreign in ("mật khẩu", "passwords", "tự nguyện", "voluntary", "will visit"):
             assert foreign not in page
+
+
+def test_a_telephone_or_an_address_that_begins_like_a_formula_is_printed_as_it_was(tmp_path: Path) -> None:
+    """The file is opened in a spreadsheet too: there each is text, and the letter has it without the mark."""
+    codes, out = tmp_path / "codes.csv", tmp_path / "letters.pdf"
+    cells = [safe("=1+1 ngõ Chợ"), safe("-3/2 Tổ 9")]
+    assert cells == ["'=1+1 ngõ Chợ", "'-3/2 Tổ 9"]
+    codes.write_text(CODES.splitlines()[0] + f"\nC1,7KXM-94TR-BQ2C-HV8Q,10525,{cells[1]},{cells[0]}\n", encoding="utf-8")
+    write_letters(FOLDER, codes, "https://x.example", out)
+    page = pypdfium2.PdfDocument(out)[0].get_textpage().get_text_bounded()
+    assert "=1+1 ngõ Chợ" in page
+    assert "'=1+1" not in page
 
 
 def test_without_codes_it_says_where_they_come_from(tmp_path: Path) -> None:

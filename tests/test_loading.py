@@ -87,6 +87,23 @@ def test_a_sample_becomes_cases_addresses_and_letters(tmp_path: Path, url: str, 
     assert rows[0]["code"] not in (tmp_path / "survey.sqlite").read_bytes().decode("latin-1")
 
 
+def test_no_cell_of_the_codes_runs_as_a_formula_and_the_address_stays_what_it_is(
+    tmp_path: Path, url: str, quiet: Console
+) -> None:
+    sample = write_sample(tmp_path / "s", range(2))
+    file = sample / "sample.csv"
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("Số 1, ngõ thử", "'=HYPERLINK(1)"), encoding="utf-8"
+    )
+    load_sample(FOLDER, sample, url, tmp_path / "codes.csv", console=quiet)
+    with (tmp_path / "codes.csv").open(encoding="utf-8", newline="") as codes_file:
+        assert "'=HYPERLINK(1)" in [row["address"] for row in csv.DictReader(codes_file)]
+    with Database.open(url) as db, db.reading() as connection:
+        found = identities.find(connection, "HD-000001")
+    assert found is not None
+    assert found.address == "=HYPERLINK(1)"
+
+
 def test_loading_again_gives_codes_to_the_new_ones_only(tmp_path: Path, url: str, quiet: Console) -> None:
     load_sample(FOLDER, write_sample(tmp_path / "s", range(10)), url, tmp_path / "1.csv", console=quiet)
     again = load_sample(

@@ -1,8 +1,11 @@
 """Which passwords are taken, by NIST SP 800-63B (section "Passwords"): long enough, not a common one, nothing else asked.
 
-No rule about digits or capitals and no expiry: both make people choose worse ones. A password is refused when, after what
-everybody tries is taken out of it (common words, the names of this survey and account, years, runs on the keyboard,
-repetitions), little is left: a list of whole passwords would miss "matkhau123456789", which is long enough for any list.
+No rule about digits or capitals and no expiry: both make people choose worse ones. Two judges refuse a common one:
+
+- what is left when everything that people here try is taken out (common words, the names of this survey and account,
+  years, runs on the keyboard, repetitions): whole lists miss "matkhau123456789", which is longer than what they hold;
+- zxcvbn, with its lists of tens of thousands of common passwords, words and names, and paths on the keyboard (Wheeler,
+  "zxcvbn: low-budget password strength estimation", USENIX Security 2016): fewer than `GUESSES` guesses find it.
 """
 
 from __future__ import annotations
@@ -18,6 +21,10 @@ ALONE, WITH_SECOND_STEP, MOST = 15, 12, 256
 """Characters: where the password is all there is, where a second step follows (NIST asks for 8), and at most."""
 LEFT = 5
 """Characters that must remain when what everybody tries is taken out."""
+GUESSES = 10**10
+"""So many guesses must be needed: a stolen hash (argon2id, tens of guesses a second) withstands them for years."""
+JUDGED = 64
+"""Characters that zxcvbn looks at: its time grows with the cube, and 64 are enough to be strong."""
 
 COMMON = tuple(
     # English, Vietnamese (without marks, as they are typed), names, places; the longest first, so that "password" goes
@@ -207,7 +214,16 @@ def weakness(password: str, context: Iterable[str] = (), *, second_step: bool = 
         return "short"
     if len(text) > MOST:
         return "long"
-    return "common" if len(_rest(text, context)) < LEFT else None
+    known = tuple(context)
+    return "common" if len(_rest(text, known)) < LEFT or _guesses(text, known) < GUESSES else None
+
+
+def _guesses(text: str, context: Iterable[str]) -> int:
+    """How many guesses find the beginning of this password, by somebody who knows its context."""
+    from zxcvbn import zxcvbn  # loads its lists: not for whoever only reads this table of words
+
+    known = (*COMMON, *(_plain(one) for one in context))
+    return int(zxcvbn(_bare(text[:JUDGED]), user_inputs=known)["guesses"])
 
 
 def _rest(text: str, context: Iterable[str]) -> str:
@@ -227,5 +243,10 @@ def _rest(text: str, context: Iterable[str]) -> str:
 
 def _plain(text: str) -> str:
     """Lower case, without tone marks and separators."""
-    bare = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
-    return "".join(letter for letter in bare if letter.isalnum() or letter in "@$!")
+    return "".join(letter for letter in _bare(text.casefold()) if letter.isalnum() or letter in "@$!")
+
+
+def _bare(text: str) -> str:
+    """Without tone marks, as everybody types who tries."""
+    bare = unicodedata.normalize("NFD", text.replace("đ", "d").replace("Đ", "D"))
+    return "".join(letter for letter in bare if not unicodedata.combining(letter))

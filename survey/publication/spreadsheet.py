@@ -6,12 +6,20 @@ import csv
 import io
 from collections.abc import Sequence
 
+BEGINS = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
+
 
 def safe(value: object) -> object:
     """A CSV cell that a spreadsheet reads as text: a leading = + - @ tab or return would run as a formula (CWE-1236)."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+    if isinstance(value, str) and value[:1] in BEGINS:
         return "'" + value
     return value
+
+
+def plain(cell: str) -> str:
+    """What `safe` was given, for files of ours that we read again: "+84 912…" is a telephone, not a formula."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in BEGINS else cell
 
 
 def csv_bytes(header: Sequence[str], rows: Sequence[Sequence[object]], *, mark: bool = False) -> bytes:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from argon2 import PasswordHasher
 from litestar import Response, get, post
 from litestar.params import FromPath
 from sqlalchemy import Connection
@@ -122,19 +121,19 @@ async def change_password(request: AnyRequest) -> Response[str]:
         security.keyed(site.keys.sessions, "change", account.name),
         int(time.time()) // signing.WINDOW,
     )
-    if await site.database.read(codes.tries, subject, window) >= signing.OF_ONE:
+    if await site.database.write(codes.count_try, subject, window) > signing.OF_ONE:
         return _page(request, signed, account, found, word(language, "field.limited"))
-    if not signing.right(account.password, present):
-        await site.database.write(codes.count_try, subject, window)
+    if not await signing.checked(account.password, present):
         return _page(request, signed, account, found, word(language, "account.wrong"))
-    if weak := passwords.weakness(new, (account.name,), second_step=account.role in SECOND_STEP):
+    await site.database.write(codes.take_back, subject, window)
+    if weak := await signing.weakness(new, account.name, second_step=account.role in SECOND_STEP):
         return _page(request, signed, account, found, passwords.REFUSED[weak][language])
-    token = await site.database.write(_change, site, request, account.name, new)
+    token = await site.database.write(_change, site, request, account.name, await signing.hashed(new))
     return goto(f"{PAGE}?done=1", (signing.session_cookie(site, token),))
 
 
-def _change(connection: Connection, site: Site, request: AnyRequest, name: str, new: str) -> str:
-    accounts.set_password(connection, name, PasswordHasher().hash(passwords.prepared(new)))
+def _change(connection: Connection, site: Site, request: AnyRequest, name: str, hashed: str) -> str:
+    accounts.set_password(connection, name, hashed)
     sessions.revoke_all(connection, security.ACCOUNT, name)
     audit.append(connection, f"account:{name}", "change password", f"account:{name}")
     return signing.new_session(connection, site, request, name)

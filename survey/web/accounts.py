@@ -10,7 +10,6 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from argon2 import PasswordHasher
 from litestar import Response, get, post
 from litestar.params import FromPath
 from sqlalchemy import Connection
@@ -19,7 +18,7 @@ from survey.access import passwords
 from survey.access.policy import SECOND_STEP
 from survey.storage import accounts, audit, factors, sessions
 from survey.storage.accounts import Account
-from survey.web import security
+from survey.web import security, signing
 from survey.web.guards import needs
 from survey.web.site import (
     AnyRequest,
@@ -94,7 +93,7 @@ async def recover(request: AnyRequest, name: FromPath[str]) -> Response[str]:
     """A new password, shown once; sessions end and the second step is set up anew."""
     administrator = await _allowed(request, name)
     password = passwords.made(secrets.token_bytes(16))
-    hashed = PasswordHasher().hash(password)
+    hashed = await signing.hashed(password)
     await site_of(request).database.write(accounts.recover, name, hashed, f"account:{administrator}")
     return await _page(request, name, password)
 

@@ -144,6 +144,7 @@ _KINDS = (Batch, Receipts, Code, PhoneList, Begun, OwnAnswers, Problem, Next, Ag
 def describe(app: Litestar) -> dict[str, Any]:
     """The description as OpenAPI 3.1, from the application's routes."""
     paths: dict[str, dict[str, Any]] = {}
+    secure = app.state.site.settings.secure_cookies
     for route in app.routes:
         path = re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path)
         for handler in getattr(route, "route_handlers", ()):
@@ -157,7 +158,7 @@ def describe(app: Litestar) -> dict[str, Any]:
         "components": {
             "schemas": schemas,
             "securitySchemes": {
-                kind: {"type": "apiKey", "in": "cookie", "name": kind}
+                kind: {"type": "apiKey", "in": "cookie", "name": security.named(kind, secure)}
                 for kind in (security.HOUSEHOLD, security.ACCOUNT, security.HALF)
             },
         },

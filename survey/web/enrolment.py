@@ -10,7 +10,6 @@ import secrets
 from dataclasses import dataclass
 
 import segno
-from argon2 import PasswordHasher
 from litestar import Response, get, post
 from litestar.params import FromPath
 from sqlalchemy import Connection
@@ -147,9 +146,9 @@ async def enrol(request: AnyRequest, token: FromPath[str]) -> Response[str]:
     hashed = ""
     if found.purpose == "recover":
         new = next(iter(form.get("new", ())), "")
-        if weak := passwords.weakness(new, (found.account,)):
+        if weak := await signing.weakness(new, found.account):
             return _ask(request, token, found, passwords.REFUSED[weak][language_of(request)])
-        hashed = PasswordHasher().hash(passwords.prepared(new))
+        hashed = await signing.hashed(new)
     session = await site.database.write(_enrol, site, request, found, hashed)
     if session is None:
         return _ask(request, token, None)

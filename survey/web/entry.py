@@ -62,7 +62,7 @@ def _entry(
         error=error,
         confirm=confirm,
         closed=site.closed,
-        resume=bool(request.cookies.get(security.HOUSEHOLD)),
+        resume=bool(security.sent(request, security.HOUSEHOLD)),
         results=site.release_site is not None,
     )
 
@@ -163,7 +163,7 @@ async def stop(request: AnyRequest) -> Response[str]:
     signed = await site.database.read(_signed, site, request)
     check_form(site, request, signed, await form_of(request))
     await site.database.write(sessions.revoke, signed.session.digest)
-    return goto("/stopped", (security.dropped(security.HOUSEHOLD),))
+    return goto("/stopped", (security.dropped(security.HOUSEHOLD, site.settings.secure_cookies),))
 
 
 def _signed(connection: Connection, site: Site, request: AnyRequest) -> SignedIn:

@@ -16,7 +16,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 from sqlalchemy import Connection
 
-from survey.access.policy import Actor, Scope, may
+from survey.access.policy import SECOND_STEP, Actor, Scope, may
 from survey.fieldwork.cases import Attempt, Case
 from survey.fieldwork.dispositions import NOTES, OUTCOMES
 from survey.questionnaire.response import Event, fold
@@ -52,14 +52,16 @@ KEYED: tuple[pages.Mode, ...] = ("visit", "phone", "paper")
 
 
 def find_account(connection: Connection, site: Site, request: AnyRequest) -> tuple[SignedIn, Account]:
-    """Who is signed in; NotYours when nobody is, the account was disabled since, or the role may not do what the address
-    declares."""
+    """Who is signed in; NotYours when nobody is, nobody was at the desk for too long, the account was disabled since, or the
+    role may not do what the address declares."""
     signed = find_session(site, connection, request, security.ACCOUNT)
     account = accounts.find(connection, signed.session.subject)
     if account is None or account.disabled_at is not None:
         raise NotYours(security.ACCOUNT)
     if not guards.allowed(request, account.role):  # type: ignore[arg-type]
         raise NotYours("case" if request.path_params else security.ACCOUNT)
+    if account.role in SECOND_STEP and security.idle(request, signed.session, site.settings.idle_minutes):
+        raise NotYours(security.ACCOUNT)
     return signed, account
 
 

@@ -1,14 +1,17 @@
 """What every request passes: headers, the origin of forms, sessions by cookie.
 
 A form is accepted when the browser says that it came from this site (Sec-Fetch-Site, else Origin), and, inside a
-session, when it carries the session's token. Cookies are HttpOnly and SameSite=Lax; only a digest of the session's
-token is kept.
+session, when it carries the session's token. Cookies are HttpOnly and SameSite=Lax; behind https they are Secure and
+bound to this very host (`__Host-`), so that no neighbouring site of the same domain can plant a session. Only a digest of
+the session's token is kept. A session of the office that nobody uses for half an hour is over.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
+import ipaddress
 import secrets
 from typing import Any
 
@@ -17,6 +20,7 @@ from litestar.datastructures import Cookie
 from litestar.types import Message, Scope
 from sqlalchemy import Connection
 
+from survey.problems import SurveyError
 from survey.storage import sessions
 from survey.storage.clock import now
 from survey.storage.sessions import Session
@@ -36,6 +40,7 @@ HEADERS = {
     "x-frame-options": "DENY",
     "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
     "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
 }
 AnyRequest = Request[Any, Any, Any]
 
@@ -51,11 +56,14 @@ async def add_headers(message: Message, scope: Scope) -> None:
     if not path.startswith(("/static/", "/results")):
         extra["cache-control"] = "no-store"
     if Litestar.from_scope(scope).state.site.settings.secure_cookies:
-        extra["strict-transport-security"] = "max-age=31536000"  # a year, once the site is reached over https
+        extra["strict-transport-security"] = (
+            "max-age=31536000; includeSubDomains"  # a year, once the site is reached over https
+        )
     headers += [
         (name.encode(), value.encode()) for name, value in extra.items() if name.encode() not in present
     ]
     message["headers"] = headers
+    await _touch(scope)
 
 
 def same_site(request: AnyRequest) -> bool:
@@ -68,8 +76,22 @@ def same_site(request: AnyRequest) -> bool:
 
 
 def network(key: bytes, request: AnyRequest) -> str:
-    """The caller's address as a keyed hash: it is counted, never kept."""
-    return keyed(key, "network", request.client.host if request.client else "")
+    """The caller's network as a keyed hash: it is counted, never kept."""
+    return keyed(key, "network", network_of(request.client.host if request.client else ""))
+
+
+def network_of(host: str) -> str:
+    """What counts as one network: an IPv4 address, or the /64 that every customer of IPv6 has whole (RFC 6177): else one
+    machine had as many addresses as guesses."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.IPv6Network((address, 64), strict=False))
+    return str(address)
 
 
 def keyed(key: bytes, kind: str, text: str) -> str:
@@ -102,9 +124,47 @@ def begin(
 
 def cookie(kind: str, token: str, secure: bool, hours: int) -> Cookie:
     return Cookie(
-        key=kind, value=token, path="/", httponly=True, samesite="lax", secure=secure, max_age=hours * 3600
+        key=named(kind, secure), value=token, path="/", httponly=True, samesite="lax", secure=secure,
+        max_age=hours * 3600,
+    )  # fmt: skip
+
+
+def named(kind: str, secure: bool) -> str:
+    """A cookie's name. Browsers take "__Host-…" only over https, from this very host and for all of it (RFC 6265bis)."""
+    return f"__Host-{kind}" if secure else kind
+
+
+def sent(request: AnyRequest, kind: str) -> str:
+    """What the browser sent in a cookie of ours, or ""."""
+    return request.cookies.get(named(kind, request.app.state.site.settings.secure_cookies), "")
+
+
+def dropped(kind: str, secure: bool) -> Cookie:
+    return Cookie(
+        key=named(kind, secure), value="", path="/", httponly=True, samesite="lax", secure=secure, max_age=0
     )
 
 
-def dropped(kind: str) -> Cookie:
-    return Cookie(key=kind, value="", path="/", httponly=True, samesite="lax", max_age=0)
+# --- sessions that nobody uses ---------------------------------------------------------------------------------------
+
+SEEN_EVERY = 5 * 60_000
+"""Milliseconds after which it is noted again that a session is used: not at every page."""
+_SEEN = "survey.seen"
+
+
+def idle(request: AnyRequest, session: Session, minutes: int) -> bool:
+    """Whether nobody has used this session for so long; else that it is used now is noted with the answer."""
+    unused = now() - max(session.seen_at, session.created_at)
+    if unused > minutes * 60_000:
+        return True
+    if unused > SEEN_EVERY:
+        request.scope[_SEEN] = session.digest  # type: ignore[literal-required]
+    return False
+
+
+async def _touch(scope: Scope) -> None:
+    digest = scope.get(_SEEN)
+    if digest:
+        site = Litestar.from_scope(scope).state.site
+        with contextlib.suppress(SurveyError):  # a page is shown although the disk is full
+            await site.database.write(sessions.touch, digest)

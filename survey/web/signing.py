@@ -1,15 +1,19 @@
 """Signing in: a name and a password, and for those who see or run more than their own cases a second step (TOTP).
 
 Wrong passwords are counted so that nobody guesses on and no stranger locks anybody out: a browser that has signed in
-before carries a mark and is counted by itself; all others are counted by network, and together.
+before carries a mark and is counted by itself; all others are counted by network, and together. Two passwords are checked
+at a time, beside the event loop: whoever sends many holds up neither households nor the memory of the machine.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import pyotp
 import segno
@@ -20,6 +24,7 @@ from litestar.datastructures import Cookie
 from litestar.response import Redirect
 from sqlalchemy import Connection
 
+from survey.access import passwords
 from survey.access.codes import ALPHABET
 from survey.access.passwords import prepared
 from survey.access.policy import SECOND_STEP
@@ -46,8 +51,9 @@ from survey.web.site import (
 from survey.web.words import word
 
 WINDOW = 600  # seconds in which wrong tries are counted
-OF_ONE, OF_ALL = 10, 100
-"""Wrong passwords for one name from one known browser or one network, and from all unknown browsers together."""
+OF_ONE, OF_NETWORK, OF_ALL = 10, 60, 100
+"""Wrong passwords for one name from one known browser or one network, for all names from one network, and for one name from
+all unknown browsers together."""
 KNOWN, KNOWN_HOURS = "known", 180 * 24
 """The mark of a browser in which somebody has signed in before. It opens nothing."""
 MACHINES = ("Android", "iPhone", "iPad", "Windows", "Macintosh", "Linux")
@@ -61,6 +67,7 @@ HOME = {
 }  # others: /office
 STEP, ENROL = "/office/second-step", "/office/second-step/new"
 _hasher = PasswordHasher()
+_hashing = ThreadPoolExecutor(2, thread_name_prefix="survey-password")
 _NOBODY = _hasher.hash("nobody has this password")  # an unknown name takes as long as a wrong password
 
 
@@ -90,14 +97,13 @@ async def sign_in(request: AnyRequest) -> Response[str]:
     name, password = (next(iter(form.get(field, ())), "") for field in ("name", "password"))
     name, language = name.strip(), language_of(request)
     counted, window = _counted(site, request, name), int(time.time()) // WINDOW
-    account, shut = await site.database.read(_find, name, counted, window)
+    account, shut = await site.database.write(_count, name, counted, window)
     if shut:
         return _sign_in(request, name, word(language, "field.limited"), 429)
-    if account is None or account.disabled_at is not None or not right(account.password, password):
-        if account is None:
-            right(_NOBODY, password)
-        await site.database.write(_count, counted, window)
+    known = await checked(account.password if account else _NOBODY, password)
+    if account is None or account.disabled_at is not None or not known:
         return _sign_in(request, name, word(language, "field.wrong"), 422)
+    await site.database.write(_uncount, counted, window)
     if site.settings.second_step and account.role in SECOND_STEP:
         token, enrolled = await site.database.write(_halfway, account.name)
         half = security.cookie(security.HALF, token, site.settings.secure_cookies, HALF_HOURS)
@@ -107,13 +113,14 @@ async def sign_in(request: AnyRequest) -> Response[str]:
 
 def _counted(site: Site, request: AnyRequest, name: str) -> dict[str, int]:
     """As whom a wrong password for this name counts, and how often each may."""
-    key, mark = site.keys.sessions, request.cookies.get(KNOWN, "")
+    key, mark = site.keys.sessions, security.sent(request, KNOWN)
     number, _, seal = mark.partition(".")
     if seal and hmac.compare_digest(_mark(site, name, number).encode(), mark.encode()):
         return {security.keyed(key, "known", mark): OF_ONE}
     network = security.network(key, request)
     return {
         security.keyed(key, "from", f"{name} {network}"): OF_ONE,
+        security.keyed(key, "from", network): OF_NETWORK,
         security.keyed(key, "name", name): OF_ALL,
     }
 
@@ -122,19 +129,41 @@ def _mark(site: Site, name: str, number: str) -> str:
     return f"{number}." + security.keyed(site.keys.sessions, "mark", f"{name} {number}").removeprefix("mark:")
 
 
-def _find(
+def _count(
     connection: Connection, name: str, counted: dict[str, int], window: int
 ) -> tuple[Account | None, bool]:
-    shut = any(codes.tries(connection, subject, window) >= most for subject, most in counted.items())
+    """Count a try before it is made, so that of a hundred at the same moment no more are made than one after the other."""
+    shut = False
+    for subject, most in counted.items():
+        shut = codes.count_try(connection, subject, window) > most
+        if shut:  # one network alone does not use up the tries of all others
+            break
     return accounts.find(connection, name), shut
 
 
-def _count(connection: Connection, counted: dict[str, int], window: int) -> None:
+def _uncount(connection: Connection, counted: dict[str, int], window: int) -> None:
+    """It was the right password."""
     for subject in counted:
-        codes.count_try(connection, subject, window)
+        codes.take_back(connection, subject, window)
 
 
-def right(kept: str, password: str) -> bool:
+async def checked(kept: str, password: str) -> bool:
+    """Whether this is the password of that hash: a tenth of a second of a processor and 64 MiB, so beside the event loop."""
+    return await asyncio.get_running_loop().run_in_executor(_hashing, _right, kept, password)
+
+
+async def hashed(password: str) -> str:
+    """The hash by which a password is kept."""
+    return await asyncio.get_running_loop().run_in_executor(_hashing, _hasher.hash, prepared(password))
+
+
+async def weakness(password: str, name: str, *, second_step: bool = False) -> passwords.Weakness | None:
+    """Why this password of an account is not taken, beside the event loop."""
+    judged = partial(passwords.weakness, password, (name,), second_step=second_step)
+    return await asyncio.get_running_loop().run_in_executor(_hashing, judged)
+
+
+def _right(kept: str, password: str) -> bool:
     try:
         return _hasher.verify(kept, prepared(password))
     except (VerificationError, InvalidHashError):
@@ -146,7 +175,9 @@ async def _in(site: Site, request: AnyRequest, account: Account, half: SignedIn 
     token = await site.database.write(_begin, site, request, account, half.session.digest if half else "")
     cookies = (session_cookie(site, token), known_cookie(site, account.name))
     home = HOME.get(account.role, "/office")
-    return goto(home, (*cookies, security.dropped(security.HALF)) if half else cookies)
+    return goto(
+        home, (*cookies, security.dropped(security.HALF, site.settings.secure_cookies)) if half else cookies
+    )
 
 
 def session_cookie(site: Site, token: str) -> Cookie:
@@ -181,7 +212,7 @@ async def sign_out(request: AnyRequest) -> Response[str]:
     check_form(site, request, signed, await form_of(request))
     await site.database.write(sessions.revoke, signed.session.digest)
     page = "/field/sign-in" if account.role == "official" else "/office/sign-in"
-    return goto(page, (security.dropped(security.ACCOUNT),))
+    return goto(page, (security.dropped(security.ACCOUNT, site.settings.secure_cookies),))
 
 
 # --- the second step -----------------------------------------------------------------------------------------------

@@ -279,15 +279,12 @@ def find_session(
 ) -> SignedIn:
     """The session of the request's cookie, or of a token that the browser is about to get; NotYours when there is none
     (expired, revoked, never was)."""
-    token = token or request.cookies.get(kind, "")
+    cookie = security.sent(request, kind)
+    token = token or cookie
     session = sessions.find(connection, security.digest(token)) if token else None
     if session is None or session.kind != kind:
         raise NotYours(kind)
-    if (
-        kind == security.HOUSEHOLD
-        and request.cookies.get(kind) == token
-        and not guards.allowed(request, "household")
-    ):
+    if kind == security.HOUSEHOLD and cookie == token and not guards.allowed(request, "household"):
         raise NotYours(kind)
     return SignedIn(session, token, security.form_token(site.keys.sessions, token))
 

@@ -59,7 +59,8 @@ def test_cookies_are_out_of_reach_of_scripts_other_sites_and_plain_http(client: 
     answer = client.post(
         "/field/sign-in", data={"name": "an", "password": "mat-khau-thu-nghiem"}, follow_redirects=False
     )
-    (session,) = [one for one in answer.headers.get_list("set-cookie") if one.startswith("account=")]
+    (session,) = [one for one in answer.headers.get_list("set-cookie") if one.startswith("__Host-account=")]
+    assert "Domain" not in session
     for demanded in ("HttpOnly", "Secure", "SameSite=lax", "Path=/"):
         assert demanded.lower() in session.lower()
 
@@ -92,6 +93,34 @@ def test_a_form_of_another_site_is_refused(client: TestClient[Any], origin: str)
 def test_a_browser_that_says_the_form_is_foreign_is_believed(client: TestClient[Any], site: str) -> None:
     headers = {"sec-fetch-site": site, "origin": "https://127.0.0.1"}
     assert client.post("/code", data={"code": "x"}, headers=headers).status_code == 403
+
+
+def test_a_session_that_a_neighbouring_site_planted_is_not_looked_at(
+    client: TestClient[Any], url: str
+) -> None:
+    """A subdomain can set `account` for the whole domain, but no browser lets it set `__Host-account`."""
+    client.cookies.clear()
+    sign_in(client, "an")
+    token = client.cookies["__Host-account"]
+    client.cookies.clear()
+    client.cookies.set("account", token)
+    assert client.get("/field", follow_redirects=False).headers["location"] == "/field/sign-in"
+    client.cookies.clear()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("203.0.113.7", "203.0.113.8", False),
+        ("::ffff:203.0.113.7", "203.0.113.7", True),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("fe80::1%eth0", "fe80::2", True),
+        ("testclient", "testclient", True),
+    ],
+)
+def test_whoever_has_a_whole_network_of_ipv6_is_counted_as_one(one: str, other: str, same: bool) -> None:
+    assert (security.network_of(one) == security.network_of(other)) is same
 
 
 @pytest.mark.parametrize(

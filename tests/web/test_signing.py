@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from survey.loading import create_account, recover_account
 from survey.settings import Settings
 from survey.storage import accounts, audit, factors, surveys
 from survey.storage.database import Database
-from survey.web import signing
+from survey.web import security, signing
 from survey.web.signing import OF_ALL, OF_ONE, matching_step
 from tests.test_loading import FOLDER
 from tests.web.phone import PASSWORD, QUIET, settle
@@ -150,15 +151,63 @@ def test_a_stranger_who_guesses_is_stopped_and_the_owners_browser_still_gets_in(
 def test_many_networks_together_are_stopped_too(client: TestClient[Any]) -> None:
     site = client.app.state.site
     guesses = [signing._counted(site, _from(f"10.0.0.{n}"), "an") for n in range(60)]
-    assert len({subject for one in guesses for subject in one}) == 61, "sixty networks, one name"
+    assert len({subject for one in guesses for subject in one}) == 121, "sixty networks, one name"
     with database_of(client).writing() as connection:
         for one in guesses:
-            signing._count(connection, one, 1)
-            signing._count(connection, one, 1)
-    with database_of(client).reading() as connection:
-        _, shut = signing._find(connection, "an", signing._counted(site, _from("10.9.9.9"), "an"), 1)
+            signing._count(connection, "an", one, 1)
+            signing._count(connection, "an", one, 1)
+        _, shut = signing._count(connection, "an", signing._counted(site, _from("10.9.9.9"), "an"), 1)
     assert shut
     assert OF_ALL < 2 * 60
+
+
+def test_one_network_that_tries_name_after_name_is_stopped_and_uses_up_nobody_elses_tries(
+    client: TestClient[Any],
+) -> None:
+    site = client.app.state.site
+    with database_of(client).writing() as connection:
+        shut = [
+            signing._count(connection, f"n{n}", signing._counted(site, _from("10.0.0.1"), f"n{n}"), 1)[1]
+            for n in range(signing.OF_NETWORK + 1)
+        ]
+        assert shut == [False] * signing.OF_NETWORK + [True]
+        for _ in range(2 * OF_ALL):
+            signing._count(connection, "an", signing._counted(site, _from("10.0.0.2"), "an"), 1)
+        other = signing._counted(site, _from("10.0.0.3"), "an")
+        assert signing._count(connection, "an", other, 1)[1] is False
+
+
+def test_tries_at_the_same_moment_are_counted_before_they_are_made(client: TestClient[Any]) -> None:
+    with ThreadPoolExecutor(2 * OF_ONE) as many:
+        statuses = list(
+            many.map(lambda n: password(client, "an", f"guess {n}").status_code, range(2 * OF_ONE))
+        )
+    assert sorted(statuses) == [422] * OF_ONE + [429] * OF_ONE
+
+
+def test_who_signs_in_rightly_uses_up_no_tries(client: TestClient[Any]) -> None:
+    for _ in range(OF_ONE + 2):
+        assert password(client, "an").status_code == 303
+        leave(client)
+
+
+def test_a_session_of_the_office_that_nobody_uses_is_over_and_an_officials_goes_on(
+    client: TestClient[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrol(client)
+    assert client.get("/office", follow_redirects=False).status_code == 200
+    later = security.now() + 20 * 60_000
+    monkeypatch.setattr("survey.web.security.now", lambda: later)
+    monkeypatch.setattr("survey.storage.sessions.now", lambda: later)
+    assert client.get("/office", follow_redirects=False).status_code == 200, "and it is noted that it is used"
+    later += 20 * 60_000
+    assert client.get("/office", follow_redirects=False).status_code == 200
+    later += 31 * 60_000
+    assert client.get("/office", follow_redirects=False).headers["location"] == "/office/sign-in"
+    leave(client)
+    password(client, "an")
+    later += 31 * 60_000
+    assert client.get("/field", follow_redirects=False).status_code == 200
 
 
 def _from(address: str) -> Any:
