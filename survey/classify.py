@@ -34,8 +34,8 @@ from survey.folder import Folder
 from survey.frozen import HOUSEHOLDS, PERSONS, read_manifest
 from survey.problems import BadDocument, Finding, SurveyError
 from survey.publication.measuring import evaluate
-from survey.publication.spreadsheet import csv_bytes
 from survey.publication.voice import Voice
+from survey.spreadsheet import csv_bytes
 
 SHARES = tuple(number / 20 for number in range(1, 20))
 

@@ -31,6 +31,7 @@ from survey.fieldwork.sample import SampledUnit
 from survey.problems import BadDocument, Finding, Text
 from survey.questionnaire import minors, reading
 from survey.questionnaire.codebook import Variable, variables
+from survey.questionnaire.index import index
 from survey.questionnaire.model import Questionnaire
 
 SAMPLE_COLUMNS = {"case": "VARCHAR", "commune": "VARCHAR", "urban_rural": "VARCHAR", "stratum": "VARCHAR",
@@ -209,6 +210,7 @@ def _review(path: Path) -> _Found:
         _plan(found, path)
         if found.questionnaire:
             _minors(found)
+            _agreed(found)
     if found.analysis:
         _analysis(found)
         if found.questionnaire:
@@ -301,6 +303,45 @@ def _plan(found: _Found, path: Path) -> None:
         found.say("share", document.where(("back_checks", "share")), "share phải nằm giữa 0 và 1 (5 % viết 0.05)",
                   "share must lie between 0 and 1 (write 5 % as 0.05)")  # fmt: skip
     _areas(found, path / plan.territory.areas)
+
+
+def _agreed(found: _Found) -> None:
+    """What the survey rests on is asked wherever answers are given: by the page of consent at home, by a question elsewhere."""
+    assert found.questionnaire is not None
+    assert found.plan is not None
+    legal, document = found.plan.legal, found.documents["survey.yaml"]
+    asked = {
+        q.id: q for section in found.questionnaire.sections for page in section.pages for q in page.questions
+    }
+    codes = index(found.questionnaire)
+    elsewhere = [mode for mode in found.plan.modes if mode != "self"]
+    for number, one in enumerate(legal.purposes):
+        where = document.where(("legal", "purposes", number))
+        if legal.purposes[:number] and one.id in [other.id for other in legal.purposes[:number]]:
+            found.say(
+                "doubled", where, f"mục đích “{one.id}” có hai lần", f"the purpose “{one.id}” is there twice"
+            )
+        for language in found.plan.languages:
+            if not one.text.get(language, "").strip():
+                found.say("no_translation", where, f"mục đích “{one.id}”: thiếu lời “{language}”",
+                          f"purpose “{one.id}”: the text in “{language}” is missing")  # fmt: skip
+        if one.question and (
+            one.question not in asked
+            or one.agrees not in {choice.code for choice in codes.choices(asked[one.question])}
+        ):
+            found.say(
+                "unknown_name", where,
+                f"mục đích “{one.id}”: không có câu hỏi “{one.question}” với lựa chọn “{one.agrees}”",
+                f"purpose “{one.id}”: there is no question “{one.question}” with an option “{one.agrees}”",
+            )  # fmt: skip
+        elif one in legal.needed and elsewhere and not one.question:
+            found.say(
+                "no_consent", where,
+                f"mục đích “{one.id}” cần sự đồng ý, nhưng không câu hỏi nào hỏi ý kiến khi cán bộ phỏng vấn ({', '.join(elsewhere)})",
+                f"the purpose “{one.id}” rests on consent, and no question asks for it where an official interviews ({', '.join(elsewhere)})",
+                {"vi": "thêm một câu hỏi vào phiếu và ghi tên câu đó ở question của mục đích",
+                 "en": "add a question to the questionnaire and name it as `question` of the purpose"},
+            )  # fmt: skip
 
 
 def _minors(found: _Found) -> None:

@@ -31,8 +31,8 @@ RISKS: tuple[tuple[Text, Text], ...] = (
     ),
     (
         {"vi": "Mất máy chủ, bản sao lưu hay điện thoại", "en": "A server, a backup or a phone is lost"},
-        {"vi": "Địa chỉ được mã hóa từng trường bằng khóa để ngoài cơ sở dữ liệu; bản sao lưu mã hóa; điện thoại báo mất tự xóa",
-         "en": "Addresses are sealed field by field by a key outside the database; backups are encrypted; a phone reported lost forgets everything"},
+        {"vi": "Địa chỉ, câu trả lời và ảnh được mã hóa bằng khóa để ngoài cơ sở dữ liệu; bản sao lưu mã hóa; điện thoại báo mất tự xóa",
+         "en": "Addresses, answers and pictures are sealed by a key outside the database; backups are encrypted; a phone reported lost forgets everything"},
     ),
     (
         {"vi": "Nhận ra một người qua số liệu công bố", "en": "A published figure tells about somebody"},
@@ -71,8 +71,8 @@ WORDS: dict[str, Text] = {
     "personal": {"vi": "cá nhân", "en": "personal"},
     "sensitive": {"vi": "nhạy cảm (Nghị định 356/2025, Điều 4)", "en": "sensitive (Decree 356/2025, Article 4)"},
     "sealed": {"vi": "mã hóa, ở bảng riêng", "en": "sealed, in a table of its own"},
-    "stays": {"vi": "chỉ trong cơ sở dữ liệu", "en": "in the database only"},
-    "frozen": {"vi": "cơ sở dữ liệu và tệp đóng băng", "en": "database and frozen file"},
+    "stays": {"vi": "mã hóa, chỉ trong cơ sở dữ liệu", "en": "sealed, in the database only"},
+    "frozen": {"vi": "mã hóa trong cơ sở dữ liệu; tệp đóng băng", "en": "sealed in the database; frozen file"},
     "address": {"vi": "địa chỉ, thôn và cột khác của bảng kê", "en": "address, hamlet and further columns of the listing"},
     "field": {"vi": "Trường", "en": "Field"},
     "level": {"vi": "Mức", "en": "Level"},
@@ -144,7 +144,11 @@ def _facts(folder: Folder, language: str) -> list[str]:
         f"## {said('who')}", "", f"{legal.controller[language]} · {legal.contact[language]}", "",
         f"## {said('basis')}", "", said(legal.basis), "", legal.decision[language], "",
         *(f"- {one}" for one in legal.citations), "",
-        f"## {said('purposes')}", "", *(f"- {one.text[language]}" for one in legal.purposes), "",
+        f"## {said('purposes')}", "",
+        *(
+            f"- {one.text[language]} ({'; '.join((said(legal.basis_of(one)), *one.citations))})"
+            for one in legal.purposes
+        ), "",
         f"## {said('people')}", "",
         f"{people} {said('households')}; {said('is_large' if people >= LARGE else 'large')}.", "",
         said("minors", n=legal.minimum_age), "",

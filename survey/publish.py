@@ -32,11 +32,11 @@ from survey.publication.report import report
 from survey.publication.results import Release, Series
 from survey.publication.sealing import manifest_hash, read, seal, unseal, verify
 from survey.publication.site import build
-from survey.publication.spreadsheet import csv_bytes
 from survey.publication.trends import compared
 from survey.publication.voice import LANGUAGES
 from survey.publication.weighting import Margins, margins_of, weigh
 from survey.publication.workbook import workbook
+from survey.spreadsheet import csv_bytes
 
 
 def release(

@@ -1,7 +1,8 @@
 """What the plan says must go by now, goes: addresses and codes first, later the answers (`survey retention`).
 
 `survey.yaml` says how many months after the closing day each is kept. Cases, visits' outcomes, consents and the audit stay:
-none of them holds an answer or an address. Run it daily; it says what it did and, without `apply`, what it would do.
+none of them holds an answer or an address. Run it daily; it says what it did and, without `apply`, what it would do. Each run
+also forgets what only the day needed: sessions that are over and counts of tries.
 Backups made before hold what was deleted after: they go by their own retention.
 """
 
@@ -14,8 +15,11 @@ from rich.console import Console
 
 from survey.fieldwork.plan import SurveyPlan
 from survey.problems import SurveyError
-from survey.storage import audit, erasure, surveys
+from survey.storage import audit, codes, erasure, sessions, surveys
+from survey.storage.clock import now
 from survey.storage.database import Database
+
+DAY = 86_400_000  # milliseconds
 
 
 class Due(Struct, frozen=True):
@@ -62,6 +66,7 @@ def retain(
             addresses = erasure.located(connection) if today >= days.identities else 0
             answered = erasure.answered(connection) if today >= days.answers else []
         report = Report(due=days, addresses=addresses, responses=0)
+        forgotten = _forget(database) if apply else 0
         if apply and (addresses or answered):
             with database.writing() as connection:
                 if addresses:
@@ -75,11 +80,20 @@ def retain(
             report = Report(due=days, addresses=addresses, responses=deleted)
         elif answered:
             report = Report(due=days, addresses=addresses, responses=len(answered))
-    _tell(report, console or Console(), applied=apply)
+    _tell(report, console or Console(), applied=apply, forgotten=forgotten)
     return report
 
 
-def _tell(report: Report, console: Console, *, applied: bool) -> None:
+def _forget(database: Database) -> int:
+    """Sessions and counts of tries that were over a day ago; returns how many."""
+    before = now() - DAY
+    with database.writing() as connection:
+        return sessions.forget(connection, before) + codes.forget_tries(
+            connection, before // 1000 // codes.WINDOW
+        )
+
+
+def _tell(report: Report, console: Console, *, applied: bool, forgotten: int) -> None:
     vi, en = ("Đã xóa", "Deleted") if applied else ("Sẽ xóa (thêm --apply)", "To be deleted (add --apply)")
     console.print(
         f"{vi}: địa chỉ và mã của {report.addresses} hộ (hạn {report.due.identities}), "
@@ -88,3 +102,8 @@ def _tell(report: Report, console: Console, *, applied: bool) -> None:
         f"{report.responses} responses (due {report.due.answers})",
         soft_wrap=True,
     )
+    if forgotten:
+        console.print(
+            f"Đã quên {forgotten} phiên làm việc và lượt đếm cũ · {forgotten} old sessions and counts forgotten",
+            soft_wrap=True,
+        )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 
 from rich.console import Console
 from sqlalchemy.engine import make_url
 
+from survey.problems import SurveyError
 from survey.settings import held, key_file_secret, keys
 from survey.storage import audit, erasure, responses, rotation
 from survey.storage import backup as storage_backup
@@ -24,6 +26,7 @@ def backup(database_url: str, out: Path, key_file: Path, console: Console | None
     console = console or Console()
     new_key = not key_file.exists()
     secret = key_file_secret(key_file)
+    _note_backup(database_url, out)
     size = storage_backup.write(database_url, out, secret)
     if make_url(database_url).get_backend_name() == "sqlite":
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".verify-") as folder:
@@ -42,6 +45,22 @@ def backup(database_url: str, out: Path, key_file: Path, console: Console | None
     console.print(f"{out}: {size:,} bytes", soft_wrap=True)
     _tell(problems, console)
     return len(problems)
+
+
+def _note_backup(database_url: str, out: Path) -> None:
+    """A backup takes everything along: that it was made is in the audit log, and in the backup itself. A full disk, which
+    lets nothing be written, or an older schema before an update is no reason to make none."""
+    if (
+        make_url(database_url).get_backend_name() == "sqlite"
+        and not Path(make_url(database_url).database or "").exists()
+    ):
+        return
+    with (
+        contextlib.suppress(SurveyError),
+        Database.open(database_url, migrate=False) as database,
+        database.writing() as connection,
+    ):
+        audit.append(connection, "cli", "backup", f"backup:{out.name}")
 
 
 def restore(backup_file: Path, database_url: str, key_file: Path, console: Console | None = None) -> int:

@@ -91,7 +91,9 @@ def test_a_telephone_or_an_address_that_begins_like_a_formula_is_printed_as_it_w
     codes, out = tmp_path / "codes.csv", tmp_path / "letters.pdf"
     cells = [safe("=1+1 ngõ Chợ"), safe("-3/2 Tổ 9")]
     assert cells == ["'=1+1 ngõ Chợ", "'-3/2 Tổ 9"]
-    codes.write_text(CODES.splitlines()[0] + f"\nC1,7KXM-94TR-BQ2C-HV8Q,10525,{cells[1]},{cells[0]}\n", encoding="utf-8")
+    codes.write_text(
+        CODES.splitlines()[0] + f"\nC1,7KXM-94TR-BQ2C-HV8Q,10525,{cells[1]},{cells[0]}\n", encoding="utf-8"
+    )
     write_letters(FOLDER, codes, "https://x.example", out)
     page = pypdfium2.PdfDocument(out)[0].get_textpage().get_text_bounded()
     assert "=1+1 ngõ Chợ" in page

@@ -58,6 +58,37 @@ def test_whoever_is_younger_than_the_plan_says_is_asked_with_a_guardian() -> Non
 
 
 @pytest.mark.parametrize(
+    ("changed", "codes"),
+    [
+        ("basis: consent", ["no_consent"]),
+        ("basis: consent\n      optional: true", []),
+        ("basis: consent\n      question: guardian_agrees\n      agrees: agreed", []),
+        ("basis: consent\n      question: guardian_agrees", ["unknown_name"]),
+        ("basis: state_19_1_c\n      citations: [Luật Thống kê]", []),
+    ],
+)
+def test_what_rests_on_consent_is_asked_for_wherever_answers_are_given(
+    tmp_path: Path, changed: str, codes: list[str]
+) -> None:
+    folder = Path(shutil.copytree(PATH, tmp_path / "survey"))
+    file = folder / "survey.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(
+        text.replace("    - id: statistics\n", f"    - id: statistics\n      {changed}\n", 1),
+        encoding="utf-8",
+    )
+    assert [one.code for one in check(folder) if one.severity == "error"] == codes
+    if not codes:
+        basis = "consent" if "consent" in changed else "state_19_1_c"
+        (line,) = [
+            line
+            for line in register(Folder.read(folder), "en").splitlines()
+            if line.startswith("- To compute")
+        ]
+        assert WORDS[basis]["en"] in line
+
+
+@pytest.mark.parametrize(
     ("before", "after"),
     [("when: ${age} <= 16\n", "when: ${age} <= 12\n"), ("- that: . != 'no'\n", "- that: . != 'no'\n                severity: soft\n")],
     ids=["asked of others", "does not stop"],

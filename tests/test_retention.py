@@ -12,7 +12,8 @@ from rich.console import Console
 from survey.folder import Folder
 from survey.retention import due, retain
 from survey.settings import keys
-from survey.storage import audit, cases, erasure, identities, responses
+from survey.storage import audit, cases, codes, erasure, identities, responses, sessions
+from survey.storage.clock import now
 from survey.storage.database import Database
 from tests.test_loading import FOLDER
 from tests.web.phone import settle
@@ -54,6 +55,21 @@ def test_addresses_go_first_and_answers_when_their_time_is_over(url: str) -> Non
     assert retain(url, days.answers, apply=True, console=said).responses == 1
     assert left(url) == (0, 0, 6), "that a household was drawn stays: the weights need it"
     assert "2028-02-29" in said.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_sessions_and_counts_that_are_over_are_forgotten_and_the_others_stay(url: str) -> None:
+    said, at = Console(file=io.StringIO(), width=300), now()
+    with Database.open(url) as database, database.writing() as connection:
+        for name, ends in (("over", at - 2 * 86_400_000), ("goes on", at + 60_000)):
+            sessions.create(connection, name, "account", "an", ends)
+        for window in (1, at // 1000 // codes.WINDOW):
+            codes.count_try(connection, "network", window)
+    retain(url, datetime.date(2027, 1, 1), apply=True, console=said)
+    with Database.open(url) as database, database.reading() as connection:
+        assert sessions.find(connection, "goes on") is not None
+        assert codes.tries(connection, "network", 1) == 0
+        assert codes.tries(connection, "network", at // 1000 // codes.WINDOW) == 1
+    assert "2 old sessions and counts forgotten" in said.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_deleting_is_in_the_audit_log_and_twice_changes_nothing(url: str) -> None:

@@ -52,10 +52,14 @@ class Dates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     closes: str
 
 
-class Legal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why these data may be processed, in words that follow the basis: consent, or a state agency's task by law."""
+Basis = Literal["consent", "state_19_1_c"]
+"""By which right: consent, or a state agency's task by law (Law 91/2025/QH15, Article 19.1(c))."""
 
-    basis: Literal["consent", "state_19_1_c"]
+
+class Legal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why these data may be processed, in words that follow the basis. `basis` is that of every purpose that names no own."""
+
+    basis: Basis
     decision: Text
     citations: tuple[str, ...]
     controller: Text
@@ -64,13 +68,35 @@ class Legal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     minimum_age: int = 16
     obligatory: bool = False
 
+    def basis_of(self, purpose: Purpose) -> Basis:
+        """By which right the data are processed for this purpose."""
+        return purpose.basis or self.basis
+
+    @property
+    def agreed(self) -> tuple[Purpose, ...]:
+        """The purposes that rest on consent, each asked about by itself."""
+        return tuple(one for one in self.purposes if self.basis_of(one) == "consent")
+
+    @property
+    def needed(self) -> tuple[Purpose, ...]:
+        """Of these, the ones without which nothing is asked."""
+        return tuple(one for one in self.agreed if not one.optional)
+
 
 class Purpose(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One purpose, agreed to by itself and never pre-ticked; `optional` ones do not end the interview when refused."""
+    """One purpose, with its own basis and citations where they differ from the survey's. One that rests on consent is agreed
+    to by itself and never pre-ticked; `optional` ones do not end the interview when refused.
+
+    `question` is the one by which an official asks for it at a visit, by telephone or on paper; its answer `agrees` is a yes.
+    """
 
     id: str
     text: Text
     optional: bool = False
+    basis: Basis | None = None
+    citations: tuple[str, ...] = ()
+    question: str = ""
+    agrees: str = "yes"
 
 
 class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,6 +5,6 @@ figures, trends, modelled           every estimate, verdict and change, with wha
 results                             the frozen value that all of that becomes: what is not in it, no file can tell
 voice, views, maps                  that value in one language: sentences, charts, tables, maps
 site, report, terminal              for people who look
-workbook, exchange, ddi, spreadsheet, coded, microdata, publicuse   for people who take away
+workbook, exchange, ddi, coded, microdata, publicuse   for people who take away
 sealing                             so that anybody can check what they took
 """

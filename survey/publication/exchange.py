@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from survey.publication.results import Cell, Release
-from survey.publication.spreadsheet import csv_bytes
 from survey.publication.voice import LANGUAGES, Voice
+from survey.spreadsheet import csv_bytes
 
 SEX: Final = {"female": "F", "male": "M"}
 URBANISATION: Final = {"urban": "U", "rural": "R"}

@@ -34,8 +34,8 @@ from survey.problems import Text
 from survey.publication.coded import STATES, Column
 from survey.publication.microdata import Table
 from survey.publication.results import Release
-from survey.publication.spreadsheet import csv_bytes
 from survey.publication.voice import LANGUAGES
+from survey.spreadsheet import csv_bytes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,8 +13,8 @@ from analysis.indicators import Indicator, Target
 from survey.fieldwork.dispositions import DISPOSITIONS
 from survey.publication.maps import Outlines, TileMap, tile_map
 from survey.publication.results import Cell, Contrast, Decision, Margin, Model, Release, Series, Trend
-from survey.publication.spreadsheet import csv_bytes
 from survey.publication.voice import Voice
+from survey.spreadsheet import csv_bytes
 
 MANY: Final = 12
 """A domain with more categories than this (communes) gets a page of its own instead of a chart on every page."""

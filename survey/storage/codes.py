@@ -15,6 +15,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from survey.storage.clock import now
 from survey.storage.tables import codes, limits
 
+WINDOW = 600
+"""Seconds of a slice of time in which tries are counted."""
+
 
 class Opened(Struct, frozen=True, kw_only=True):
     """What a code opens: a case, or in it the part of one member.
@@ -103,6 +106,6 @@ def tries(connection: Connection, subject: str, window: int) -> int:
     return found.scalar_one_or_none() or 0
 
 
-def forget_tries(connection: Connection, before_window: int) -> None:
-    """Drop counts of windows that have passed."""
-    connection.execute(delete(limits).where(limits.c.window < before_window))
+def forget_tries(connection: Connection, before_window: int) -> int:
+    """Drop counts of windows that have passed; returns how many."""
+    return connection.execute(delete(limits).where(limits.c.window < before_window)).rowcount

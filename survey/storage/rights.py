@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, insert, select, update
 
 from survey.access.rights import Kind
+from survey.storage import audit
 from survey.storage.clock import now
 from survey.storage.conflict import insert_once
 from survey.storage.tables import breaches, consents, requests
@@ -66,12 +67,17 @@ class Breach(Struct, frozen=True, kw_only=True):
 
 
 def record_consents(connection: Connection, many: list[Consent]) -> None:
-    """Keep the answers to some purposes."""
+    """Keep the answers to some purposes, each with its line in the audit log."""
     rows = [
         {"id": secrets.token_hex(16), **{name: getattr(one, name) for name in one.__struct_fields__}}
         for one in many
     ]
-    connection.execute(insert(consents), rows)
+    if rows:
+        connection.execute(insert(consents), rows)
+    for one in many:
+        who = f"household:{one.case}" if one.mode == "self" else f"interview:{one.mode}"
+        deed = f"consent {'given' if one.given else 'refused'}: {one.purpose}"
+        audit.append(connection, who, deed, f"case:{one.case}")
 
 
 def consents_of(connection: Connection, case: str, member: str = "") -> dict[str, Consent]:

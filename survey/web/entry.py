@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from survey.access import codes as household_codes
 from survey.questionnaire.routing import duration
 from survey.storage import audit, cases, codes, responses, sessions
-from survey.storage.codes import Opened
+from survey.storage.codes import WINDOW, Opened
 from survey.web import forms, security
 from survey.web.guards import needs, open_to_all
 from survey.web.household import here_of, own_record
@@ -34,7 +34,6 @@ from survey.web.site import (
 )
 from survey.web.words import said, word
 
-WINDOW = 600  # seconds in which tries are counted
 USES = 30  # of one right code in a window: a family and its phones, not a program
 
 

@@ -20,11 +20,13 @@ from survey.access.policy import SECOND_STEP, Actor, Scope, may
 from survey.fieldwork.cases import Attempt, Case
 from survey.fieldwork.dispositions import NOTES, OUTCOMES
 from survey.questionnaire.response import Event, fold
-from survey.storage import accounts, audit, backchecks, cases, identities, responses, reviews
+from survey.storage import accounts, audit, backchecks, cases, identities, responses, reviews, rights
 from survey.storage.accounts import Account
+from survey.storage.clock import now
 from survey.storage.responses import ResponseRecord
 from survey.web import forms, guards, ids, photos, security
 from survey.web import interview as pages
+from survey.web.agreed import agreed
 from survey.web.guards import needs
 from survey.web.interview import Interview
 from survey.web.noted import noted
@@ -495,6 +497,7 @@ def _submit(connection: Connection, here: Here, form: pages.Form) -> None:
     responses.append(connection, [forms.submit(here.interview, form)])
     events = responses.events(connection, response)
     reviews.note(connection, response, noted(here.interview.questionnaire, case, response, events))
+    rights.record_consents(connection, agreed(here.site.survey.plan.legal, case, response, events, now()))
     author = f"account:{here.visit.account.name}"
     audit.append(connection, author, "interview submitted", f"case:{case}")
 

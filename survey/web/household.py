@@ -114,16 +114,13 @@ class Here:
 
 
 def refused(site: Site, consents: Mapping[str, Consent]) -> bool:
-    legal = site.survey.plan.legal
-    needed = [one.id for one in legal.purposes if not one.optional] if legal.basis == "consent" else []
-    return any(purpose in consents and not consents[purpose].given for purpose in needed)
+    """Something the survey rests on was answered with no."""
+    return any(one.id in consents and not consents[one.id].given for one in site.survey.plan.legal.needed)
 
 
 def unasked(site: Site, consents: Mapping[str, Consent]) -> bool:
-    legal = site.survey.plan.legal
-    return legal.basis == "consent" and (
-        refused(site, consents) or any(one.id not in consents for one in legal.purposes)
-    )
+    """Something that rests on consent was not asked yet, or refused although the survey rests on it."""
+    return refused(site, consents) or any(one.id not in consents for one in site.survey.plan.legal.agreed)
 
 
 def member_of(signed: SignedIn) -> str:

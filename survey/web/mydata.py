@@ -1,13 +1,12 @@
 """A household and its own data: see, take along, correct, ask for restriction, withdrawal or deletion, and agree.
 
-Where the survey rests on consent, nothing is asked before each purpose has been answered yes or no, by itself; a purpose
-that is not optional and refused ends the questionnaire there.
+Where a purpose rests on consent, nothing is asked before it has been answered yes or no, by itself; a purpose that is not
+optional and refused ends the questionnaire there. An answer can be changed as long as the survey is open.
 """
 
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +22,7 @@ from survey.storage.clock import now
 from survey.storage.rights import Consent
 from survey.web import forms, ids, words
 from survey.web import interview as pages
+from survey.web.agreed import words_hash
 from survey.web.guards import needs
 from survey.web.household import BASE, CONSENT, Here, here_of
 from survey.web.site import AnyRequest, Site, check_form, form_of, goto, language_of, show, site_of, then
@@ -50,7 +50,7 @@ def _consent(
         "consent.html",
         422 if missing else 200,
         purposes=[
-            (one.id, one.text.get(language, ""), one.optional) for one in here.site.survey.plan.legal.purposes
+            (one.id, one.text.get(language, ""), one.optional) for one in here.site.survey.plan.legal.agreed
         ],
         refused=here.refused,
         missing=missing,
@@ -66,7 +66,7 @@ async def consent(request: AnyRequest) -> Response[str]:
     here = await here_of(request)
     form = await form_of(request)
     check_form(here.site, request, here.signed, form)
-    purposes = here.site.survey.plan.legal.purposes
+    purposes = here.site.survey.plan.legal.agreed
     said = {one.id: next(iter(form.get(one.id, ())), "") for one in purposes}
     missing = tuple(purpose for purpose, answer in said.items() if answer not in ("yes", "no"))
     if missing:
@@ -75,20 +75,13 @@ async def consent(request: AnyRequest) -> Response[str]:
     given = [
         Consent(
             case=here.case.id, member=here.member, purpose=one.id, given=said[one.id] == "yes",
-            text_hash=hashlib.sha256(one.text.get(language, "").encode()).hexdigest(),
+            text_hash=words_hash(one.text.get(language, "")),
             language=language, mode="self", at=now(),
         )
         for one in purposes
     ]  # fmt: skip
-    await here.site.database.write(_record, given)
+    await here.site.database.write(rights.record_consents, given)
     return then(request, BASE)
-
-
-def _record(connection: Connection, given: list[Consent]) -> None:
-    rights.record_consents(connection, given)
-    for one in given:
-        deed = f"consent {'given' if one.given else 'refused'}: {one.purpose}"
-        audit.append(connection, f"household:{one.case}", deed, f"case:{one.case}")
 
 
 # --- one's own data ------------------------------------------------------------------------------------------------
@@ -110,12 +103,13 @@ def _page(request: AnyRequest, here: Here, asked: list[rights.Request], error: s
         "my_data.html",
         422 if error else 200,
         parts=pages.summary(here.interview),
-        consents=[(one.text.get(language, ""), here.consents.get(one.id)) for one in plan.legal.purposes],
-        by_law=plan.legal.basis != "consent",
+        consents=[(one.text.get(language, ""), here.consents.get(one.id)) for one in plan.legal.agreed],
+        again=CONSENT if plan.legal.agreed and not here.member and not here.site.closed else "",
+        by_law=not plan.legal.needed,
         closes=long_date(language, plan.dates.closes),
         correct="" if here.site.closed or here.by_visit else BASE,
         requests=[_line(one, language) for one in asked],
-        kinds=[kind for kind in BY_HOUSEHOLD if kind != "withdraw" or plan.legal.basis == "consent"],
+        kinds=[kind for kind in BY_HOUSEHOLD if kind != "withdraw" or plan.legal.needed],
         days=DAYS,
         error=error,
         action=PAGE,

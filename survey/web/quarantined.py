@@ -14,15 +14,18 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from sqlalchemy import Connection
 
+from survey.fieldwork.plan import Legal
 from survey.fieldwork.reception import REASONS, Sender
 from survey.problems import Conflict
 from survey.questionnaire import routing
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Event, fold
-from survey.storage import audit, quarantine, responses, reviews, surveys
+from survey.storage import audit, quarantine, responses, reviews, rights, surveys
 from survey.storage.accounts import Account
+from survey.storage.clock import now
 from survey.storage.quarantine import Misfit
 from survey.web import ids, supervision
+from survey.web.agreed import agreed
 from survey.web.field import actor
 from survey.web.guards import needs
 from survey.web.noted import noted
@@ -118,7 +121,15 @@ async def settle(request: AnyRequest, digest: FromPath[str]) -> Response[str]:
     opened = judge(arrived, facts, questionnaires, site, vouched=True)
     try:
         stays = await site.database.write(
-            _take_in, facts, group, arrived, opened, questionnaires, account.name, reason
+            _take_in,
+            facts,
+            group,
+            arrived,
+            opened,
+            questionnaires,
+            site.survey.plan.legal,
+            account.name,
+            reason,
         )
     except Conflict:
         return _page(request, signed, account, found, word(language, "quarantine.left_open"))
@@ -154,7 +165,7 @@ def _facts(connection: Connection, account: Account, arrived: Sequence[Arrived])
 
 def _take_in(
     connection: Connection, facts: Facts, group: Group, arrived: Sequence[Arrived], opened: Sequence[tuple[str, Event]],
-    questionnaires: Mapping[str, Questionnaire], name: str, reason: str,
+    questionnaires: Mapping[str, Questionnaire], legal: Legal, name: str, reason: str,
 ) -> list[str]:  # fmt: skip
     """Keep what can be kept, in one transaction; returns the reasons of what goes on waiting.
 
@@ -180,6 +191,7 @@ def _take_in(
             _say(connection, facts, response, "submitted", name)
             case = facts.records[response].case
             reviews.note(connection, response, noted(questionnaire, case, response, events))
+            rights.record_consents(connection, agreed(legal, case, response, events, now()))
     taken = [one for one, told in zip(group.items, receipts, strict=True) if told.state != "quarantined"]
     for one in taken:
         responses.resolve(connection, one.hash, f"{name}: taken in: {reason}")

@@ -30,6 +30,7 @@ from survey.access.passwords import prepared
 from survey.access.policy import SECOND_STEP
 from survey.storage import accounts, audit, codes, factors, sessions
 from survey.storage.accounts import Account
+from survey.storage.codes import WINDOW
 from survey.storage.factors import Factor
 from survey.web import security
 from survey.web.field import find_account
@@ -50,7 +51,6 @@ from survey.web.site import (
 )
 from survey.web.words import word
 
-WINDOW = 600  # seconds in which wrong tries are counted
 OF_ONE, OF_NETWORK, OF_ALL = 10, 60, 100
 """Wrong passwords for one name from one known browser or one network, for all names from one network, and for one name from
 all unknown browsers together."""

@@ -48,7 +48,9 @@ from survey.storage.clock import now
 from survey.storage.erasure import WITHDRAWN
 from survey.storage.quarantine import Misfit
 from survey.storage.responses import ResponseRecord
+from survey.storage.rights import Consent
 from survey.web import photos, security
+from survey.web.agreed import agreed
 from survey.web.field import actor, find_account, scope
 from survey.web.forms import TIME_ZONE
 from survey.web.guards import needs
@@ -161,6 +163,7 @@ class Facts:
     records: dict[str, ResponseRecord] = field(default_factory=dict)
     history: dict[str, list[Event]] = field(default_factory=dict)
     reviews: dict[str, list[Review]] = field(default_factory=dict)
+    consents: dict[str, list[Consent]] = field(default_factory=dict)  # asked by officials
 
 
 # --- reading a batch -----------------------------------------------------------------------------------------------
@@ -339,6 +342,8 @@ def judge(
                             questionnaires[version], case, event.response, facts.history[event.response]
                         )
                         facts.reviews[event.response] = told
+                        legal, said = site.survey.plan.legal, facts.history[event.response]
+                        facts.consents[event.response] = agreed(legal, case, event.response, said, now())
     return list(opened.values())
 
 
@@ -424,6 +429,7 @@ def keep(
                 deed = "interview submitted"
                 audit.append(connection, facts.sender.author, deed, f"case:{_case_of(facts, item.value)}")
                 reviews.note(connection, item.value.response, facts.reviews.get(item.value.response, ()))
+                rights.record_consents(connection, facts.consents.get(item.value.response, []))
                 reviews.settle(connection, item.value.response)
         elif reason is None and isinstance(item.value, Attempt | Listed):
             made = item.value

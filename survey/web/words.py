@@ -13,7 +13,7 @@ from babel import Locale, localedata
 from babel.dates import format_date
 from babel.numbers import format_decimal
 
-from survey.fieldwork.plan import SurveyPlan
+from survey.fieldwork.plan import Purpose, SurveyPlan
 
 LANGUAGES = ("vi", "en")
 """The languages of officials and statisticians; a survey may bring more for its households."""
@@ -94,7 +94,14 @@ def notice(plan: SurveyPlan, language: str) -> list[tuple[str, str]]:
         language, "notice.kept", addresses=retention.identities_months, answers=retention.answers_months
     )
     basis = "; ".join([said(legal.decision, language), *legal.citations])
-    purpose = " ".join(said(item.text, language) for item in legal.purposes)
+    mixed = len({legal.basis_of(one) for one in legal.purposes}) > 1
+
+    def right(one: Purpose) -> str:
+        """By which right this purpose is followed, where that is not the whole survey's."""
+        named = (word(language, f"notice.{legal.basis_of(one)}"), *one.citations)
+        return f" ({'; '.join(named)})" if mixed or one.citations else ""
+
+    purpose = " ".join(said(one.text, language) + right(one) for one in legal.purposes)
     facts = {"controller": said(legal.controller, language), "basis": basis, "purpose": purpose, "keeping": kept,
              "contact": said(legal.contact, language)}  # fmt: skip
     return [(word(language, f"notice.{name}"), text) for name, text in facts.items()]

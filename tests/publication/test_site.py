@@ -15,8 +15,8 @@ import pytest
 from analysis.indicators import AnalysisPlan, Domain, Indicator, ReleaseRules, Step, Target
 from survey.publication.results import Cell, Contrast, Decision, Outcomes, Release, StepReport
 from survey.publication.site import build
-from survey.publication.spreadsheet import csv_bytes
 from survey.publication.voice import LANGUAGES, Voice, _words
+from survey.spreadsheet import csv_bytes
 
 
 def indicator(

@@ -25,7 +25,8 @@ from tests.web.phone import PASSWORD, QUIET, settle
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[TestClient[Any]]:
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient[Any]]:
+    monkeypatch.setattr(signing, "WINDOW", 10**9)  # no slice of time ends in the middle of a test
     url = settle(tmp_path, 4)
     for name, role in (("tk", "statistician"), ("quan", "administrator")):
         create_account(url, name, role, password=PASSWORD, console=QUIET)
@@ -150,13 +151,15 @@ def test_a_stranger_who_guesses_is_stopped_and_the_owners_browser_still_gets_in(
 
 def test_many_networks_together_are_stopped_too(client: TestClient[Any]) -> None:
     site = client.app.state.site
-    guesses = [signing._counted(site, _from(f"10.0.0.{n}"), "an") for n in range(60)]
+    guesses = [signing._counted(site, _from(client.app, f"10.0.0.{n}"), "an") for n in range(60)]
     assert len({subject for one in guesses for subject in one}) == 121, "sixty networks, one name"
     with database_of(client).writing() as connection:
         for one in guesses:
             signing._count(connection, "an", one, 1)
             signing._count(connection, "an", one, 1)
-        _, shut = signing._count(connection, "an", signing._counted(site, _from("10.9.9.9"), "an"), 1)
+        _, shut = signing._count(
+            connection, "an", signing._counted(site, _from(client.app, "10.9.9.9"), "an"), 1
+        )
     assert shut
     assert OF_ALL < 2 * 60
 
@@ -167,13 +170,15 @@ def test_one_network_that_tries_name_after_name_is_stopped_and_uses_up_nobody_el
     site = client.app.state.site
     with database_of(client).writing() as connection:
         shut = [
-            signing._count(connection, f"n{n}", signing._counted(site, _from("10.0.0.1"), f"n{n}"), 1)[1]
+            signing._count(
+                connection, f"n{n}", signing._counted(site, _from(client.app, "10.0.0.1"), f"n{n}"), 1
+            )[1]
             for n in range(signing.OF_NETWORK + 1)
         ]
         assert shut == [False] * signing.OF_NETWORK + [True]
         for _ in range(2 * OF_ALL):
-            signing._count(connection, "an", signing._counted(site, _from("10.0.0.2"), "an"), 1)
-        other = signing._counted(site, _from("10.0.0.3"), "an")
+            signing._count(connection, "an", signing._counted(site, _from(client.app, "10.0.0.2"), "an"), 1)
+        other = signing._counted(site, _from(client.app, "10.0.0.3"), "an")
         assert signing._count(connection, "an", other, 1)[1] is False
 
 
@@ -210,12 +215,13 @@ def test_a_session_of_the_office_that_nobody_uses_is_over_and_an_officials_goes_
     assert client.get("/field", follow_redirects=False).status_code == 200
 
 
-def _from(address: str) -> Any:
+def _from(app: Any, address: str) -> Any:
     from litestar.connection import Request
 
     scope = {
         "type": "http",
         "client": (address, 1),
+        "litestar_app": app,
         "headers": [],
         "method": "POST",
         "path": "/",
