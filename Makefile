@@ -59,7 +59,7 @@ soak: $(VENV)/.ready ## long runs: kill, cut, replay; 100,000 inputs to every ad
 	@FUZZ_TIMES=34 $(BIN)/python -m pytest tests/web/test_description.py
 	@FUZZ_TIMES=100 $(BIN)/python -m pytest tests/test_parsers.py
 
-sbom: $(VENV)/.ready ## bill of materials (CycloneDX) of everything that is pinned, in out/sbom.json
+sbom: $(VENV)/.ready ## bill of materials (CycloneDX) of everything that is pinned and the list of licences, in out/
 	@$(BIN)/python -m tests.supply.bom out/sbom.json
 
 audit: $(VENV)/.ready ## known weaknesses of what is pinned, offline: make audit OSV=all.zip (the PyPI export of osv.dev)

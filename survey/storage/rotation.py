@@ -26,7 +26,7 @@ _ROWS = 500
 def reseal(connection: Connection) -> int:
     """Seal every field with a new data key and destroy the old ones; returns how many households have an address.
 
-    Also seals what an older version of this software kept open. Nothing is written meanwhile: about ten seconds for a
+    Also seals what an older version of this software kept open. Nothing is written meanwhile: about a minute for each
     million events.
     """
     erasure.overwrite(connection)  # of SQLite's pages too, in which the old text stood

@@ -27,7 +27,7 @@ from collections.abc import Callable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, update
 
 from survey.problems import SurveyError
 from survey.storage.clock import now
@@ -37,6 +37,7 @@ OPTION = "survey_identity_key"
 """The execution option of an engine that holds the outer key (`Database.hold_key`)."""
 PREFIX = "sealed:"
 NONCE = 12
+_KEYS = "SELECT id, wrapped, retired_at, purpose FROM data_keys ORDER BY id"  # written out: at every write
 _LOCK = 0x5355_5257  # PostgreSQL advisory lock of the data keys: "SURW"
 FIELDS, LINK = "fields", "link"
 """What a data key is for."""
@@ -70,7 +71,7 @@ class Vault:
         self._read(connection)
 
     def _read(self, connection: Connection) -> None:
-        rows = connection.execute(select(data_keys).order_by(data_keys.c.id)).all()
+        rows = connection.exec_driver_sql(_KEYS).all()
         held = [(row, _unwrapped(self._outer, row.id, row.wrapped)) for row in rows if row.retired_at is None]
         self._keys = {row.id: AESGCM(key) for row, key in held if row.purpose == FIELDS}
         self._link = next((key for row, key in held if row.purpose == LINK), None)

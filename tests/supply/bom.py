@@ -1,10 +1,13 @@
-"""Writes the software bill of materials (CycloneDX 1.6) of everything that requirements.lock pins: `make sbom`.
+"""Writes the software bill of materials (CycloneDX 1.6) of everything that requirements.lock pins, and beside it a list of
+licences that a person reads: `make sbom`.
 
 Names, versions and hashes are the lock's; licences are what each installed package says about itself.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import sys
 from collections.abc import Iterator
@@ -58,8 +61,19 @@ def bom() -> Bom:
     return made
 
 
+def licences() -> str:
+    """CSV: package, version, licence ("" where it is not installed on this system or says nothing)."""
+    out = io.StringIO()
+    lines = csv.writer(out, lineterminator="\n")
+    lines.writerow(("package", "version", "licence"))
+    lines.writerows((name, version, licence(name) or "") for name, version, _ in pinned())
+    return out.getvalue()
+
+
 if __name__ == "__main__":
     out = Path(sys.argv[1])
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(JsonV1Dot6(bom()).output_as_string(indent=1), encoding="utf-8")
-    print(out)
+    beside = out.with_name("licences.csv")
+    beside.write_text(licences(), encoding="utf-8")
+    print(out, beside, sep="\n")

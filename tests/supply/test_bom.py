@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import tomllib
 
 from cyclonedx.output.json import JsonV1Dot6
 
-from tests.supply.bom import LOCK, bom, licence, pinned
+from tests.supply.bom import LOCK, bom, licence, licences, pinned
 
 MAY = re.compile(
     r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla Public|LGPL|Lesser General|CC0|Zlib|Unlicense|0BSD"
@@ -32,6 +34,13 @@ def test_every_pin_has_hashes_and_stands_in_the_bill() -> None:
     listed = {(one["name"], one["version"]) for one in written["components"]}
     assert written["specVersion"] == "1.6"
     assert listed == {(name, version) for name, version, _ in pins}
+
+
+def test_the_list_of_licences_has_a_line_for_every_pin() -> None:
+    lines = list(csv.DictReader(io.StringIO(licences())))
+    assert [(line["package"], line["version"]) for line in lines] == [pin[:2] for pin in pinned()]
+    (argon,) = [line["licence"] for line in lines if line["package"] == "argon2-cffi"]
+    assert "MIT" in argon
 
 
 def test_every_licence_may_be_passed_on() -> None:
