@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,13 @@ LANGUAGES: Final = ("vi", "en")
 @cache
 def _words() -> Any:
     return yaml.safe_load((Path(__file__).parents[1] / "locale" / "results.yaml").read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=65_536)
+def _number(value: float, digits: int, language: str) -> str:
+    """Remembered: a release writes each of its figures in many places."""
+    pattern = "#,##0" + ("." + "0" * digits if digits else "")
+    return format_decimal(value, format=pattern, locale=language)
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,7 @@ class Voice:
 
     def number(self, value: float, digits: int = 0) -> str:
         """1.234,5 in Vietnamese, 1,234.5 in English."""
-        pattern = "#,##0" + ("." + "0" * digits if digits else "")
-        return format_decimal(value, format=pattern, locale=self.language)
+        return _number(value, digits, self.language)
 
     def percent(self, share: float, digits: int = 1) -> str:
         """51,2% from 0.512."""
