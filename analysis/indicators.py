@@ -143,7 +143,8 @@ class SmallArea:
     `columns`, for the area-level model. Without the file the places stay "not available".
 
     `census` is a CSV with `category`, the domains named in `by`, and `people` (of the universe) in each combination: with
-    it a model of single people (logistic, with a level of each place) looks at the same places. `publish` says whose
+    it a model of single people (logistic on the groups and the same `columns`, with a level of each place) looks at the
+    same places. `publish` says whose
     figures are shown; where the two contradict each other none are.
     """
 

@@ -90,6 +90,7 @@ class _Draft:
     base: NDArray[np.float64]
     mode: str = ""
     weighting: str = "weighted"
+    everybody: bool = False  # the whole territory, or a breakdown with one category that holds all of it
 
 
 class _Sums:
@@ -350,6 +351,7 @@ class _Estimation:
                     whole=float(base[place]),
                     contribution=contributions[place],
                     base=bases[place],
+                    everybody=found[category].n == self.found[""][indicator.id][""].n,
                 )
                 for place, category in enumerate(order)
             ]
@@ -453,7 +455,7 @@ class _Estimation:
 
     def _protected(self, draft: _Draft) -> bool:
         """The figures that the resolution asks for, and what an earlier release of this sample has told already."""
-        return (draft.domain == "" and draft.indicator.id in self.asked) or any(
+        return (draft.everybody and draft.indicator.id in self.asked) or any(
             same for _, same in self._told_before(draft)
         )
 
@@ -595,7 +597,7 @@ class _Estimation:
         if decided.shown and any(
             not same and self._gives_away(draft, cell) for cell, same in self._told_before(draft)
         ):
-            if not draft.domain and draft.indicator.id in self.asked:
+            if draft.everybody and draft.indicator.id in self.asked:
                 raise NotReleased(
                     {
                         "vi": f"So với một lần công bố trước, {draft.indicator.id} chỉ thêm hoặc bớt dưới {rules.minimum_cell} người "

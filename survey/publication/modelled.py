@@ -210,7 +210,10 @@ def _second(
     effect: float,
 ) -> tuple[_Told, Model]:
     """The shares to be published, and the report with the second opinion. Not shown when it cannot be had or contradicts."""
-    unit = _single_people(known.census, people, places, rules, effect) if people is not None else None
+    of_places = np.column_stack([np.zeros(len(places)), *_standardised(asked, known, places)])[:, 1:]
+    unit = (
+        _single_people(known.census, of_places, people, places, rules, effect) if people is not None else None
+    )
     if unit is None:
         return told, msgspec.structs.replace(report, shown=False, published=asked.publish)
     other, spread, number = unit
@@ -231,6 +234,7 @@ def _second(
 
 def _single_people(
     census: Mapping[tuple[str, ...], float],
+    of_places: FloatArray,
     people: People,
     places: Sequence[str],
     rules: ReleaseRules,
@@ -238,12 +242,12 @@ def _single_people(
 ) -> tuple[_Told, float, int] | None:
     """Shares of the places by the model of single people, the spread of places and how many people it rests on.
 
-    Weights are scaled to add up to the effective sample of each place. None when the census lacks a place or a group.
+    of_places: (places, columns) auxiliaries that everybody of a place shares. Weights are scaled to add up to the effective sample of each place. None when the census lacks a place or a group.
     """
     groups = sorted({key[1:] for key in census})
     place_of = {place: number for number, place in enumerate(places)}
     group_of = {group: number for number, group in enumerate(groups)}
-    if len(groups) < 2 or {key[0] for key in census} < set(places):
+    if len(groups) < 2 or not set(places) <= {key[0] for key in census}:
         return None
     if any(
         place not in place_of or group not in group_of
@@ -258,16 +262,23 @@ def _single_people(
     scale = np.bincount(place, weight, len(places))
     weight = weight * (asked / effect)[place] / scale[place]
     x = _coded(groups)
+    # What the groups say already (urban and rural, of places that are one or the other) is not said twice.
+    new: list[int] = []
+    for column in range(of_places.shape[1]):
+        wider = np.column_stack([x[group], of_places[place][:, [*new, column]]])
+        if np.linalg.matrix_rank(wider) == wider.shape[1]:
+            new.append(column)
+    of_places = of_places[:, new]
     rows = [
         (place_of[key[0]], group_of[key[1:]], count) for key, count in census.items() if key[0] in place_of
     ]
     population = Cells(
         np.array([row[0] for row in rows], dtype=np.int64),
-        x[[row[1] for row in rows]],
+        np.column_stack([x[[row[1] for row in rows]], of_places[[row[0] for row in rows]]]),
         np.array([row[2] for row in rows], dtype=np.float64),
     )
     try:
-        model = logistic_mixed(has, x[group], place, len(places), weight)
+        model = logistic_mixed(has, np.column_stack([x[group], of_places[place]]), place, len(places), weight)
         share = model.shares(population)
         mse = bootstrap_mse(model, population, np.random.default_rng(len(place)), REPLICATES)
     except AnalysisError:
@@ -301,6 +312,12 @@ def _moved(limit: float, before: float, after: float) -> float:
     return 1.0 / (1.0 + math.exp(-logit))
 
 
+def _standardised(asked: SmallArea, known: Auxiliaries, places: Sequence[str]) -> list[FloatArray]:
+    """The auxiliaries of the places: coefficients are then of one size and the matrix is well conditioned."""
+    columns = [np.array([known.columns[name][place] for place in places]) for name in asked.columns]
+    return [(column - column.mean()) / (column.std() or 1.0) for column in columns]
+
+
 def _fitted(
     asked: SmallArea,
     direct: Mapping[str, Estimate],
@@ -316,10 +333,7 @@ def _fitted(
     usable = [place in direct and direct[place].n >= rules.minimum_cell for place in places]
     share = [direct[place].value if there else math.nan for place, there in zip(places, usable, strict=True)]
     size = [direct[place].n / effect if there else 0.0 for place, there in zip(places, usable, strict=True)]
-    columns = [[known.columns[name][place] for place in places] for name in asked.columns]
-    # Standardised: coefficients are then of one size and the matrix is well conditioned.
-    standard = [(np.asarray(column) - np.mean(column)) / (np.std(column) or 1.0) for column in columns]
-    x = np.column_stack([np.ones(len(places)), *standard])
+    x = np.column_stack([np.ones(len(places)), *_standardised(asked, known, places)])
     try:
         theta, psi = arcsine(share, size)
         model = fay_herriot(theta, psi, x)

@@ -36,8 +36,8 @@ def test_the_registry_of_the_demonstration_is_sound(tmp_path):
         ("    unit: household\n", "    unit: household\n    ages: {first: 15}\n", "ages", "a household has no age"),
         ("    ages: {first: 15}\n", "    ages: {first: 15}\n    valid_to: \"2026-12-31\"\n", "not_valid", "not in force on 2027-10-01"),
         ("    ages: {first: 15}\n", "    ages: {first: 15}\n    valid_from: \"2026-13-31\"\n", "not_date", "valid_from"),
-        ("by: [urban_rural, sex, age_band]", "by: [urban_rural, colour]", "unknown_name", "no domain “colour”"),
-        ("    by: [urban_rural, sex, age_band]\n", "", "census", "both census"),
+        ("by: [sex, age_band]", "by: [sex, colour]", "unknown_name", "no domain “colour”"),
+        ("    by: [sex, age_band]\n", "", "census", "both census"),
         ("multiplicity: each", "age: no_such_column\nmultiplicity: each", "sql", "no_such_column"),
     ],
 )  # fmt: skip
