@@ -448,15 +448,15 @@ def events(connection: Connection, response: str, before: int | None = None) -> 
 def documents(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str, str, list[str]]]:
     """Of these responses: case, version of the questionnaire, and the documents of their events in order (see `read`)."""
     found: dict[str, tuple[str, str, list[str]]] = {}
+    opened = opener(connection)
     for start in range(0, len(ids), _ROWS):
         part = ids[start : start + _ROWS]
         query = select(responses.c.id, responses.c.case, responses.c.version).where(responses.c.id.in_(part))
         found |= {row.id: (row.case, row.version, []) for row in connection.execute(query)}
-        said = select(event_rows.c.response, event_rows.c.document).where(event_rows.c.response.in_(part))
-        for response, document in connection.execute(
-            said.order_by(event_rows.c.response, event_rows.c.position)
-        ).all():
-            found[response][2].append(document)
+        said = select(event_rows.c.id, event_rows.c.response, event_rows.c.document)
+        said = said.where(event_rows.c.response.in_(part))
+        for row in connection.execute(said.order_by(event_rows.c.response, event_rows.c.position)).all():
+            found[row.response][2].append(opened(row.document, event_place(row.id)))
     return found
 
 

@@ -114,7 +114,7 @@ def unlock(connection: Connection) -> None:
     """What somebody who owns the database would do first: the refusal to change a line is taken away."""
     if connection.dialect.name == "postgresql":
         for table in ("audit", "consents"):
-            connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER ALL"))
+            connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
         return
     triggers = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
     for name in list(triggers):
