@@ -18,6 +18,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
+from survey import logs
 from survey.fieldwork.areas import areas, as_of
 from survey.folder import read_areas
 from survey.problems import Refused, SurveyError, Unavailable
@@ -307,6 +308,7 @@ def serve(
 
 def from_environment() -> ASGIApp:
     """The application as `serve` told its worker to be."""
+    logs.write_lines()
     text = os.environ[SETTINGS_VARIABLE]
     settings = msgspec.json.decode(text, type=Settings, dec_hook=lambda kind, value: kind(value))
     return behind_proxies(create_app(settings), settings.proxies)

@@ -144,15 +144,14 @@ class Oversight:
     def _standing(self, communes: Sequence[str] | None) -> list[_Standing]:
         """Where each household first drawn stands: a reserve makes up for nothing, and is left out."""
         with self.database.reading() as connection:
-            attempts = cases.every_attempt(connection)
-            records = list(responses.records(connection))
+            attempts = cases.every_attempt(connection, communes)
+            records = list(responses.records(connection, communes))
             modes = {record.id: record.mode for record in records}
             begun = {record.case for record in records if not record.id.startswith(PREFIX)}
             asked = sufficient(connection)
             found = []
-            for case in cases.every(connection):
-                foreign = communes is not None and case.unit.commune not in communes
-                if case.reserve or case.release is not None or foreign:
+            for case in cases.every(connection, communes):
+                if case.reserve or case.release is not None:
                     continue
                 tried = attempts.get(case.id, [])
                 answers = extent(connection, case, asked) if case.id in begun else "none"

@@ -24,8 +24,9 @@ def missing() -> str:
 
 
 @contextlib.contextmanager
-def session() -> Iterator[Any]:
-    """A Spark session until the block ends. Short compilation and few partitions: the data of tests are small."""
+def session(threads: int = 1) -> Iterator[Any]:
+    """A Spark session until the block ends. With one thread for the small data of tests: short compilation, few
+    partitions. With several as it comes, for data worth compiling for."""
     from pyspark.sql import SparkSession
 
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
@@ -33,15 +34,20 @@ def session() -> Iterator[Any]:
         settings = {
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.host": "127.0.0.1",
-            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
             "spark.local.dir": folder,
-            "spark.sql.codegen.wholeStage": "false",
             "spark.sql.session.timeZone": "UTC",
-            "spark.sql.shuffle.partitions": "2",
             "spark.sql.warehouse.dir": f"{folder}/warehouse",
             "spark.ui.enabled": "false",
         }
-        builder = SparkSession.builder.master("local[1]").appName("survey tests")
+        if threads == 1:
+            settings |= {
+                "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+                "spark.sql.codegen.wholeStage": "false",
+                "spark.sql.shuffle.partitions": "2",
+            }
+        else:
+            settings |= {"spark.driver.memory": "3g", "spark.sql.shuffle.partitions": str(4 * threads)}
+        builder = SparkSession.builder.master(f"local[{threads}]").appName("survey tests")
         for name, value in settings.items():
             builder = builder.config(name, value)
         spark = builder.getOrCreate()

@@ -120,9 +120,12 @@ def workloads(connection: Connection, communes: Sequence[str] | None = None) -> 
     return [Workload(*row) for row in connection.execute(query.group_by(*keys).order_by(*keys))]
 
 
-def every(connection: Connection) -> Iterator[Case]:
-    """All cases by id, streamed: nonrespondents and unreleased reserves too."""
-    for row in _streamed(connection, select(cases).order_by(cases.c.id)):
+def every(connection: Connection, communes: Sequence[str] | None = None) -> Iterator[Case]:
+    """All cases (None) or those of these communes, by id, streamed: nonrespondents and unreleased reserves too."""
+    query = select(cases).order_by(cases.c.id)
+    if communes is not None:
+        query = query.where(cases.c.commune.in_(list(communes)))
+    for row in _streamed(connection, query):
         yield _case(row)
 
 
@@ -275,11 +278,14 @@ def attempts_of_cases(connection: Connection, ids: Sequence[str]) -> dict[str, l
     return found
 
 
-def every_attempt(connection: Connection) -> dict[str, list[Attempt]]:
-    """All attempts by case, for freezing."""
+def every_attempt(connection: Connection, communes: Sequence[str] | None = None) -> dict[str, list[Attempt]]:
+    """All attempts (None) or those at the cases of these communes, by case."""
     found: dict[str, list[Attempt]] = {}
     opened = opener(connection)
-    for row in _streamed(connection, select(attempts).order_by(attempts.c.at, attempts.c.id)):
+    query = select(attempts).order_by(attempts.c.at, attempts.c.id)
+    if communes is not None:
+        query = query.where(attempts.c.case.in_(_of(communes)))
+    for row in _streamed(connection, query):
         found.setdefault(row.case, []).append(_attempt(row, opened))
     return found
 
@@ -302,6 +308,10 @@ def release(connection: Connection, case: str, release: Release) -> Case:
 
 def _streamed(connection: Connection, query: Select[*tuple[Any, ...]]) -> Iterator[Row[*tuple[Any, ...]]]:
     yield from connection.execute(query.execution_options(yield_per=1000))
+
+
+def _of(communes: Sequence[str]) -> Select[tuple[str]]:
+    return select(cases.c.id).where(cases.c.commune.in_(list(communes)))
 
 
 def _not_in_the_sample() -> Refused:

@@ -25,6 +25,7 @@ from survey.storage import cases, statements
 from survey.storage.clock import now
 from survey.storage.conflict import insert_once
 from survey.storage.database import run_together
+from survey.storage.tables import cases as case_rows
 from survey.storage.tables import events as event_rows
 from survey.storage.tables import quarantine, responses
 from survey.storage.vault import PREFIX, NoKey, Vault, holds_key, opener
@@ -413,9 +414,12 @@ def of_cases(connection: Connection, case_ids: Sequence[str]) -> dict[str, list[
     return found
 
 
-def records(connection: Connection) -> Iterator[ResponseRecord]:
-    """Every response without its answers, streamed."""
+def records(connection: Connection, communes: Sequence[str] | None = None) -> Iterator[ResponseRecord]:
+    """Every response (None), or those of the cases of these communes, without its answers, streamed."""
     query = select(*_record_columns).order_by(responses.c.id).execution_options(yield_per=1000)
+    if communes is not None:
+        own = select(case_rows.c.id).where(case_rows.c.commune.in_(list(communes)))
+        query = query.where(responses.c.case.in_(own))
     for row in connection.execute(query):
         yield _record(row)
 

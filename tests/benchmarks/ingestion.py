@@ -142,6 +142,8 @@ def application(url: str) -> Litestar:
 
 
 def create() -> Litestar:
+    if os.environ.get("SWITCH"):
+        sys.setswitchinterval(float(os.environ["SWITCH"]))
     return application(os.environ["BENCH_DATABASE"])
 
 
@@ -166,7 +168,7 @@ def server(url: str, workers: int = 1) -> Iterator[int]:
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(url, port, workers))
     process.start()
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,13 @@ def restore(connection: Connection, rows: dict[str, list[dict[str, Any]]]) -> No
 def test_every_earlier_schema_is_here() -> None:
     migrations = sorted(path.name[:4] for path in (schema.MIGRATIONS / "versions").glob("[0-9]*.py"))
     assert migrations[:-1] == VERSIONS, "run tests/storage/released/make.py after adding a migration"
+
+
+def test_migrations_only_add_so_that_servers_of_the_version_before_go_on() -> None:
+    """0011 took away three columns; docs/operations.md says what that asks of whoever comes from before it."""
+    taking = re.compile(r"drop_(?!index)|alter_column|rename_")
+    files = (schema.MIGRATIONS / "versions").glob("[0-9]*.py")
+    assert [path.name[:4] for path in sorted(files) if taking.search(path.read_text())] == ["0011"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
