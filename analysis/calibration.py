@@ -17,6 +17,7 @@ Do not calibrate to totals that the sample itself estimated: their own error is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -583,11 +584,16 @@ def _narrowest(start: FloatArray, variables: FloatArray, totals: FloatArray) -> 
 
 
 def _trimmed(factor: FloatArray, start: FloatArray, trim: Bounds) -> FloatArray:
-    """Factors cut to the limits; what is cut off the weights is added to the other factors, the same to each."""
+    """Factors cut to the limits; what is cut off the weights is added to the other factors, the same to each.
+
+    Where all lie outside, as may happen in a replicate, there are no others, and it is lost (as in R).
+    """
     outside = (factor < trim.lower) | (factor > trim.upper)
-    if not outside.any() or outside.all():
+    if not outside.any():
         return factor
     cut = np.clip(factor, trim.lower, trim.upper)
+    if not start[~outside].any():
+        return cut
     excess = float(((factor - cut) * start).sum())
     return np.where(outside, cut, factor + excess / float(start[~outside].sum()))
 
@@ -602,8 +608,10 @@ def _distance(
     if distance == "raking":
         if low <= 0.0 and high == np.inf:
             return np.exp, np.exp
-        return (lambda u: np.clip(np.exp(u), low, high)), (
-            lambda u: np.where((np.exp(u) > low) & (np.exp(u) < high), np.exp(u), 0.0)
+        # Cut before the exponential, which may be too large for a number.
+        least, most = (math.log(low) if low > 0.0 else -math.inf), math.log(high)
+        return (lambda u: np.exp(np.clip(u, least, most))), (
+            lambda u: np.where((u > least) & (u < most), np.exp(np.minimum(u, most)), 0.0)
         )
     if distance == "truncated":
         return (lambda u: np.clip(1.0 + u, low, high)), (

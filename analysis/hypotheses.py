@@ -35,6 +35,7 @@ SCORES: dict[RankTest, Callable[[FloatArray], FloatArray]] = {
     "van_der_waerden": lambda place: np.asarray(scipy.special.ndtri(place)),
     "median": lambda place: (place > 0.5).astype(np.float64),
 }
+NO_VARIANCE = "{}: the table has no sampling variance (the weights were fitted to it, or all were asked)"
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def independence(
 
     Pearson's statistic counts the rows used. `compat="R.independence"` counts rows with a missing value too, and cuts
     the degrees of freedom of "saddlepoint" and "linear_combination" to a whole number without their scale, as R
-    survey 4 does; its p-values of these two are too large when the design is small (0.026 where 0.022 is right).
+    survey 4 does; its p-values of these two are too large when the design is small (0.026 where 0.022 is right). With
+    replicates it then takes the degrees of freedom of these two for endless, as R does.
     """
     inside = design.domain(where) & (design.weight != 0)
     code, labels = cross(design.columns, (first, second))
@@ -154,7 +156,13 @@ def independence(
         raise NotPossible(f"{first}, {second}: the design leaves {nu:g} degrees of freedom")
     if test in ("wald", "adjusted_wald"):
         return _wald(values.reshape(shape), spread, nu, test, f"{first}, {second}")
-    return _rao_scott(values.reshape(shape), spread, nu, n, test, f"{first}, {second}", compat is not None)
+    label = f"{first}, {second}"
+    if compat is None:
+        return _rao_scott(values.reshape(shape), spread, nu, n, test, label)
+    # R cuts the degrees of freedom of the sum down to a whole number but not the scale that goes with them; with
+    # replicates it takes them for endless.
+    cut = math.floor if design.replicates is None else lambda df: math.inf
+    return _rao_scott(values.reshape(shape), spread, nu, n, test, label, cut)
 
 
 def _rao_scott(
@@ -164,9 +172,12 @@ def _rao_scott(
     n: int,
     test: IndependenceTest,
     label: str,
-    whole_df: bool,
+    cut: Callable[[float], float] = float,
 ) -> Test:
-    """Pearson's X2 of a table of shares, with the eigenvalues of the design effects of its interactions."""
+    """Pearson's X2 of a table of shares, with the eigenvalues of the design effects of its interactions.
+
+    cut: what is made of the degrees of freedom of a weighted sum (see `compat`).
+    """
     expected = np.outer(share.sum(axis=1), share.sum(axis=0))
     pearson = n * float(((share - expected) ** 2 / expected).sum())
     main, interaction = _contrasts(*share.shape)
@@ -177,6 +188,8 @@ def _rao_scott(
     directed = residual * inverse[:, np.newaxis]
     delta = np.linalg.solve(residual.T @ directed / n, directed.T @ spread @ directed)
     trace = float(np.trace(delta))
+    if not trace > 1e-12:
+        raise NotPossible(NO_VARIANCE.format(label))
     d0 = trace * trace / float(np.trace(delta @ delta))
     q = float(delta.shape[0])
     if test == "F":
@@ -188,9 +201,9 @@ def _rao_scott(
         return Test(f"Rao-Scott chi-square test of independence, {label}", pearson, (q,), p)
     weights = np.sort(np.real(np.linalg.eigvals(delta)))[::-1]
     exact = test == "linear_combination"
-    # R cuts the degrees of freedom down to a whole number but not the scale that goes with them.
-    ddf = math.floor(d0 * nu) if whole_df else d0 * nu
-    p = tail_of_weighted_sum(pearson * ddf / (d0 * nu), weights, ddf, exact=exact)
+    ddf = cut(d0 * nu)
+    scaled = pearson * ddf / (d0 * nu) if math.isfinite(ddf) else pearson
+    p = tail_of_weighted_sum(scaled, weights, ddf, exact=exact)
     name = f"Pearson test of independence ({test.replace('_', ' ')}), {label}"
     return Test(name, pearson, (), p, weights=tuple(weights.tolist()))
 
@@ -221,7 +234,9 @@ def _wald(total: FloatArray, spread: FloatArray, nu: float, test: IndependenceTe
     free = np.flatnonzero((first > 0) & (second > 0))
     covariance = (slope @ spread @ slope.T)[np.ix_(free, free)]
     q = float(free.size)
-    statistic = float(distance[free] @ np.linalg.solve(covariance, distance[free])) / q
+    if np.diag(covariance).max() < (1e-10 * whole) ** 2:
+        raise NotPossible(NO_VARIANCE.format(label))
+    statistic = squared_distance(distance[free] / whole, covariance / whole**2, label) / q
     df, name = (q, nu), "Wald"
     if test == "adjusted_wald":
         if nu - q + 1.0 <= 0:
@@ -229,6 +244,19 @@ def _wald(total: FloatArray, spread: FloatArray, nu: float, test: IndependenceTe
         statistic, df, name = statistic * (nu - q + 1.0) / nu, (q, nu - q + 1.0), "adjusted Wald"
     p = float(scipy.special.fdtrc(*df, statistic))
     return Test(f"{name} test of independence, {label}", statistic, df, p)
+
+
+def squared_distance(value: FloatArray, covariance: FloatArray, what: str) -> float:
+    """value' covariance^-1 value, the Wald statistic before its scale; NotPossible when a direction has no variance."""
+    size = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    correlation = covariance / np.outer(size, size) if (size > 0).all() else np.zeros_like(covariance)
+    if np.linalg.matrix_rank(correlation, tol=1e-12, hermitian=True) < value.size:
+        raise NotPossible(
+            f"{what}: a combination of what is tested has no sampling variance (too few PSUs, or groups where nothing "
+            "varies): join groups, or test fewer together"
+        )
+    scaled = value / size
+    return float(scaled @ np.linalg.solve(correlation, scaled))
 
 
 def rank_test(
@@ -290,7 +318,7 @@ def rank_test(
         )
         return Test(name, found.value / se, (df,), p_value(found, 0.0, "two_sided"), found)
     q = float(difference.size)
-    statistic = float(difference @ np.linalg.solve(spread, difference)) / q
+    statistic = squared_distance(difference, spread, name) / q
     return Test(name, statistic, (q, df), float(scipy.special.fdtrc(q, df, statistic)))
 
 
@@ -330,35 +358,71 @@ def tail_of_weighted_sum(x: float, weights: FloatArray, df: float, *, exact: boo
 
     By the saddlepoint of the difference of both sides at 0 (Kuonen 1999), or `exact` by numerical inversion of its
     characteristic function (Imhof 1961). Close to the mean, where the saddlepoint degenerates, Satterthwaite's F.
+    With endless degrees of freedom the right side is x itself.
     """
+    if not x > 0:
+        return 1.0
     scale = float(np.max(weights))
-    parts = np.append(weights, -x / df) / scale
-    count = np.append(np.ones(weights.size), df)
+    constant = 0.0 if math.isfinite(df) else x / scale
+    parts, count = weights / scale, np.ones(weights.size)
+    if math.isfinite(df):
+        parts, count = np.append(parts, -x / df / scale), np.append(count, df)
     if exact:
-        return _inverted(parts, count)
+        return _inverted(parts, count, constant)
 
     def slope(at: float) -> float:
-        return float((count * parts / (1.0 - 2.0 * at * parts)).sum())
+        return float((count * parts / (1.0 - 2.0 * at * parts)).sum()) - constant
 
-    low, high = 0.99999 / (2.0 * parts.min()), 0.99999 / (2.0 * parts.max())
+    low, high = _around_the_saddlepoint(parts, constant)
     at = float(scipy.optimize.brentq(slope, low, high, xtol=1e-12, rtol=1e-12))
     if abs(at) * (weights / scale).sum() < 1e-4:
         mean, square = float(weights.mean()), float((weights**2).mean())
         numerator = weights.size * mean * mean / square
+        if constant:
+            return float(scipy.special.chdtrc(numerator, x * mean / square))
         return float(scipy.special.fdtrc(numerator, df, x * mean / square / numerator))
-    k0 = -float((count * np.log1p(-2.0 * at * parts)).sum()) / 2.0
+    k0 = -float((count * np.log1p(-2.0 * at * parts)).sum()) / 2.0 - at * constant
     k2 = 2.0 * float((count * parts**2 / (1.0 - 2.0 * at * parts) ** 2).sum())
     w, v = math.copysign(math.sqrt(-2.0 * k0), at), at * math.sqrt(k2)
     return float(scipy.special.ndtr(-(w + math.log(v / w) / w)))
 
 
-def _inverted(parts: FloatArray, count: FloatArray) -> float:
-    """P(sum_i parts_i chi2_count_i > 0), Imhof (1961), formula 3.2."""
+def _around_the_saddlepoint(parts: FloatArray, constant: float) -> tuple[float, float]:
+    """Two values with the saddlepoint between them: the slope runs from below 0 to above it over the poles' interval."""
+    size = float(parts.size)
+    if constant:
+        # sum a / (1 - 2 t a) = c with all 0 < a <= 1 and the largest 1: t lies below (1 - 1/c) / 2 and n a / c.
+        return -size / (2.0 * constant) - 1.0, 0.5 - 0.5 / (2.0 * max(constant, size))
+    return 0.99999 / (2.0 * parts.min()), 0.99999 / (2.0 * parts.max())
 
-    def integrand(u: float) -> float:
-        angle = 0.5 * float((count * np.arctan(parts * u)).sum())
-        size = math.exp(0.25 * float((count * np.log1p((parts * u) ** 2)).sum()))
-        return math.sin(angle) / (u * size)
 
-    value, _ = scipy.integrate.quad(integrand, 0.0, np.inf, limit=500, epsabs=1e-11)
-    return 0.5 + float(value) / math.pi
+def _inverted(parts: FloatArray, count: FloatArray, constant: float) -> float:
+    """P(sum_i parts_i chi2_count_i > constant), Imhof (1961), formula 3.2."""
+
+    def angle(u: float) -> float:
+        return 0.5 * float((count * np.arctan(parts * u)).sum())
+
+    def height(u: float) -> float:
+        return math.exp(-0.25 * float((count * np.log1p((parts * u) ** 2)).sum())) / u
+
+    pieces = [
+        scipy.integrate.quad(
+            lambda u: math.sin(angle(u) - 0.5 * constant * u) * height(u), 0.0, 1.0, limit=500, epsabs=1e-11
+        )
+    ]
+    if constant:
+        # The waves of the constant never end, and are weights of the rule (Fourier integrals).
+        wave = {"wvar": 0.5 * constant, "limlst": 500, "limit": 500, "epsabs": 1e-11}
+        pieces += [
+            scipy.integrate.quad(lambda u: math.sin(angle(u)) * height(u), 1.0, np.inf, weight="cos", **wave),
+            scipy.integrate.quad(
+                lambda u: -math.cos(angle(u)) * height(u), 1.0, np.inf, weight="sin", **wave
+            ),
+        ]
+    else:
+        pieces.append(
+            scipy.integrate.quad(
+                lambda u: math.sin(angle(u)) * height(u), 1.0, np.inf, limit=500, epsabs=1e-11
+            )
+        )
+    return 0.5 + sum(float(value) for value, _ in pieces) / math.pi

@@ -34,7 +34,7 @@ from analysis.columns import BoolArray, Columns, FloatArray, IntArray, add_up, c
 from analysis.design import Design
 from analysis.errors import EmptyDomain, MissingValues, NotConverged, NotPossible, rows, some
 from analysis.estimates import Estimate, Estimates, Missing
-from analysis.hypotheses import Test, tail_of_weighted_sum
+from analysis.hypotheses import Test, squared_distance, tail_of_weighted_sum
 from analysis.totals import Cells, UnitTotals
 from analysis.variance import covariance, of_influence
 
@@ -178,7 +178,7 @@ class Regression:
         if method == "wald":
             from scipy.special import fdtrc
 
-            statistic = float(beta @ np.linalg.solve(self.vcov[block], beta)) / q
+            statistic = squared_distance(beta, self.vcov[block], label) / q
             return Test(f"Wald test of {label}", statistic, (q, self.df), float(fdtrc(q, self.df, statistic)))
         naive = self.naive[block]
         share = np.real(np.linalg.eigvals(np.linalg.solve(naive, self.vcov[block])))
@@ -367,7 +367,8 @@ def _fit(
             fitted = model.fit(start_params=start, tol=TOLERANCE, tol_criterion="params", maxiter=60)
         except (np.linalg.LinAlgError, ValueError):
             fitted = None
-    if fitted is None or not np.isfinite(fitted.params).all() or not _settled(fitted):
+        settled = fitted is not None and np.isfinite(fitted.params).all() and _settled(fitted)
+    if fitted is None or not settled:
         at = "" if fitted is None else f" ({names[int(np.argmax(np.abs(fitted.params)))]} has run furthest)"
         raise NotConverged(
             f"the {family} model did not converge{at}: a category whose members all have the outcome, or none, has "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from analysis import Count, Design, Mean, Proportion, Total, estimate
 from analysis.calibration import Bounds, calibrate, narrowest_bounds, poststratify, rake, rake_households
-from analysis.errors import DesignError, NotPossible
+from analysis.errors import AnalysisError, DesignError, NotPossible
 from analysis.replicates import bootstrap, jackknife
 from analysis.trimming import trim
 
@@ -276,3 +278,21 @@ def test_strict_trimming_ends_within_its_limits_or_says_why_not(seed: int, shari
     assert after.weight.sum() == pytest.approx(weight.sum(), rel=1e-9)
     assert after.weight.min() >= lower * (1 - 1e-9)
     assert after.weight.max() <= upper * (1 + 1e-9)
+
+
+def test_factors_that_all_lie_outside_the_limits_of_trimming_are_cut(sample: Callable[..., Design]) -> None:
+    design = sample()
+    whole = float(design.weight.sum())
+    ones = np.ones((design.rows, 1))
+    cut = calibrate(design, ones, [1.4 * whole], trim=Bounds(0.5, 1.2))
+    assert np.allclose(cut.weight, 1.2 * design.weight)
+
+
+def test_bounded_raking_far_from_its_totals_ends_in_words(sample: Callable[..., Design]) -> None:
+    """No overflow on the way (a warning is an error in tests)."""
+    design = sample()
+    income = design.columns.numbers("income")
+    matrix = np.stack([np.ones(design.rows), income], axis=1)
+    totals = [float(design.weight.sum()), 2.9 * float(design.weight @ income)]
+    with pytest.raises(AnalysisError, match="within the bounds"):
+        calibrate(design, matrix, totals, "raking", bounds=Bounds(0.4, 3.0))

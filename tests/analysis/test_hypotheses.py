@@ -10,6 +10,7 @@ import pytest
 import scipy.stats
 
 from analysis import Design, Mean, estimate
+from analysis.calibration import poststratify
 from analysis.errors import MissingValues, NotPossible
 from analysis.hypotheses import adjusted, independence, rank_test, t_test, tail_of_weighted_sum
 from analysis.regression import regress
@@ -125,3 +126,38 @@ def test_what_cannot_be_tested_says_why(households: Maker) -> None:
         rank_test(design, "gone", "sex")
     with pytest.raises(NotPossible, match='"sign" is not one of wilcoxon'):
         rank_test(design, "income", "sex", test="sign")  # type: ignore[arg-type]
+
+
+def test_with_endless_degrees_of_freedom_the_tail_is_that_of_a_sum_of_chi_squares() -> None:
+    """One weight and equal weights are known; many degrees of freedom come near (and do not overflow)."""
+    for x in (0.3, 3.0, 8.0, 60.0):
+        for count in (1, 4):
+            known = scipy.stats.chi2.sf(x / 3.0, count)
+            weights = np.full(count, 3.0)
+            assert tail_of_weighted_sum(x, weights, np.inf, exact=True) == pytest.approx(known, abs=1e-10)
+            assert tail_of_weighted_sum(x, weights, np.inf) == pytest.approx(known, rel=0.3)
+        mixed = np.array([2.0, 0.5, 0.1])
+        endless = tail_of_weighted_sum(x, mixed, np.inf, exact=True)
+        assert tail_of_weighted_sum(x, mixed, 1e5, exact=True) == pytest.approx(endless, rel=1e-2)
+    assert tail_of_weighted_sum(-1e-12, np.ones(2), 9.0) == 1.0
+
+
+def test_groups_that_have_no_variance_are_an_error_and_no_figure(sample: Maker) -> None:
+    """Two PSUs cannot tell three differences apart; a table that the weights were fitted to does not vary."""
+    data = {
+        "w": np.ones(40),
+        "psu": np.repeat([1, 2, 3, 4, 5], 8),
+        "group": np.tile(list("abcdefgh"), 5),
+        "x": np.arange(40.0),
+    }
+    with pytest.raises(NotPossible, match=r"no sampling variance|degrees of freedom"):
+        rank_test(Design(data, weights="w", clusters="psu"), "x", "group")
+    with pytest.raises(NotPossible, match="no sampling variance"):
+        rank_test(Design(data | {"x": np.tile(np.arange(8.0), 5)}, weights="w", clusters="psu"), "x", "group",
+                  where=np.isin(data["group"], ["a", "b", "c"]))  # fmt: skip
+    design = sample()
+    table = {(r, s): 1000.0 + 100 * len(r + s) for r in ("north", "south") for s in ("female", "male")}
+    fitted = poststratify(design, ["region", "sex"], table)
+    for test in ("F", "wald", "saddlepoint"):
+        with pytest.raises(NotPossible, match="fitted"):
+            independence(fitted, "region", "sex", test=test)  # type: ignore[arg-type]

@@ -116,3 +116,14 @@ def test_what_cannot_be_fitted_says_why(households: Maker) -> None:
         model.test("age")
     with pytest.raises(NotPossible, match="level other"):
         model.predict({"sex": ["other"], "members": [2.0]})
+
+
+def test_a_steep_fit_that_runs_away_is_one_clear_error(households: Maker) -> None:
+    """The outcome follows from the covariate: no warnings of overflow on the way (they are errors in tests)."""
+    data = households()
+    data["many"] = (data["income"] > 3000.0).astype(float)
+    for link in ("logit", "cloglog"):
+        with pytest.raises(NotConverged, match="no finite coefficient"):
+            regress(
+                Design(data, weights="w", clusters="psu"), "many", ["income"], family="binomial", link=link
+            )

@@ -118,3 +118,16 @@ def test_replicates_that_cannot_be_are_refused(sample: Maker, households: Maker)
         Replicates(np.ones((4, 4)), "JKn")
     with pytest.raises(DesignError, match="rows of replicate weights"):
         sample().with_replicates(Replicates(np.ones((4, 4)), "JK1"))
+
+
+def test_degrees_of_freedom_of_a_file_are_the_directions_its_replicates_have() -> None:
+    """Copies and sums of replicates add none; a direction of less than 1e-5 counts as none, as in R."""
+    generator = np.random.default_rng(4)
+    own = generator.uniform(0.0, 2.0, (90, 20))
+    table = np.concatenate([own, own[:, :5] + own[:, 5:10], own[:, :3] * (1 + 1e-9)], axis=1)
+    data = {"w": np.ones(90), "x": np.arange(90.0)}
+    design = Design(data, weights="w", replicates=Replicates(table, "other", scale=0.1))
+    assert design.df == 19.0
+    # A weak direction that a singular value in between would lose.
+    weak = np.concatenate([own[:, :19], own[:, :1] + 1e-4 * own[:, 19:]], axis=1)
+    assert Design(data, weights="w", replicates=Replicates(weak, "other", scale=0.1)).df == 19.0

@@ -14,7 +14,7 @@ from tests.oracle import run
 HERE = Path(__file__).parent
 CASES: list[dict[str, Any]] = [
     case
-    for name in ("cases.json.gz", "regression.json.gz", "designs.json.gz")
+    for name in ("cases.json.gz", "regression.json.gz", "designs.json.gz", "random.json.gz")
     for case in json.loads(gzip.decompress((HERE / name).read_bytes()))["cases"]
 ]
 NAMES = sorted({case["call"]["fn"] for case in CASES})
