@@ -108,21 +108,36 @@ def _seal_head(connection: Connection, chain: str, position: int, digest: str) -
 
 
 def _begin_chain(connection: Connection, key: bytes, head: dict[str, Any]) -> None:
-    """A chain more; the first time also those that were there before heads were sealed."""
+    """A chain more."""
+    seal_earlier(connection)
+    there = select(audit_heads.c.chain).where(audit_heads.c.chain == head["chain"])
+    if connection.execute(there).first() is None:  # else it was among the earlier ones
+        _count_chains(connection, key, [head])
+
+
+def seal_earlier(connection: Connection) -> None:
+    """Seal, once, the chains that were there before heads were sealed: when the schema came, or with the next line."""
+    key = connection.get_execution_options().get(OPTION)
+    if key is None:
+        return
     none = {"chain": _CHAINS, "position": 0, "seal": _seal(key, _CHAINS, 0, "")}
-    new = [head]
     if insert_once(connection, audit_heads, [none], audit_heads.c.chain):
-        last = _last_lines(connection)
-        new += [
+        earlier = [
             {
                 "chain": row.chain,
                 "position": row.position,
                 "seal": _seal(key, row.chain, row.position, row.hash),
             }
-            for row in last
-            if row.chain != head["chain"]
+            for row in _last_lines(connection)
         ]
-    connection.execute(insert(audit_heads), new)
+        _count_chains(connection, key, earlier)
+
+
+def _count_chains(connection: Connection, key: bytes, new: Sequence[dict[str, Any]]) -> None:
+    """Keep the heads of these chains, and that there are so many more."""
+    if not new:
+        return
+    connection.execute(insert(audit_heads), list(new))
     count = connection.execute(
         select(audit_heads.c.position).where(audit_heads.c.chain == _CHAINS).with_for_update()
     ).scalar_one()

@@ -97,11 +97,11 @@ class Database:
         With `migrate=False` an older schema is refused too (several servers of which only one may migrate). The key of this
         installation is held if there is one (`survey.settings.held`).
         """
-        from survey.storage import schema
+        from survey.storage import audit, schema
 
         engine = _engine(url)
         try:
-            schema.bring_up_to_date(engine, migrate=migrate)
+            migrated = schema.bring_up_to_date(engine, migrate=migrate)
         except DBAPIError as error:
             engine.dispose()
             raise UnknownDatabase(
@@ -114,7 +114,12 @@ class Database:
             engine.dispose()
             raise
         database, secret = cls(engine), held(url)
-        return database if secret is None else database.hold_key(secret.identities)
+        if secret is not None:
+            database.hold_key(secret.identities)
+            if migrated:
+                with database.writing() as connection:
+                    audit.seal_earlier(connection)
+        return database
 
     def hold_key(self, key: bytes) -> Database:
         """Hold the key that opens what is sealed (32 bytes, `survey.settings.Keys.identities`); returns the database itself."""

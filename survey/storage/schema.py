@@ -41,18 +41,18 @@ def version(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
-def bring_up_to_date(engine: Engine, *, migrate: bool = True) -> None:
-    """Create or upgrade the schema under a lock; several servers may start at once."""
+def bring_up_to_date(engine: Engine, *, migrate: bool = True) -> bool:
+    """Create or upgrade the schema under a lock; several servers may start at once. Returns whether it was this one."""
     with engine.connect() as connection:
         if version(connection) == HEAD:
-            return
+            return False
     with engine.connect().execution_options(survey_writes=True) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         found = version(connection)
         if found == HEAD:
-            return
+            return False
         if found is not None and found not in _known():
             raise NewerSchema(
                 {
@@ -72,6 +72,7 @@ def bring_up_to_date(engine: Engine, *, migrate: bool = True) -> None:
                 }
             )
         upgrade(connection, HEAD)
+        return True
 
 
 def upgrade(connection: Connection, target: str) -> None:
