@@ -81,7 +81,8 @@ def test_an_old_database_is_brought_forward_and_goes_on(url: str, version: str) 
             assert schema.version(connection) == schema.HEAD
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
             assert list(responses.verify(connection)) == []
-            assert list(audit.verify(connection)) == []
+            unsealed = "audit: no seal of the chains is there"  # seals are younger than what these wrote
+            assert all(problem.startswith(unsealed) for problem in audit.verify(connection))
             assert {case.id for case in cases.every(connection)} == {row["id"] for row in rows["cases"]}
             told = {record.id: events for record, events in responses.all(connection)}
             assert {event.id for events in told.values() for event in events} == {
@@ -95,6 +96,9 @@ def test_an_old_database_is_brought_forward_and_goes_on(url: str, version: str) 
             events[-1],
             type(events[-1])(id="after", response=response, kind="answered", at=1, author="an", answers={}),
         )
+        database.write_now(audit.append, "an", "test", "case:HD-000003")
+        with database.reading() as connection:
+            assert list(audit.verify(connection)) == []
         receipts = database.write_now(responses.append, [again, more])
         assert [receipt.state for receipt in receipts] == ["kept", "kept"]
         with database.reading() as connection:
