@@ -133,6 +133,37 @@ def test_every_type_of_question_in_every_state_is_open_to_everybody(chrome: Brow
             )
 
 
+def test_a_form_written_from_right_to_left_in_five_languages_scrolls_nowhere(
+    chrome: Browser, tmp_path: Path
+) -> None:
+    """What stands off the page for screen readers stands off its beginning, options begin where the text does, and five
+    languages find room in the head."""
+    languages = ("ar", "en", "es", "fr", "sw")
+    said = ", ".join(f"{code}: {'هل لديك هاتف؟' if code == 'ar' else 'Phone?'}" for code in languages)
+    choices = ", ".join(f"{{code: {code}, label: {{{said}}}}}" for code in ("a", "b"))
+    (tmp_path / "questionnaire.yaml").write_text(
+        f"id: arabic\nlanguages: [{', '.join(languages)}]\ntitle: {{{said}}}\nsections:\n  - id: s\n    title: {{{said}}}\n"
+        f"    pages:\n      - id: p\n        questions:\n          - {{id: q, kind: select_one, label: {{{said}}}, choices: [{choices}]}}\n",
+        encoding="utf-8",
+    )
+    with application(tmp_path) as app, TestClient(app, base_url="http://127.0.0.1") as client:
+        html = client.get("/survey/p/p?lang=ar").text
+    assert 'dir="rtl"' in html
+    with chrome.new_context(viewport={"width": 320, "height": 640}) as context:
+        page = context.new_page()
+        show(page, html)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        mark, words = (
+            page.locator(which).first.bounding_box() for which in (".option input", ".option span")
+        )
+        assert mark
+        assert words
+        assert mark["x"] > words["x"] + words["width"] / 2, (
+            "the mark stands at the right, where the words begin"
+        )
+        sound(page, "right to left")
+
+
 def rights_states(folder: Path) -> Iterator[State]:
     """The pages about a household's rights and its way in, as they are first seen, with mistakes, and afterwards."""
     settings = Settings(folder=FOLDER, database=settle(folder))
