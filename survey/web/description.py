@@ -110,6 +110,7 @@ ANSWERS: dict[str, str | type[Struct]] = {
     "/service-worker.js": "text/javascript",
     "/static/{version}/{name}": ANY,
     "/survey/my-data/answers.json": OwnAnswers,
+    "/survey/my-data/answers.txt": PLAIN,
     "/survey/photo/{digest}": "image/jpeg",
     "/sync": Receipts,
 }

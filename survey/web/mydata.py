@@ -197,7 +197,7 @@ async def download_to_read(request: AnyRequest) -> Response[str]:
     text = (
         "\ufeff" + "\r\n".join("\n".join(lines).split("\n")) + "\r\n"
     )  # as the notepad of an old computer reads it
-    return Response(text, media_type="text/plain; charset=utf-8", headers=headers)
+    return Response(text, media_type="text/plain", headers=headers)
 
 
 HANDLERS = (ask_consent, consent, my_data, ask, download, download_to_read)
