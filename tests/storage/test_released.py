@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Boolean, Connection, MetaData
+from sqlalchemy import Boolean, Connection, Integer, MetaData, func, select
 
 from survey.questionnaire.response import fold
 from survey.storage import audit, cases, responses, schema, surveys
@@ -50,6 +50,11 @@ def restore(connection: Connection, rows: dict[str, list[dict[str, Any]]]) -> No
                 for row in rows[table.name]
             ],
         )  # fmt: skip
+        if connection.dialect.name == "postgresql":
+            for column in table.primary_key:  # numbers go on after those that are there, as after a pg_dump
+                if isinstance(column.type, Integer):
+                    counter = func.pg_get_serial_sequence(table.name, column.name)
+                    connection.execute(select(func.setval(counter, func.max(column))))
 
 
 def test_every_earlier_schema_is_here() -> None:
