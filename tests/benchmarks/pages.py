@@ -205,7 +205,7 @@ def measure(chromium: str, out: Path) -> list[tuple[str, Row]]:
     url = f"http://127.0.0.1:{port}"
     version = read((out / "folder" / "questionnaire.yaml").read_text(encoding="utf-8")).version
     try:
-        for _ in range(200):
+        for _ in range(1200):  # a busy machine takes a minute to load the server
             try:
                 urllib.request.urlopen(url + "/", timeout=2).close()
                 break
