@@ -7,9 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from survey import __version__
 from survey.problems import SurveyError
+
+_Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,6 +41,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"survey {__version__}")
     verbs = parser.add_subparsers(title="việc · verbs", metavar="")
 
+    _authoring(verbs)
+    _sampling(verbs)
+    _running(verbs)
+    _publishing(verbs)
+    _keeping(verbs)
+    _showing(verbs)
+    return parser
+
+
+def _authoring(verbs: _Verbs) -> None:
+    """Verbs for writing a questionnaire: checking it, seeing it, taking it from and to other tools."""
     check = verbs.add_parser(
         "check", help="kiểm tra thư mục khảo sát · check a survey folder, all mistakes at once"
     )
@@ -81,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     give.add_argument("--out", type=Path, required=True, help="the .xlsx to write")
     give.set_defaults(run=_export_xlsform)
 
+
+def _sampling(verbs: _Verbs) -> None:
+    """Verbs for before field work: what a sample can say, drawing it, loading it."""
     plan = verbs.add_parser(
         "plan", help="cỡ mẫu, lực, phân bổ · what a sample will be able to say, before field work"
     )
@@ -146,6 +163,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     load.set_defaults(run=_load)
 
+
+def _running(verbs: _Verbs) -> None:
+    """Verbs for field work: accounts, drafts, the web application."""
     account = verbs.add_parser(
         "account", help="tạo tài khoản · create an account for an official or statistician"
     )
@@ -200,6 +220,9 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     serve.set_defaults(run=_serve)
 
+
+def _publishing(verbs: _Verbs) -> None:
+    """Verbs for from the answers to the figures."""
     freeze = verbs.add_parser("freeze", help="đóng băng số liệu ra Parquet · freeze the answers to Parquet")
     freeze.add_argument("folder", type=Path)
     freeze.add_argument("--database", default="sqlite:///survey.sqlite")
@@ -241,6 +264,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     genuine.set_defaults(run=_verify_release)
 
+
+def _keeping(verbs: _Verbs) -> None:
+    """Verbs for keeping the data: backups, proofs, the law's clocks, keys."""
     keys = argparse.ArgumentParser(add_help=False)
     keys.add_argument("--database", default="sqlite:///survey.sqlite")
     keys.add_argument("--key", type=Path, default=Path("backup.key"), help="key file; made the first time")
@@ -303,6 +329,9 @@ def _parser() -> argparse.ArgumentParser:
     rotate.add_argument("--database", default="sqlite:///survey.sqlite")
     rotate.set_defaults(run=_keys)
 
+
+def _showing(verbs: _Verbs) -> None:
+    """Verbs for everything in one command."""
     demo = verbs.add_parser(
         "demo", help="từ mẫu đến kết luận, dữ liệu mô phỏng · sample to verdict, synthetic data"
     )
@@ -311,7 +340,6 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--no-serve", dest="serve", action="store_false")
     demo.add_argument("--port", type=int, default=8000)
     demo.set_defaults(run=_demo)
-    return parser
 
 
 # Imports stand inside the verbs: `survey --help` must not load the statistics.
