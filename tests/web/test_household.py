@@ -76,6 +76,9 @@ def test_what_was_sent_is_corrected_until_the_cut_off_and_seen_after_it(
     assert client.post("/survey/reopen", data=fields).url.path == "/survey/receipt"
     (record,) = held(database, case)
     assert record.submitted
+    entry = client.get("/").text
+    assert word("vi", "entry.opened") in entry
+    assert word("vi", "entry.continue") not in entry, "there is nothing to go on with"
     client.cookies.clear()
     assert word("vi", "entry.closed") in client.get("/").text
     back = client.post("/code", data={"code": code})
