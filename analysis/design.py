@@ -248,7 +248,7 @@ class Design:
             return np.ones(self.rows, dtype=bool)
         if isinstance(where, str):
             values = self.columns.numbers(where)
-            return np.asarray(np.nan_to_num(values, nan=0.0) != 0.0)
+            return np.asarray((values != 0.0) & (values == values))
         mask = np.asarray(where)
         if mask.shape != (self.rows,) or mask.dtype != bool:
             raise DesignError(f"where: a mask must hold {self.rows} truth values, one a row")

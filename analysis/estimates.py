@@ -402,27 +402,23 @@ class _Spread:
         weight = design.weight
         if design.replicates is not None:
             return cls._replicated(design, statistic, parts, cells)
-        by_row = bool(design.adjustments) or design.phase is not None or design.joint is not None
-        products = [weight, *(weight * part for part in parts)]
-        if by_row:
-            totals = [cells.by_domain(product) for product in products]
-        else:
-            everybody = cells.members is None and cells.row_domain is None
-            first = design.unit_weights if everybody else cells.sums(weight)
-            sums = [first, *(cells.sums(product) for product in products[1:])]
-            totals = [cells.domain_totals(one) for one in sums]
+        taken: FloatArray = cells.remembered("weight", lambda: cells.take(weight))
+        products = [taken, *(taken * cells.take(part) for part in parts)]
+        everybody = cells.members is None and cells.row_domain is None and not design.adjustments
+        first = cells.remembered(
+            "sums", lambda: design.unit_weights if everybody else cells.members_sums(taken)
+        )
+        sums = [first, *(cells.members_sums(product) for product in products[1:])]
+        totals = [cells.domain_totals(one) for one in sums]
         value, slopes = _evaluate(statistic, totals, _bessel(design, statistic, cells))
         spread = cls(design, value, totals[0], parts, slopes)
-        if by_row:
-            linear = sum(
-                cells.spread(slopes[index]) * cells.take(product) for index, product in enumerate(products)
-            )
-            if design.phase is None and design.joint is None:
-                spread.residuals = residual_totals(design, cells, np.asarray(linear))
-            else:
-                spread.weighted = _rows_by_domain(np.asarray(linear), cells, design.rows)
+        if design.phase is not None or design.joint is not None:
+            linear = sum(cells.spread(slope) * one for slope, one in zip(slopes, products, strict=True))
+            spread.weighted = _rows_by_domain(np.asarray(linear), cells, design.rows)
+        elif design.adjustments:
+            spread.residuals = residual_totals(design, cells, products, sums, slopes)
         else:
-            linear = sum(slopes[index][cells.domain] * one for index, one in enumerate(sums))
+            linear = sum(slope[cells.domain] * one for slope, one in zip(slopes, sums, strict=True))
             spread.totals = UnitTotals(cells.unit, cells.domain, np.asarray(linear), cells.domains)
         return spread
 
@@ -466,7 +462,8 @@ def _counts(design: Design, cells: Cells) -> FloatArray:
     """Rows with a positive weight in each domain."""
     if cells.members is None and cells.row_domain is None:
         return np.array([float(design.n)])
-    return cells.by_domain(design.present)
+    found: FloatArray = cells.remembered("counts", lambda: cells.by_domain(design.present))
+    return found
 
 
 def _bessel(design: Design, statistic: Statistic, cells: Cells) -> FloatArray:
@@ -515,7 +512,7 @@ def _estimates(
 ) -> list[Estimate]:
     errors = np.sqrt(np.maximum(spread.variances(), 0.0))
     n = _counts(design, cells)
-    freedom = _degrees_of_freedom(design, cells, df)
+    freedom = cells.remembered("df", lambda: _degrees_of_freedom(design, cells, df))
     simple = (
         _simple_variance(spread, statistic, design.weight, cells, n)
         if deff

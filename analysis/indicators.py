@@ -3,7 +3,7 @@
 Expressions (`universe`, `numerator`, `value` of a domain) are SQL boolean or scalar expressions over the columns
 of the frozen sample, with SQL's three-valued logic: an answer that is missing is NULL, so "has a bank account and
 uses it, or has a wallet" is unknown only where the answers given cannot decide it. What an unknown numerator
-counts as is declared (`unknown`) and printed with the estimate.
+counts as is declared, for "don't know" and for "refused" apart, and printed with the estimate.
 """
 
 from __future__ import annotations
@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Text = dict[str, str]
+Treatment = Literal["no", "exclude"]
+Openness = Literal["dont_know", "refused", "other"]
+"""Why a unit is undecided: an answer that its numerator rests on was refused; else one is "don't know"; else one was lost
+or never asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +32,7 @@ class Indicator:
 
     unit: "person" rows weighted by person weights, "household" rows by household weights.
     unknown: "no" counts an undecided unit in the denominator only; "exclude" leaves it out of both.
+    dont_know, refused: the same for those undecided by a "don't know" or by a refusal alone; None: as `unknown` says.
     ages: of those it counts, in addition to `universe`.
     valid_from, valid_to: ISO days between which the definition is in force, the last one included.
     series: code of the international series that it measures (SDG series, ITU core indicator), for exchange by SDMX.
@@ -42,12 +47,23 @@ class Indicator:
     source: str
     edition: str
     reference_period: Text
-    unknown: Literal["no", "exclude"] = "no"
+    unknown: Treatment = "no"
+    dont_know: Treatment | None = None
+    refused: Treatment | None = None
     ages: Ages = Ages()
     valid_from: str = ""
     valid_to: str = ""
     note: Text = field(default_factory=dict)
     series: str = ""
+
+    @property
+    def treatments(self) -> dict[Openness, Treatment]:
+        """What an undecided unit counts as, by what leaves it undecided."""
+        return {
+            "dont_know": self.dont_know or self.unknown,
+            "refused": self.refused or self.unknown,
+            "other": self.unknown,
+        }
 
     def asked(self, age: str = "age") -> str:
         """Who is in the denominator, as one expression: the universe and the bounds of age (`age`: years, by the plan)."""

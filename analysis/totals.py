@@ -7,7 +7,9 @@ sample and not the product of units and domains. Tables of two samples can be ad
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +29,13 @@ class Cells:
     row_domain: IntArray | None  # domain of each member row
     members: IntArray | None
     domains: int
+    _memo: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def remembered(self, name: Any, make: Callable[[], Any]) -> Any:
+        """Worked out once for these cells: what many statistics of one call have in common."""
+        if name not in self._memo:
+            self._memo[name] = make()
+        return self._memo[name]
 
     @classmethod
     def of(cls, unit: IntArray, domain: IntArray | None, domains: int, units: int) -> Cells:
@@ -42,7 +51,11 @@ class Cells:
 
     def sums(self, values: FloatArray) -> FloatArray:
         """The sum of a row-level value in each cell."""
-        return add_up(self.code, self.take(values), self.unit.size)
+        return self.members_sums(self.take(values))
+
+    def members_sums(self, values: FloatArray) -> FloatArray:
+        """The sum in each cell of a value of the member rows."""
+        return add_up(self.code, values, self.unit.size)
 
     def by_domain(self, values: FloatArray) -> FloatArray:
         """The sum of a row-level value in each domain."""

@@ -13,8 +13,8 @@ With unequal probabilities and Brewer's approximation (Brewer 2002, ch. 9) f is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import scipy
@@ -128,66 +128,100 @@ def adjusted(design: Design, weighted: FloatArray) -> FloatArray:
     return weighted
 
 
-def residual_totals(design: Design, cells: Cells, linear: FloatArray) -> FloatArray:
+def residual_totals(
+    design: Design,
+    cells: Cells,
+    products: Sequence[FloatArray],
+    sums: Sequence[FloatArray],
+    slopes: FloatArray,
+) -> FloatArray:
     """Unit totals (units x domains) of what the weighting steps leave of weighted linearised values.
 
-    `linear` holds the weighted linearised value of each member row in its own domain. When every step works on
-    cells, all of it is algebra on sums by unit, by cell and by domain; otherwise the rows are gone through, a block
-    of domains at a time.
+    products: the weight, then the weight times each part, of the member rows; `sums`: the same added up by cell;
+    slopes: derivatives by each of them (parts x domains). When every step works on cells, all of it is algebra on sums by
+    unit, by cell and by domain, and those of the weight alone are the same for all statistics of one call; otherwise
+    the rows are gone through, a block of domains at a time.
     """
     steps = design.residual_steps
     on_cells = [step for step in steps if isinstance(step, CellAdjustment) and step.on_cells]
-    if len(on_cells) < len(steps) or cells.domains <= FEW:
-        return _residuals_by_row(design, cells, linear)
+    if len(on_cells) < len(steps):
+        linear = sum(cells.spread(slope) * one for slope, one in zip(slopes, products, strict=True))
+        return _residuals_by_row(design, cells, np.asarray(linear))
     last = design.stages[-1]
     table = np.zeros((last.units, cells.domains))
-    table[cells.unit, cells.domain] = add_up(cells.code, linear, cells.unit.size)
-    largest = max((step.cell.max() + 1 for step in on_cells), default=1)
-    for chosen, rows, domain, count in _domain_blocks(cells, linear.size, int(BLOCK // largest)):
+    table[cells.unit, cells.domain] = sum(
+        slope[cells.domain] * one for slope, one in zip(slopes, sums, strict=True)
+    )
+    largest = max((int(step.cell.max()) + 1 for step in on_cells), default=1)
+    for block in _domain_blocks(cells, products[0].size, int(BLOCK // largest)):
         taken_off: list[tuple[CellAdjustment, FloatArray]] = []
-        for step in on_cells:
-            size = int(step.cell.max()) + 1
-            code = step.cell if cells.members is None else step.cell[cells.members]
-            key = (code if rows is None else code[rows]) * count + domain
-            values = linear if rows is None else linear[rows]
-            sums = add_up(key, values, size * count).reshape(size, count)
+        for number, step in enumerate(on_cells):
+            by_cell = _by_cell(cells, products, step, number, block)
+            left = sum(slope[block.chosen] * one for slope, one in zip(slopes, by_cell, strict=True))
             for before, fitted in taken_off:
-                sums = sums - _overlap(design, step, before) @ fitted
-            fitted = step.fitted(sums)
-            table[:, chosen] -= _unit_overlap(design, step) @ fitted
+                left = left - _overlap(design, step, before) @ fitted
+            fitted = step.fitted(np.asarray(left))
+            table[:, block.chosen] -= _unit_overlap(design, step) @ fitted
             taken_off.append((step, fitted))
     return table
 
 
-FEW = 1  # up to so many domains a pass over the rows is cheaper than tables of units by cells
+class _Block(NamedTuple):
+    """Some of the domains: which columns, which member rows (None: all), the column of each, how many columns."""
+
+    chosen: slice
+    rows: IntArray | None
+    domain: IntArray
+    width: int
+
+
+def _by_cell(
+    cells: Cells, products: Sequence[FloatArray], step: CellAdjustment, number: int, block: _Block
+) -> list[FloatArray]:
+    """The products added up by cell of a step and domain of the block (cells x domains)."""
+
+    def place() -> IntArray:
+        code = step.cell if cells.members is None else step.cell[cells.members]
+        code = code if block.rows is None else code[block.rows]
+        return code if block.width == 1 else code * block.width + block.domain
+
+    name = number, block.chosen.start
+    places = cells.remembered(("place", *name), place)
+    size = cells.remembered(("size", number), lambda: int(step.cell.max()) + 1) * block.width
+
+    def added(values: FloatArray) -> FloatArray:
+        chosen = values if block.rows is None else values[block.rows]
+        return add_up(places, chosen, size).reshape(-1, block.width)
+
+    weights: FloatArray = cells.remembered(("weight", *name), lambda: added(products[0]))
+    return [weights, *map(added, products[1:])]
+
+
 BLOCK = 8_000_000  # numbers in a table of rows, or of cells, by domains
 
 
-def _domain_blocks(
-    cells: Cells, rows: int, width: int
-) -> Iterator[tuple[slice, IntArray | None, IntArray, int]]:
-    """The domains in blocks of at most `width`: which columns, which member rows (None: all), their column, how many."""
+def _domain_blocks(cells: Cells, rows: int, width: int) -> Iterator[_Block]:
+    """The domains in blocks of at most `width`."""
     row_domain = np.zeros(rows, dtype=np.int64) if cells.row_domain is None else cells.row_domain
     if cells.domains <= max(width, 1):
-        yield slice(None), None, row_domain, cells.domains
+        yield _Block(slice(None), None, row_domain, cells.domains)
         return
     width = max(width, 1)
     for start in range(0, cells.domains, width):
         stop = min(start + width, cells.domains)
         inside = np.flatnonzero((row_domain >= start) & (row_domain < stop))
-        yield slice(start, stop), inside, row_domain[inside] - start, stop - start
+        yield _Block(slice(start, stop), inside, row_domain[inside] - start, stop - start)
 
 
 def _residuals_by_row(design: Design, cells: Cells, linear: FloatArray) -> FloatArray:
     last = design.stages[-1]
     table = np.empty((last.units, cells.domains))
     members = np.arange(design.rows) if cells.members is None else cells.members
-    for chosen, rows, domain, count in _domain_blocks(cells, linear.size, BLOCK // design.rows):
-        weighted = np.zeros((design.rows, count))
-        weighted[members if rows is None else members[rows], domain] = (
-            linear if rows is None else linear[rows]
-        )
-        table[:, chosen] = fold_rows(last.unit, last.units, adjusted(design, weighted))
+    for block in _domain_blocks(cells, linear.size, BLOCK // design.rows):
+        weighted = np.zeros((design.rows, block.width))
+        held, values = (members, linear) if block.rows is None else (members[block.rows], linear[block.rows])
+        weighted[held, block.domain] = values
+        table[:, block.chosen] = fold_rows(last.unit, last.units, adjusted(design, weighted))
     return table
 
 

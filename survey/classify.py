@@ -35,6 +35,7 @@ from survey.frozen import HOUSEHOLDS, PERSONS, read_manifest
 from survey.problems import BadDocument, Finding, SurveyError
 from survey.publication.measuring import evaluate
 from survey.publication.voice import Voice
+from survey.publication.weighting import answered
 from survey.spreadsheet import csv_bytes
 
 SHARES = tuple(number / 20 for number in range(1, 20))
@@ -161,10 +162,8 @@ def heard_of(folder: Folder, frozen: Path, indicator: str) -> dict[str, Heard]:
     row = (
         arrays["household"].astype(np.int64) if asked.unit == "person" else np.arange(len(households["case"]))
     )
-    has = arrays[f"has {indicator}"]
-    there = (arrays[f"in {indicator}"] == 1.0) & (households["respondent"][row] == 1.0)
-    if asked.unknown == "exclude":
-        there &= ~np.isnan(has)
+    answers = answered(arrays.__getitem__, asked)
+    there = answers.members & (households["respondent"][row] == 1.0)
     chance = households["stage1_probability"] * households["stage2_probability"] / households["field_factor"]
     weight = (arrays["from_how_many"] if asked.unit == "person" else 1.0) / chance[row]
     day = {case: str(when or "") for case, when in zip(
@@ -179,7 +178,7 @@ def heard_of(folder: Folder, frozen: Path, indicator: str) -> dict[str, Heard]:
     )
     found: dict[str, list[tuple[float, int]]] = {}
     for _, commune, _, members in finished:
-        share = float(np.average(np.nan_to_num(has[members]), weights=weight[members]))
+        share = float(np.average(answers.has[members], weights=weight[members]))
         found.setdefault(commune, []).append((share, len(members)))
     return {
         commune: Heard(tuple(share for share, _ in one), tuple(n for _, n in one))

@@ -49,7 +49,7 @@ from survey.fieldwork.signals import Effect, Interview, Signal, effect, metres, 
 from survey.folder import Folder
 from survey.freeze import freeze
 from survey.frozen import HOUSEHOLDS, PERSONS
-from survey.publication.weighting import Weighted, inside, shares, weigh
+from survey.publication.weighting import Weighted, answered, shares, weigh
 from survey.publish import evaluate, read_totals
 from survey.questionnaire.index import index
 from survey.questionnaire.response import Answer, Event, Key, fold
@@ -400,7 +400,7 @@ def _looked_ahead(
     if whole is None:
         return None
     design = weighted.design(indicator.unit)
-    members = design.domain(inside(indicator.id)) & (design.weight > 0)
+    members = answered(design.columns.numbers, indicator).members & (design.weight > 0)
     first = design.stages[0]
     psu, stratum, labels = first.unit, first.unit_stratum[first.unit], first.stratum_labels
     outlook = Outlook.of(whole, int(np.unique(psu[members]).size), _kish(design.weight[members]))

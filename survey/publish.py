@@ -165,7 +165,7 @@ def _words(one: Release) -> object:
     return (
         sorted(plan.derived.items()),
         {
-            (each.id, each.unit, each.asked(plan.age), each.numerator, each.unknown)
+            (each.id, each.unit, each.asked(plan.age), each.numerator, *each.treatments.values())
             for each in plan.indicators
         },
         {(each.id, each.value) for each in plan.domains},

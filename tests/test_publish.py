@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
@@ -21,11 +22,11 @@ from survey.frozen import read_manifest
 from survey.problems import Conflict
 from survey.publication.figures import Earlier, figures
 from survey.publication.measuring import NotReleased, evaluate
-from survey.publication.results import Cell
+from survey.publication.results import Cell, Release
 from survey.publication.sealing import manifest_hash, verify
 from survey.publication.terminal import show
 from survey.publication.views import View
-from survey.publication.weighting import having, inside, weigh
+from survey.publication.weighting import having, inside, openness, shares, weigh
 from survey.publish import read_totals, release
 from tests import attack
 from tests.village import Village
@@ -142,6 +143,75 @@ def test_verdicts_follow_their_bounds_and_their_alpha(found):
 
 def with_plan(village: Village, **changes) -> Folder:
     return replace(village.folder, analysis=replace(village.folder.analysis, **changes))
+
+
+def test_dont_know_and_refused_may_count_for_different_things(village, frozen, measured, weighted):
+    households, persons = (
+        pq.ParquetFile(frozen / f"{name}.parquet").read() for name in ("households", "persons")
+    )
+    state, at = "home_internet__missing", households.column_names.index("home_internet__missing")
+    states = households[state].to_pylist()
+    unsure = [place for place, one in enumerate(states) if one == "dont_know"]
+    for place in unsure[::2]:
+        states[place] = "refused"
+    changed = households.set_column(at, state, pa.array(states))
+    plan = village.folder.analysis
+    (home,) = [one for one in plan.indicators if one.id == "HH6"]
+    again = evaluate(changed, persons, plan).households
+    had, weight = again[having("HH6")] == 1.0, weighted.households.weight
+    order = dict(zip(households["case"].to_pylist(), states, strict=True))
+    why = np.array([order[case] for case in again["case"]], dtype=object)
+    answering = weight > 0
+    assert {"dont_know", "refused"} <= set(why[answering])
+
+    def share(**treatments: str) -> float:
+        one = replace(home, **treatments)
+        design = weighted.households.with_columns(**{name: again[name] for name in (inside("HH6"), having("HH6"), openness("HH6"))})  # fmt: skip
+        return shares(replace(weighted, households=design), one)[""].value
+
+    def by_hand(left_out: tuple[str, ...]) -> float:
+        there = answering & ~np.isin(why.astype(str), left_out)
+        return weight[there & had].sum() / weight[there].sum()
+
+    assert share() == pytest.approx(by_hand(()))
+    assert share(refused="exclude") == pytest.approx(by_hand(("refused",)))
+    assert share(dont_know="exclude") == pytest.approx(by_hand(("dont_know",)))
+    assert share(unknown="exclude", refused="no") == pytest.approx(by_hand(("dont_know",)))
+    assert share(unknown="exclude") == pytest.approx(by_hand(("dont_know", "refused")))
+
+
+def test_a_derived_numerator_is_left_open_by_the_answers_behind_it(village, frozen):
+    """A refusal among several open answers goes before a "don't know"; a choice of many has one state for all its columns."""
+    households, persons = (
+        pq.ParquetFile(frozen / f"{name}.parquet").read() for name in ("households", "persons")
+    )
+    plan = village.folder.analysis
+    for name, id in (("wallet", "EPAY_ANY_ALL"), ("skills", "SKILL_COPY")):
+        before = evaluate(households, persons, plan).persons[openness(id)]
+        assert (before == 1.0).sum() > 0
+        state = f"{name}__missing"
+        states = ["refused" if one == "dont_know" else one for one in persons[state].to_pylist()]
+        changed = persons.set_column(persons.column_names.index(state), state, pa.array(states))
+        after = evaluate(households, changed, plan).persons[openness(id)]
+        assert (after == 2.0).sum() > 0
+        assert set(before[after == 2.0]) == {1.0}
+        assert np.array_equal(before[after != 2.0], after[after != 2.0])
+
+
+def test_the_method_note_says_what_dont_know_and_refused_count_as(village, found):
+    def note(language: str, release: Release) -> str:
+        return " ".join(View(release, language).method()["answers"])
+
+    assert "vì không biết thì tính trong mẫu số, không tính là có; vì từ chối trả lời thì tính trong" in note(
+        "vi", found
+    )
+    home, *others = reversed(found.plan.indicators)
+    apart = replace(found.plan, indicators=(*others, replace(home, refused="exclude")))
+    told = note("en", msgspec.structs.replace(found, plan=apart))
+    assert "not counted as having it; because of a refusal, left out of numerator and denominator" in told
+    topic = View(found, "vi").topic(found.plan.indicators[0])
+    assert "Không biết: tính trong mẫu số" in topic.unknown
+    assert "Từ chối trả lời: tính trong mẫu số, không tính là có (0" in topic.unknown
 
 
 def test_verdicts_may_share_their_alpha_and_the_note_says_so(village, frozen, found, measured, weighted):

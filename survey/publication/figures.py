@@ -8,14 +8,15 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.columns import encode
 from analysis.disclosure import DisclosureError, Figure, differing, folded, protect
 from analysis.estimates import Estimate
 from analysis.indicators import Domain, Indicator, SmallArea
@@ -42,7 +43,7 @@ from survey.publication.results import (
     Release,
     Verdict,
 )
-from survey.publication.weighting import Weighted, category_of, having, inside, tables
+from survey.publication.weighting import OPEN, Weighted, answered, category_of, openness, tables
 
 Truth = Mapping[str, Mapping[str, float]]
 Place = tuple[str, str, str]
@@ -89,8 +90,22 @@ class _Draft:
     contribution: NDArray[np.float64]
     base: NDArray[np.float64]
     mode: str = ""
+    open: Mapping[str, float] = field(
+        default_factory=dict
+    )  # the parts of `unknown`, by what leaves units undecided
     weighting: str = "weighted"
     everybody: bool = False  # the whole territory, or a breakdown with one category that holds all of it
+
+
+class _Answers(NamedTuple):
+    """Of every unit: is it in the denominator with a weight, does it have it (0 where undecided), its weight; is it in the
+    universe with a weight, and undecided there (also where those are left out of the figure)."""
+
+    members: NDArray[np.bool_]
+    has: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    universe: NDArray[np.bool_]
+    undecided: NDArray[np.bool_]
 
 
 class _Sums:
@@ -185,6 +200,7 @@ class _Estimation:
         }
         self.asked = {target.indicator for target in self.plan.targets if target.means}
         self._foldings: dict[int, _Folding] = {}
+        self._coded: dict[int, tuple[NDArray[Any], NDArray[np.int64], tuple[Any, ...]]] = {}
         self.names = {domain.id: self._names(domain) for domain in self.plan.domains}
 
     def release(
@@ -290,9 +306,7 @@ class _Estimation:
         """The people (or households) asked about an indicator, one by one, for the model of single people."""
         indicator = next(one for one in self.plan.indicators if one.id == asked.indicator)
         arrays = self._arrays(indicator)
-        members, has, undecided, weight = self._answers(indicator)
-        if indicator.unknown == "exclude":
-            members = members & ~undecided
+        members, has, weight, _, _ = self._answers(indicator)
         groups = [arrays[category_of(name)][members] for name in asked.by]
         return People(
             [str(one) for one in arrays[category_of(asked.domain)][members]],
@@ -311,24 +325,19 @@ class _Estimation:
         measured = measured or self.measured
         return measured.persons if indicator.unit == "person" else measured.households
 
-    def _answers(
-        self, indicator: Indicator, measured: Measured | None = None
-    ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-        """Of every unit: is it in the denominator, does it have it (0 or 1), is it undecided, what is its weight."""
+    def _answers(self, indicator: Indicator, measured: Measured | None = None) -> _Answers:
+        """Who counts for an indicator and how, with a weight or without (`members` have one)."""
         arrays, weight = self._arrays(indicator, measured), self.weighted.design(indicator.unit).weight
-        values = arrays[having(indicator.id)]
-        undecided = np.isnan(values)
-        members = (arrays[inside(indicator.id)] == 1.0) & (weight > 0)
-        return members, np.where(undecided, 0.0, values), undecided & members, weight
+        found = answered(arrays.__getitem__, indicator)
+        there = weight > 0
+        return _Answers(
+            found.members & there, found.has, weight, found.universe & there, found.undecided & there
+        )
 
     def _drafts(self, indicator: Indicator) -> list[_Draft]:
         """The whole territory first, then every domain with its categories in the order of print."""
         arrays = self._arrays(indicator)
-        members, has, undecided, weight = self._answers(indicator)
-        # The undecided share is of the universe, also where they are left out of the figure.
-        universe = members
-        if indicator.unknown == "exclude":
-            members = members & ~undecided
+        members, has, weight, universe, undecided = self._answers(indicator)
         has_weight, in_weight = weight * has * members, weight * members
         drafts = []
         for domain in ["", *(one.id for one in self.plan.domains if self._applies(indicator, one.id))]:
@@ -347,6 +356,7 @@ class _Estimation:
                     estimate=found[category],
                     respondents=float(respondents[place]),
                     unknown=float(unknown[place] / whole[place]),
+                    open=self._open(indicator, weight, universe) if not domain else {},
                     having=float(having[place]),
                     whole=float(base[place]),
                     contribution=contributions[place],
@@ -357,6 +367,16 @@ class _Estimation:
             ]
         return drafts
 
+    def _open(
+        self, indicator: Indicator, weight: NDArray[np.float64], universe: NDArray[np.bool_]
+    ) -> dict[str, float]:
+        """The share of the universe that is undecided, by what leaves it so."""
+        why = self._arrays(indicator)[openness(indicator.id)][universe]
+        weights = weight[universe]
+        return {
+            name: float(weights[why == place].sum() / weights.sum()) for place, name in enumerate(OPEN, 1)
+        }
+
     def _sums(self, categories: NDArray[Any] | None, order: Sequence[str], n: int) -> _Sums:
         """Units by their place in `order`; -1 for those of no category in it."""
         if n not in self._foldings:
@@ -364,16 +384,18 @@ class _Estimation:
         if categories is None:
             codes = np.zeros(n, dtype=np.int64)
         else:
+            # A breakdown is asked for by every indicator: its labels are told apart once.
+            if id(categories) not in self._coded:
+                self._coded[id(categories)] = categories, *encode(categories, ordered=False)
+            _, found, labels = self._coded[id(categories)]
             place = {name: number for number, name in enumerate(order)}
-            codes = np.fromiter((place.get(name, -1) for name in categories), np.int64, n)
+            codes = np.array([*(place.get(label, -1) for label in labels), -1], dtype=np.int64)[found]
         return _Sums(n, codes, len(order), self._foldings[n])
 
     def _contrasts(self, indicator: Indicator) -> list[_Draft]:
         """What the answers say unweighted, and those of one mode alone with their weights: a warning, no estimates."""
         arrays = self._arrays(indicator)
-        members, has, undecided, weight = self._answers(indicator)
-        if indicator.unknown == "exclude":
-            members = members & ~undecided
+        members, has, weight, _, _ = self._answers(indicator)
         modes = sorted(set(arrays["mode"][members]), key=("self", "visit", "phone", "proxy", "paper").index)
         drafts = []
         for mode in ["", *modes]:
@@ -534,9 +556,7 @@ class _Estimation:
         measured: Measured | None,
         drafts: tuple[int | None, ...],
     ) -> _Sets:
-        members, _, undecided, _ = self._answers(indicator, measured)
-        if indicator.unknown == "exclude":
-            members = members & ~undecided
+        members = self._answers(indicator, measured).members
         categories = self._arrays(indicator, measured)[category_of(domain)] if domain else None
         codes = np.where(members, self._sums(categories, order, len(members)).codes, -1)
         return _Sets(_family_of(indicator, "weighted"), codes, len(order), drafts)
@@ -553,9 +573,7 @@ class _Estimation:
             if indicator.unit != unit:
                 continue
             arrays = self._arrays(indicator, measured)
-            members, has, undecided, weight = self._answers(indicator, measured)
-            if indicator.unknown == "exclude":
-                members = members & ~undecided
+            members, has, weight, _, _ = self._answers(indicator, measured)
             by_domain: dict[str, list[str]] = {}
             for id, domain, category in told:
                 if id == indicator.id:
@@ -650,6 +668,8 @@ class _Estimation:
             df=one.df,
             deff=_known(one.deff_replace),
             unknown=_rounded(draft.unknown),
+            dont_know=_part(draft.open.get("dont_know")),
+            refused=_part(draft.open.get("refused")),
             having=_rounded(draft.having),
             total=_rounded(one.population),
         )
@@ -779,7 +799,7 @@ def _family(draft: _Draft) -> str:
 
 
 def _family_of(one: Indicator, weighting: str) -> str:
-    return f"{one.unit}, {weighting}, {one.unknown}: {' '.join(one.numerator.split())}"
+    return f"{one.unit}, {weighting}, {' '.join(one.treatments.values())}: {' '.join(one.numerator.split())}"
 
 
 _VERDICTS: dict[str, Verdict] = {"met": "met", "not met": "not_met", "not determined": "not_determined"}
@@ -798,6 +818,11 @@ def _told(decided: Presentation) -> tuple[str, ...]:
 def _rounded(value: float) -> float:
     """Twelve significant digits: what the arithmetic is sure of on every machine."""
     return float(f"{value:.12g}")
+
+
+def _part(share: float | None) -> float | None:
+    """A share to the tenth of a per cent, as it is printed."""
+    return None if share is None else round(share, 3)
 
 
 def _known(value: float) -> float | None:

@@ -5,11 +5,12 @@ The expressions of `analysis.yaml` are evaluated by DuckDB with files and networ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from analysis.indicators import AnalysisPlan
 from survey.folder import bind, column_name
 from survey.problems import SurveyError
-from survey.publication.weighting import category_of, having, inside
+from survey.publication.weighting import OPEN, category_of, having, inside, openness
 
 
 class NotReleased(SurveyError):
@@ -92,6 +93,8 @@ def _columns(
         if indicator.unit == unit:
             wanted[inside(indicator.id)] = f"COALESCE(CAST(({indicator.asked(plan.age)}) AS BOOLEAN), false)"
             wanted[having(indicator.id)] = f"CAST(CAST(({indicator.numerator}) AS BOOLEAN) AS DOUBLE)"
+            rests_on = _states(database, indicator.numerator, plan.derived, present)
+            wanted[openness(indicator.id)] = _why_open(indicator.numerator, rests_on)
     for domain in plan.domains:
         if domain.unit in (unit, "both"):
             wanted[category_of(domain.id)] = f"CAST(({domain.value}) AS VARCHAR)"
@@ -106,6 +109,51 @@ def _columns(
             }
         ) from error
     return {name: _array(table.column(name)) for name in table.column_names}
+
+
+def _states(
+    database: duckdb.DuckDBPyConnection, expression: str, derived: Mapping[str, str], present: Iterable[str]
+) -> list[str]:
+    """The columns that say why an answer is missing, of every answer that an expression rests on, also by derived ones."""
+    states = {name.removesuffix("__missing").lower(): name for name in present if name.endswith("__missing")}
+    known = {column_name(name).lower(): text for name, text in derived.items()}
+    found, open_, seen = set(), [expression], set()
+    while open_:
+        for name in _columns_in(database, open_.pop()) - seen:
+            seen.add(name)
+            if name in known:
+                open_.append(known[name])
+            # An answer with several choices has a column for each, and one for why there is none.
+            elif state := states.get(name) or states.get(name.rpartition("__")[0]):
+                found.add(state)
+    return sorted(found)
+
+
+def _columns_in(database: duckdb.DuckDBPyConnection, expression: str) -> set[str]:
+    """The names of the columns in an expression, in small letters, as DuckDB's own parser reads it."""
+    text = database.execute("SELECT json_serialize_sql(?)", [f"SELECT ({expression})"]).fetchall()[0][0]
+    found: set[str] = set()
+    open_: list[Any] = [msgspec.json.decode(text)]
+    while open_:
+        node = open_.pop()
+        if isinstance(node, dict):
+            if node.get("class") == "COLUMN_REF":
+                found.add(str(node["column_names"][-1]).lower())
+            open_ += node.values()
+        elif isinstance(node, list):
+            open_ += node
+    return found
+
+
+def _why_open(numerator: str, states: Sequence[str]) -> str:
+    """SQL of `openness`: a refusal goes before a "don't know", and both before what was lost or never asked."""
+    cases = [
+        (OPEN.index(why) + 1, " OR ".join(f"\"{state}\" = '{why}'" for state in states))
+        for why in ("refused", "dont_know")
+    ]
+    whens = " ".join(f"WHEN {condition} THEN {place}" for place, condition in cases if condition)
+    other = OPEN.index("other") + 1
+    return f"CAST(CASE WHEN ({numerator}) IS NOT NULL THEN 0 {whens} ELSE {other} END AS DOUBLE)"
 
 
 def _array(column: pa.ChunkedArray) -> NDArray[Any]:

@@ -43,7 +43,7 @@ from survey.publication.coded import STATES, WITHHELD, YES_NO, Column, answers
 from survey.publication.measuring import Measured
 from survey.publication.replication import left_out_together, replicated
 from survey.publication.results import Cell, Release
-from survey.publication.weighting import Weighted, category_of, having, inside
+from survey.publication.weighting import Weighted, answered, category_of
 
 Floats = NDArray[np.float64]
 UNITS: Final = {"person": "persons", "household": "households"}
@@ -199,11 +199,8 @@ class _Making:
     def _has(self, indicator: Indicator) -> tuple[NDArray[np.bool_], Floats]:
         """Who is in the denominator, and who has it (0 where undecided)."""
         if indicator.id not in self._answered:
-            values = self.arrays[having(indicator.id)]
-            members = self.arrays[inside(indicator.id)] == 1.0
-            if indicator.unknown == "exclude":
-                members = members & ~np.isnan(values)
-            self._answered[indicator.id] = members, np.nan_to_num(values)
+            found = answered(self.arrays.__getitem__, indicator)
+            self._answered[indicator.id] = found.members, found.has
         return self._answered[indicator.id]
 
     def _in(self, cell: Cell) -> NDArray[np.bool_]:

@@ -24,7 +24,8 @@ class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     lower, upper: the interval of the release rules (logit unless they say otherwise); kg_lower, kg_upper: the
     Korn-Graubard interval that the presentation standard looks at. `unknown` is the weighted share of the
-    universe whose answers cannot decide the numerator. `having` and `total` are estimated people or households.
+    universe whose answers cannot decide the numerator, `dont_know` and `refused` the parts of it that a "don't know" or a
+    refusal leaves undecided (of the whole territory only). `having` and `total` are estimated people or households.
     All numbers are None when status is not "show"; the only reason given for an x is "confidential".
     """
 
@@ -45,6 +46,8 @@ class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True):
     df: float | None = None
     deff: float | None = None
     unknown: float | None = None
+    dont_know: float | None = None
+    refused: float | None = None
     having: float | None = None
     total: float | None = None
 

@@ -85,7 +85,7 @@ def _read(folder: Path, found: Release) -> Release:
 
 def _words(indicator: Indicator) -> tuple[str, ...]:
     """What must be the same for two rounds to have measured the same."""
-    return indicator.unit, indicator.asked(), indicator.numerator, indicator.unknown
+    return indicator.unit, indicator.asked(), indicator.numerator, *indicator.treatments.values()
 
 
 def _trend(now: Cell, before: Cell, reference: str, level: float) -> list[Trend]:

@@ -217,6 +217,22 @@ class View:
     def topics(self) -> tuple[Topic, ...]:
         return tuple(self.topic(indicator) for indicator in self.release.plan.indicators)
 
+    def _undecided(self, indicator: Indicator, whole: Cell) -> str:
+        """What those count as whose answers cannot decide, and how many they are: "don't know", refusals and others apart."""
+        if whole.unknown is None:
+            return ""
+        known = {"dont_know": whole.dont_know or 0.0, "refused": whole.refused or 0.0}
+        shares = {**known, "other": max(whole.unknown - sum(known.values()), 0.0)}
+        return " ".join(
+            self.voice.word(
+                f"indicator.open_{why}",
+                treatment=self.voice.word(f"indicator.treated_{treatment}"),
+                share=self.voice.percent(shares[why], 1),
+            )
+            for why, treatment in indicator.treatments.items()
+            if why != "other" or shares[why] >= 0.0005
+        )
+
     def topic(self, indicator: Indicator) -> Topic:
         voice, release = self.voice, self.release
         whole = release.cell(indicator.id)
@@ -232,11 +248,6 @@ class View:
             )
             for domain in self.domains(indicator, long=False)
         ]
-        unknown = ""
-        if whole.unknown is not None:
-            unknown = voice.word(
-                f"indicator.unknown_{indicator.unknown}", share=voice.percent(whole.unknown, 1)
-            )
         counted = ""
         if whole.having is not None:
             plural = "people" if indicator.unit == "person" else "households"
@@ -249,7 +260,7 @@ class View:
             verdict=decision.verdict if decision else "",
             charts=tuple(charts),
             modes=self.mode_chart(indicator),
-            unknown=unknown,
+            unknown=self._undecided(indicator, whole),
             counted=counted,
             ages=self._between(
                 "ages",
@@ -470,6 +481,7 @@ class View:
             "sample": tuple(sample),
             "response": tuple(response),
             "weighting": (voice.word("methods.weighting_text"),),
+            "answers": self._open_answers(),
             "precision": (
                 voice.word(
                     "methods.precision_text",
@@ -487,6 +499,25 @@ class View:
                 one for one in (voice.word("methods.limits_text"), voice.text(release.plan.limits)) if one
             ),
         }
+
+    def _open_answers(self) -> tuple[str, ...]:
+        """What "don't know" and refusals count as: for all indicators at once where they agree, else group by group."""
+        plan, voice = self.release.plan, self.voice
+        alike: dict[tuple[str, ...], list[Indicator]] = {}
+        for indicator in plan.indicators:
+            alike.setdefault(tuple(indicator.treatments.values()), []).append(indicator)
+        said = [voice.word("methods.answers_text")]
+        for treated, indicators in alike.items():
+            names = "; ".join(voice.text(one.name) for one in indicators)
+            how = dict(zip(("dont_know", "refused", "other"), treated, strict=True))
+            said.append(
+                voice.word(
+                    "methods.answers_all" if len(alike) == 1 else "methods.answers_some",
+                    names=names,
+                    **{why: voice.word(f"indicator.treated_{one}") for why, one in how.items()},
+                )
+            )
+        return tuple(said)
 
     def _multiplicity(self) -> tuple[str, ...]:
         """How many verdicts there are, and what that does to the chance of a false one."""

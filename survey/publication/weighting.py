@@ -17,7 +17,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,7 +28,7 @@ from analysis.design import Design, LonelyPolicy
 from analysis.errors import AnalysisError
 from analysis.estimates import Estimate, estimate
 from analysis.estimators import Proportion
-from analysis.indicators import AnalysisPlan, Indicator, Step
+from analysis.indicators import AnalysisPlan, Indicator, Openness, Step
 from analysis.nonresponse import Report, by_cells, selection, unknown_eligibility
 from analysis.trimming import trim
 from survey.problems import SurveyError
@@ -256,13 +256,47 @@ def category_of(domain: str) -> str:
     return f"domain {domain}"
 
 
+def openness(indicator: str) -> str:
+    """The column of why a unit is undecided (place in OPEN + 1; 0: it is decided). Only where treatments differ is it needed."""
+    return f"open {indicator}"
+
+
+OPEN: tuple[Openness, ...] = ("dont_know", "refused", "other")
+
+
+class Answered(NamedTuple):
+    """Of every unit: is it in the universe of an indicator, is it in the denominator (undecided ones as the indicator
+    says), does it have it (0 or 1; 0 where undecided), is it undecided."""
+
+    universe: NDArray[np.bool_]
+    members: NDArray[np.bool_]
+    has: NDArray[np.float64]
+    undecided: NDArray[np.bool_]
+
+
+def answered(column: Callable[[str], NDArray[Any]], indicator: Indicator) -> Answered:
+    """Who counts for an indicator and how; `column` gives those named by `inside`, `having` and `openness`."""
+    universe = column(inside(indicator.id)) == 1.0
+    has = column(having(indicator.id))
+    undecided = np.isnan(has)
+    if not undecided.any():
+        return Answered(universe, universe, has, undecided)
+    treatments = indicator.treatments
+    if len(set(treatments.values())) == 1:
+        left_out = undecided if indicator.unknown == "exclude" else np.zeros_like(undecided)
+    else:
+        excluded = [OPEN.index(why) + 1.0 for why, one in treatments.items() if one == "exclude"]
+        left_out = undecided & np.isin(column(openness(indicator.id)), excluded)
+    return Answered(universe, universe & ~left_out, np.where(undecided, 0.0, has), undecided & universe)
+
+
 def shares(
     weighted: Weighted, indicator: Indicator, domain: str = "", where: NDArray[np.bool_] | None = None
 ) -> dict[str, Estimate]:
     """The estimates of one indicator, by category of `domain` (key "" without one), among those of `where`.
 
     The design's data hold the columns named by `inside`, `having` and `category_of`. An undecided unit counts as
-    `indicator.unknown` declares. Categories in which the sample has nobody are absent.
+    the indicator declares. Categories in which the sample has nobody are absent.
     """
     return tables(weighted, [indicator], domain, where)[indicator.id]
 
@@ -277,16 +311,11 @@ def tables(
     alike: dict[tuple[str, bytes], list[tuple[Indicator, NDArray[np.float64]]]] = {}
     masks: dict[tuple[str, bytes], NDArray[np.bool_]] = {}
     for indicator in indicators:
-        design = weighted.design(indicator.unit)
-        values = np.asarray(design.columns.numbers(having(indicator.id)))
-        members = design.domain(inside(indicator.id)) & (design.weight > 0)
+        members, values, key = _asked(weighted, indicator)
         if where is not None:
-            members &= where
-        undecided = np.isnan(values)
-        if indicator.unknown == "exclude":
-            members &= ~undecided
-        key = (indicator.unit, np.packbits(members).tobytes())
-        alike.setdefault(key, []).append((indicator, np.where(undecided, 0.0, values)))
+            members = members & where
+            key = (indicator.unit, np.packbits(members).tobytes())
+        alike.setdefault(key, []).append((indicator, values))
         masks[key] = members
     found: dict[str, dict[str, Estimate]] = {indicator.id: {} for indicator in indicators}
     for key, asked in alike.items():
@@ -312,6 +341,23 @@ def tables(
                 str(labels[int(one.domain[" domain"])]) if domain else "": one
                 for one in estimates[place * size : (place + 1) * size]
             }
+    return found
+
+
+def _asked(
+    weighted: Weighted, indicator: Indicator
+) -> tuple[NDArray[np.bool_], NDArray[np.float64], tuple[str, bytes]]:
+    """Who of those with a weight is in the denominator, who has it, and what tells one such set from another: once for
+    all domains."""
+    design = weighted.design(indicator.unit)
+
+    def make() -> tuple[NDArray[np.bool_], NDArray[np.float64], tuple[str, bytes]]:
+        found = answered(design.columns.numbers, indicator)
+        members = found.members & (design.weight > 0)
+        return members, found.has, (indicator.unit, np.packbits(members).tobytes())
+
+    name = indicator.id, *indicator.treatments.values()
+    found: tuple[NDArray[np.bool_], NDArray[np.float64], tuple[str, bytes]] = design.remembered(name, make)
     return found
 
 

@@ -190,7 +190,7 @@ def _shares(
     sums = []
     for one in indicators:
         decided = f"({one.asked(plan.age)})" + (
-            f" AND ({one.numerator}) IS NOT NULL" if one.unknown == "exclude" else ""
+            f" AND ({one.numerator}) IS NOT NULL" if one.treatments["dont_know"] == "exclude" else ""
         )
         sums.append(f"count(*) FILTER (WHERE {decided})")
         sums.append(f"count(*) FILTER (WHERE {decided} AND ({one.numerator}))")

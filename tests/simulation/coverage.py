@@ -127,7 +127,7 @@ class Trial:
         """The share in the whole invented province, counted by the indicator's own rule for unknown answers."""
         universe, has = self.held[indicator.id]
         where = universe & self._place(indicator, place)
-        if indicator.unknown == "exclude":
+        if indicator.treatments["dont_know"] == "exclude":
             where &= ~np.isnan(has)
         return float(np.nan_to_num(has[where]).mean(dtype=np.float64))
 
