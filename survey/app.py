@@ -25,7 +25,7 @@ from survey.problems import Refused, SurveyError, Unavailable
 from survey.settings import Settings, keys
 from survey.storage import surveys
 from survey.storage.database import Database
-from survey.storage.vault import Vault
+from survey.storage.vault import Vault, carried
 from survey.web import (
     account,
     accounts,
@@ -106,6 +106,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
         Vault(
             connection
         )  # another key than the one that sealed this database is told now, not to the first household
+        secret = carried(connection, secret)
     site = Site(settings, opened, secret, survey, known)
 
     from survey.oversight import Oversight  # loads the statistics, which nothing else of the web needs

@@ -324,9 +324,16 @@ def _keeping(verbs: _Verbs) -> None:
     migrate.add_argument("--database", default="sqlite:///survey.sqlite")
     migrate.set_defaults(run=_migrate)
 
-    rotate = verbs.add_parser("keys", help="đổi khóa dữ liệu · change the data key that seals addresses")
-    rotate.add_argument("deed", choices=("rotate",))
+    rotate = verbs.add_parser(
+        "keys", help="đổi khóa dữ liệu, đổi khóa gốc · change the data key, exchange the secret that seals it"
+    )
+    rotate.add_argument("deed", choices=("rotate", "exchange"))
     rotate.add_argument("--database", default="sqlite:///survey.sqlite")
+    rotate.add_argument(
+        "--new-key",
+        type=Path,
+        help="exchange: file of the new secret; by default it takes the place of the key file",
+    )
     rotate.set_defaults(run=_keys)
 
 
@@ -599,9 +606,12 @@ def _migrate(options: argparse.Namespace) -> None:
 
 
 def _keys(options: argparse.Namespace) -> None:
-    from survey.upkeep import rotate_keys
+    from survey.upkeep import exchange_key, rotate_keys
 
-    rotate_keys(options.database)
+    if options.deed == "exchange":
+        exchange_key(options.database, options.new_key)
+    else:
+        rotate_keys(options.database)
 
 
 def _demo(options: argparse.Namespace) -> None:

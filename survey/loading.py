@@ -25,6 +25,7 @@ from survey.settings import Keys, keys
 from survey.spreadsheet import plain, safe
 from survey.storage import accounts, audit, cases, codes, identities, surveys
 from survey.storage.database import Database
+from survey.storage.vault import carried
 
 _UNIT_COLUMNS = tuple(field.name for field in msgspec.structs.fields(SampledUnit))
 _NEEDED = tuple(field.name for field in msgspec.structs.fields(SampledUnit) if field.required)
@@ -81,6 +82,7 @@ def _load(
     """
     letters: list[dict[str, str]] = []
     with database.writing() as connection:
+        secret = carried(connection, secret)
         surveys.keep(connection, folder.questionnaire, folder.plan, folder.hash, synthetic=synthetic)
         before = {case.id for case in cases.every(connection)}
         new = cases.import_sample(connection, (unit for unit, _ in rows))

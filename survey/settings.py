@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 from dataclasses import dataclass
@@ -53,9 +54,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Keys:
-    """Secrets derived from one: of household codes, of sessions and forms, and of addresses. Never in the database or its backup."""
+    """Secrets derived from one: of household codes, of what must stay the same however long a survey lasts (recovery codes,
+    which interviews are checked), of sessions and forms, and of addresses. Never in the database or its backup, unless
+    sealed: after the secret was exchanged, codes and lasting are those of before (`survey.storage.vault.carried`)."""
 
     codes: bytes
+    lasting: bytes
     sessions: bytes
     identities: bytes
 
@@ -69,7 +73,10 @@ class Keys:
             return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"survey " + purpose).derive(secret)
 
         return cls(
-            codes=derive(b"household codes"), sessions=derive(b"sessions"), identities=derive(b"identities")
+            codes=derive(b"household codes"),
+            lasting=derive(b"sessions"),  # one with the sessions until the secret is exchanged
+            sessions=derive(b"sessions"),
+            identities=derive(b"identities"),
         )
 
     def __repr__(self) -> str:
@@ -119,6 +126,52 @@ def key_file_secret(path: Path, *, make: bool = True) -> bytes:
             }
         )
     return _secret(path.read_text(encoding="ascii"), str(path))
+
+
+def exchanging(database_url: str, new_key: Path | None) -> tuple[Path | None, Path]:
+    """The key file that is to be exchanged (None: the secret is in SURVEY_KEY) and the file of the new secret."""
+    if os.environ.get(KEY_VARIABLE):
+        if new_key is None:
+            raise BadKey(
+                {
+                    "vi": f"Khóa nằm trong {KEY_VARIABLE}; hãy nêu tệp cho khóa mới: --new-key TỆP",
+                    "en": f"The secret is in {KEY_VARIABLE}; name a file for the new one: --new-key FILE",
+                }
+            )
+        return None, new_key
+    old = _key_file(database_url)
+    return old, new_key or old.with_name(old.name + ".new")
+
+
+def put_in_place(old: Path, new: Path) -> Path:
+    """The new key file takes the place of the old one, in one step; returns where the old secret is kept."""
+    aside = old_key_kept(old)
+    os.replace(new, old)
+    _sync(old.parent)
+    return aside
+
+
+def old_key_kept(old: Path) -> Path:
+    """A copy of a key file beside it, by a name of its own: backups of before are opened by it alone."""
+    content = old.read_bytes()
+    aside = old.with_name(f"{old.name}.old-{hashlib.sha256(content).hexdigest()[:8]}")
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync(aside.parent)
+    return aside
+
+
+def _sync(folder: Path) -> None:
+    """What the folder lists is on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _key_file(database_url: str) -> Path:

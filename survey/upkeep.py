@@ -10,10 +10,20 @@ from rich.console import Console
 from sqlalchemy.engine import make_url
 
 from survey.problems import SurveyError
-from survey.settings import held, key_file_secret, keys
+from survey.settings import (
+    KEY_VARIABLE,
+    Keys,
+    exchanging,
+    held,
+    key_file_secret,
+    keys,
+    old_key_kept,
+    put_in_place,
+)
 from survey.storage import audit, erasure, responses, rotation
 from survey.storage import backup as storage_backup
-from survey.storage.database import Database
+from survey.storage.database import Database, require_alone
+from survey.storage.vault import carried, opened_by
 
 
 def backup(database_url: str, out: Path, key_file: Path, console: Console | None = None) -> int:
@@ -136,3 +146,42 @@ def rotate_keys(database_url: str, console: Console | None = None) -> None:
         f"all answers and the addresses of {count} households are sealed anew",
         soft_wrap=True,
     )
+
+
+def exchange_key(database_url: str, new_key: Path | None = None, console: Console | None = None) -> None:
+    """Exchange the installation's secret itself (`survey keys exchange`): everything is sealed anew, by new data keys under it.
+
+    No server may run meanwhile. The new secret is on disk before anything depends on it, and all of the database changes in
+    one transaction; cut off at any moment, the same command does the rest.
+    """
+    console = console or Console()
+    file, new_file = exchanging(database_url, new_key)
+    secret = keys(database_url)
+    require_alone(database_url)
+    with Database.open(database_url) as database:
+        if not (new_file.exists() and _opens(database, Keys.of(key_file_secret(new_file)))):
+            if file is not None:
+                old_key_kept(file)
+            new = Keys.of(key_file_secret(new_file))
+            with database.hold_key(secret.identities).writing() as connection:
+                rotation.exchange(connection, carried(connection, secret), new)
+            erasure.scrub(database)
+    if file is not None:
+        aside = put_in_place(file, new_file)
+        console.print(
+            f"Đã đổi khóa; khóa mới ở {file}. Khóa cũ ở {aside}, chỉ để mở các bản sao lưu trước đây: hãy cất vào két hoặc hủy. · "
+            f"The key is exchanged; the new one is in {file}. The old one is in {aside}, for backups of before alone: put it in a safe or destroy it.",
+            soft_wrap=True,
+        )
+    else:
+        console.print(
+            f"Đã đổi khóa. Hãy đặt nội dung của {new_file} vào {KEY_VARIABLE} ở mọi máy chủ rồi khởi động lại. · "
+            f"The key is exchanged. Put what is in {new_file} into {KEY_VARIABLE} on every server, then start them again.",
+            soft_wrap=True,
+        )
+
+
+def _opens(database: Database, new: Keys) -> bool:
+    """Whether the database was changed already, and then the command was cut off."""
+    with database.reading() as connection:
+        return opened_by(connection, new.identities)

@@ -149,6 +149,25 @@ def _count_chains(connection: Connection, key: bytes, new: Sequence[dict[str, An
     )
 
 
+def seal_anew(connection: Connection, key: bytes) -> None:
+    """Seal every head by another key, as the lines stand: only after `verify` found nothing, or a break would be sealed with them."""
+    for row in _last_lines(connection):
+        _keep_seal(connection, key, row.chain, row.position, row.hash)
+    count = connection.execute(
+        select(audit_heads.c.position).where(audit_heads.c.chain == _CHAINS)
+    ).scalar_one_or_none()
+    if count is not None:
+        _keep_seal(connection, key, _CHAINS, count, "")
+
+
+def _keep_seal(connection: Connection, key: bytes, chain: str, position: int, digest: str) -> None:
+    connection.execute(
+        update(audit_heads)
+        .where(audit_heads.c.chain == chain)
+        .values(seal=_seal(key, chain, position, digest))
+    )
+
+
 def of_subject(connection: Connection, subject: str) -> list[AuditLine]:
     """Everything that was done to one subject, oldest first."""
     query = select(audit).where(audit.c.subject == subject).order_by(audit.c.at, audit.c.sequence)

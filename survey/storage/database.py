@@ -29,6 +29,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -69,6 +70,51 @@ class UnknownDatabase(SurveyError):
     code = "unknown_database"
 
 
+_OTHERS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "AND backend_type = 'client backend'"
+)
+
+
+class InUse(SurveyError):
+    """Somebody else has the database open."""
+
+    code = "in_use"
+
+
+def require_alone(url: str) -> None:
+    """Raise InUse when another process has this database open: for what no running server could follow.
+
+    SQLite leaves its write-ahead log only when nobody else is there; PostgreSQL lists who is. A server that starts afterwards
+    is not seen.
+    """
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        if not address.database or not Path(address.database).is_file():
+            return
+        with contextlib.closing(sqlite3.connect(address.database, timeout=0.5)) as raw:
+            try:
+                alone = raw.execute("PRAGMA journal_mode=DELETE").fetchone()[0] == "delete"
+            except sqlite3.OperationalError:
+                alone = False
+    else:
+        engine = _engine(url)
+        try:
+            with engine.connect() as connection:
+                alone = not connection.exec_driver_sql(_OTHERS).scalar_one()
+        except DBAPIError as error:
+            raise _unopened(engine, error) from error
+        finally:
+            engine.dispose()
+    if not alone:
+        raise InUse(
+            {
+                "vi": "Cơ sở dữ liệu đang được dùng. Hãy dừng mọi máy chủ (survey serve) rồi chạy lại.",
+                "en": "The database is in use. Stop every server (survey serve), then run this again.",
+            }
+        )
+
+
 class Database:
     """A pool of reading connections and one writer. Safe to use from many threads and from one event loop or more.
 
@@ -104,12 +150,7 @@ class Database:
             migrated = schema.bring_up_to_date(engine, migrate=migrate)
         except DBAPIError as error:
             engine.dispose()
-            raise UnknownDatabase(
-                {
-                    "vi": f"Không mở được cơ sở dữ liệu {_shown(engine.url)}: {_first_line(error)}",
-                    "en": f"Cannot open the database {_shown(engine.url)}: {_first_line(error)}",
-                }
-            ) from error
+            raise _unopened(engine, error) from error
         except SurveyError:
             engine.dispose()
             raise
@@ -538,6 +579,15 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     raise _not_an_address(url)
+
+
+def _unopened(engine: Engine, error: DBAPIError) -> UnknownDatabase:
+    return UnknownDatabase(
+        {
+            "vi": f"Không mở được cơ sở dữ liệu {_shown(engine.url)}: {_first_line(error)}",
+            "en": f"Cannot open the database {_shown(engine.url)}: {_first_line(error)}",
+        }
+    )
 
 
 def _durable_sqlite(driver: Any, _record: object) -> None:

@@ -1,4 +1,5 @@
-"""Everything that is sealed, sealed anew by another data key (`survey keys rotate`)."""
+"""Everything that is sealed, sealed anew by another data key (`survey keys rotate`), or by another key outside the database
+too (`survey keys exchange`)."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Connection, Table, bindparam, select, tuple_, update
 
-from survey.storage import erasure, factors, identities
+from survey.problems import Conflict
+from survey.settings import Keys
+from survey.storage import audit, erasure, factors, identities
 from survey.storage.tables import attempts, events, photos, quarantine, returns, reviews
 from survey.storage.vault import Vault
 
@@ -41,6 +44,26 @@ def reseal(connection: Connection) -> int:
         _reseal(connection, table, columns, before, vault)
     vault.forget_old(connection)
     return len(addresses)
+
+
+def exchange(connection: Connection, secret: Keys, new: Keys) -> int:
+    """`reseal`, and what it was sealed with sealed by the keys of a new secret; returns how many households have an address.
+
+    Whoever had the secret of before opens nothing of this database any more. The keyed hashes stay, sealed within: codes of
+    letters and recovery codes go on. Raises Conflict when the audit log is not whole, because its seals are made anew.
+    """
+    if broken := list(audit.verify(connection)):
+        raise Conflict(
+            {
+                "vi": f"Nhật ký không nguyên vẹn, nên chưa đổi khóa: {broken[0]}. Hãy xem survey audit verify.",
+                "en": f"The audit log is not whole, so the key was not exchanged: {broken[0]}. See survey audit verify.",
+            }
+        )
+    count = reseal(connection)
+    audit.append(connection, "cli", "exchange key", "identities", {"households": count})
+    Vault(connection, alone=True).exchange(connection, secret, new.identities)
+    audit.seal_anew(connection, new.identities)
+    return count
 
 
 def _reseal(

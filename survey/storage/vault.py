@@ -6,7 +6,7 @@ what waits apart, and what people write about a visit. Lists and figures need no
 
 AES-256-GCM (NIST SP 800-38D) with a random nonce of 96 bits for every field; the place of the field (its row and name)
 is authenticated with it, so that sealed values cannot be exchanged between rows. `rotate` makes a new data key and seals
-everything anew; the key outside (`survey.settings.Keys.identities`) stays.
+everything anew; `exchange` seals the data keys by another key outside (`survey.settings.Keys.identities`).
 
 A second kind of data key, the link, names the rows of addresses: each lies under a keyed hash of its case, so that what a
 household answered leads to where it lives only through this key. At the end of retention it is destroyed (`unlink`).
@@ -24,12 +24,14 @@ import functools
 import hmac
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, insert, update
 
 from survey.problems import SurveyError
+from survey.settings import Keys
 from survey.storage.clock import now
 from survey.storage.tables import data_keys
 
@@ -40,7 +42,9 @@ NONCE = 12
 _KEYS = "SELECT id, wrapped, retired_at, purpose FROM data_keys ORDER BY id"  # written out: at every write
 _LOCK = 0x5355_5257  # PostgreSQL advisory lock of the data keys: "SURW"
 FIELDS, LINK = "fields", "link"
-"""What a data key is for."""
+CODES, LASTING = "codes", "lasting"
+"""What a data key is for. The last two are there once the secret outside was exchanged: the keyed hashes made of the
+secret of before stay good, so that letters that were printed still open."""
 
 
 class NoKey(SurveyError):
@@ -51,8 +55,8 @@ class NoKey(SurveyError):
     def __init__(self) -> None:
         super().__init__(
             {
-                "vi": "Không có khóa để đọc và ghi câu trả lời, địa chỉ, hoặc khóa không đúng. Xin đặt đúng SURVEY_KEY hay SURVEY_KEY_FILE.",
-                "en": "The key of answers and addresses is missing or is another. Set the right SURVEY_KEY or SURVEY_KEY_FILE.",
+                "vi": "Không có khóa để đọc và ghi câu trả lời, địa chỉ, hoặc khóa không đúng. Xin đặt đúng SURVEY_KEY hay SURVEY_KEY_FILE; nếu đang đổi khóa dở dang, hãy chạy lại survey keys exchange.",
+                "en": "The key of answers and addresses is missing or is another. Set the right SURVEY_KEY or SURVEY_KEY_FILE; if an exchange of the key was cut off, run survey keys exchange again.",
             }
         )
 
@@ -80,16 +84,21 @@ class Vault:
 
     def _made(self, connection: Connection, purpose: str) -> tuple[int, bytes]:
         """A new data key, kept sealed."""
+        key = AESGCM.generate_key(256)
+        return self._keep(connection, purpose, key), key
+
+    def _keep(self, connection: Connection, purpose: str, key: bytes) -> int:
         number = self._newest = self._newest + 1
-        key, nonce = AESGCM.generate_key(256), os.urandom(NONCE)
-        sealed = nonce + AESGCM(self._outer).encrypt(nonce, key, f"data key {number}".encode())
-        wrapped = base64.b64encode(sealed).decode()
         connection.execute(
             insert(data_keys).values(
-                id=number, wrapped=wrapped, created_at=now(), retired_at=None, purpose=purpose
+                id=number,
+                wrapped=_wrapped(self._outer, number, key),
+                created_at=now(),
+                retired_at=None,
+                purpose=purpose,
             )
         )
-        return number, key
+        return number
 
     def _begin(self, connection: Connection) -> int:
         number, key = self._made(connection, FIELDS)
@@ -169,6 +178,44 @@ class Vault:
             .values(retired_at=now(), wrapped="")
         )  # fmt: skip
 
+    def exchange(self, connection: Connection, secret: Keys, outer: bytes) -> None:
+        """Seal every data key by another key outside, and keep what keyed hashes were made by until now."""
+        there = {purpose for _, purpose, _ in _in_force(connection, self._outer)}
+        for purpose, key in ((CODES, secret.codes), (LASTING, secret.lasting)):
+            if purpose not in there:
+                self._keep(connection, purpose, key)
+        for number, _, key in _in_force(connection, self._outer):
+            connection.execute(
+                update(data_keys).where(data_keys.c.id == number).values(wrapped=_wrapped(outer, number, key))
+            )
+        self._outer = outer
+
+
+def _in_force(connection: Connection, outer: bytes) -> list[tuple[int, str, bytes]]:
+    """Number, purpose and content of every data key that is not retired."""
+    rows = connection.exec_driver_sql(_KEYS).all()
+    return [
+        (row.id, row.purpose, _unwrapped(outer, row.id, row.wrapped))
+        for row in rows
+        if row.retired_at is None
+    ]
+
+
+def carried(connection: Connection, secret: Keys) -> Keys:
+    """The keys of this installation as this database has them: codes and lasting from before an exchange, where there was one."""
+    kept = {
+        purpose: key
+        for _, purpose, key in _in_force(connection, secret.identities)
+        if purpose in (CODES, LASTING)
+    }
+    return replace(secret, codes=kept.get(CODES, secret.codes), lasting=kept.get(LASTING, secret.lasting))
+
+
+def _wrapped(outer: bytes, number: int, key: bytes) -> str:
+    nonce = os.urandom(NONCE)
+    sealed = nonce + AESGCM(outer).encrypt(nonce, key, f"data key {number}".encode())
+    return base64.b64encode(sealed).decode()
+
 
 @functools.lru_cache(maxsize=64)
 def _unwrapped(outer: bytes, number: int, wrapped: str) -> bytes:
@@ -192,6 +239,14 @@ def holds_key(connection: Connection) -> bool:
     except NoKey:
         return False
     return True
+
+
+def opened_by(connection: Connection, outer: bytes) -> bool:
+    """Whether data keys are there and this key outside opens them."""
+    try:
+        return bool(_in_force(connection, outer))
+    except NoKey:
+        return False
 
 
 def opener(connection: Connection) -> Callable[[str, str], str]:

@@ -77,7 +77,7 @@ def _of_communes(
     connection: Connection, site: Site, communes: Sequence[str] | None
 ) -> tuple[list[Case], set[str]]:
     """Finished interviews that the draw has chosen, of these communes or of all; and the cases asked again."""
-    share, key = site.survey.plan.back_checks.share, site.keys.sessions
+    share, key = site.survey.plan.back_checks.share, site.keys.lasting
     visited, again = set(), set()
     for record in responses.records(connection):
         if record.id.startswith(backchecks.PREFIX):

@@ -315,7 +315,7 @@ def matching_step(secret: str, typed: str, at: float) -> int | None:
 
 
 def recovery_digest(site: Site, name: str, code: str) -> str:
-    return security.keyed(site.keys.sessions, "recovery", f"{name} {code}")
+    return security.keyed(site.keys.lasting, "recovery", f"{name} {code}")
 
 
 def _wrong(request: AnyRequest, half: Halfway) -> Response[str]:
