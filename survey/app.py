@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from litestar import Litestar, Request, Response, get
 from litestar.config.compression import CompressionConfig
-from litestar.exceptions import HTTPException, NotFoundException
+from litestar.exceptions import HTTPException, InternalServerException, NotFoundException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.params import FromPath
 from litestar.types import ASGIApp
@@ -192,7 +192,8 @@ def results_root(request: Request[Any, Any, Any]) -> Response[str]:
 def results_file(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[Any]:
     """One file of the static site that the release wrote, and nothing outside it."""
     folder = site_of(request).release_site
-    file = (folder / name.lstrip("/")).resolve() if folder else None
+    named = "\0" not in name  # which no file system takes
+    file = (folder / name.lstrip("/")).resolve() if folder and named else None
     if folder is None or file is None or not file.is_file() or folder.resolve() not in file.parents:
         return message(request, "not_found", 404)
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
@@ -232,11 +233,19 @@ def _busy(request: Request[Any, Any, Any], error: Unavailable) -> Response[str]:
 def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[str]:
     if isinstance(error, NotFoundException) or error.status_code in (404, 405):
         return message(request, "not_found", 404)
+    if isinstance(error, InternalServerException) and error.detail == _CUT_OFF:
+        return message(
+            request, "forbidden", 400
+        )  # the network's fault, or theirs: nothing for the log of ours
     return (
         message(request, "forbidden", error.status_code)
         if error.status_code < 500
         else _broken(request, error)
     )
+
+
+_CUT_OFF = "client disconnected prematurely"
+"""What Litestar says when a body ends before its end, or is no HTTP."""
 
 
 def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[str]:

@@ -15,12 +15,19 @@ from tests.test_loading import FOLDER
 
 
 @contextlib.contextmanager
-def serving(database: str, folder: Path = FOLDER) -> Iterator[int]:
-    """`survey serve` for this database; gives the port, and ends it afterwards."""
+def serving(database: str, folder: Path = FOLDER, *more: str) -> Iterator[int]:
+    """`survey serve` for this database, with `more` on the command line; gives the port, and ends it afterwards."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    command = [str(Path(sys.executable).parent / "survey"), "serve", str(folder), "--database", database]
+    command = [
+        str(Path(sys.executable).parent / "survey"),
+        "serve",
+        str(folder),
+        "--database",
+        database,
+        *more,
+    ]
     server = subprocess.Popen(
         [*command, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -32,7 +39,7 @@ def serving(database: str, folder: Path = FOLDER) -> Iterator[int]:
         server.wait(20)
 
 
-def wait(url: str, server: subprocess.Popen[bytes], seconds: float = 40) -> None:
+def wait(url: str, server: subprocess.Popen[bytes], seconds: float = 120) -> None:
     """Until the first page comes; AssertionError when the server ends or takes too long."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
