@@ -244,7 +244,10 @@ async def precision(request: AnyRequest) -> Response[str]:
     try:
         report = await asyncio.to_thread(site.oversight.precision)
     except SurveyError as error:
-        problem = error.message.get(language, "")
+        few = (
+            error.code == "not_weighted"
+        )  # what stands in the way is told by `survey release`, to whoever mends it
+        problem = word(language, "precision.too_few") if few else error.message.get(language, "")
     await site.database.write(audit.append, f"account:{account.name}", "look at precision", "survey")
     lines = [_precision_line(language, one) for one in report.indicators] if report else []
     head = word(language, "precision.head", complete=number(language, report.complete), cases=number(language, report.cases),

@@ -76,6 +76,11 @@ def word(language: str, key: str, **values: object) -> str:
     return said.format(**values) if values else said
 
 
+def has_word(language: str, key: str) -> bool:
+    """Whether there are words under this key: for what the database may hold from other versions."""
+    return key in _catalogue(language)
+
+
 def said(text: Mapping[str, str], language: str) -> str:
     """A text of the survey in this language, else in its first one; "" for none."""
     return text.get(language) or next(iter(text.values()), "")

@@ -197,5 +197,6 @@ def test_every_look_at_an_address_is_in_the_log_and_an_auditor_finds_it(site: Te
     auditor = Browser(site)
     auditor.cookies = {"account": token}
     found = auditor.ask("GET", f"/office/audit?about={case[1].lower()}").text
-    assert "look at household" in found
-    assert "addresses to phone" not in found
+    assert "xem trang của hộ" in found
+    assert "tài khoản an" in found
+    assert "tải địa chỉ xuống điện thoại" not in found

@@ -1,5 +1,6 @@
 """Every word of the interface exists in both languages, with the same names to fill in, and no template asks for more."""
 
+import ast
 import re
 import string
 from pathlib import Path
@@ -54,3 +55,30 @@ def test_words_that_pages_put_together_are_there() -> None:
     assert {f"{tone}_summary" for tone in TONES} <= keys("vi")
     assert {f"state.{state}" for state in STATES} <= keys("vi")
     assert all(set(outcome.label) >= set(LANGUAGES) for outcome in OUTCOMES.values())
+
+
+def deeds() -> set[str]:
+    """The deeds that the source writes into the audit log, as far as it names them in full; of "visit: …" what stands before."""
+    found = set()
+    for module in SOURCES.rglob("*.py"):
+        for call in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call):
+                continue
+            said = [ast.unparse(one) for one in (call.func, *call.args)]
+            where = next((place for place, one in enumerate(said) if one in ("audit.append", "looked")), None)
+            # (connection,) who, deed, …: the connection is there when it is called and not when it is handed on.
+            place = len(said) if where is None else 2 if where == 0 else where + 1
+            if place >= len(call.args):
+                continue
+            deed = call.args[place]
+            text = deed.values[0] if isinstance(deed, ast.JoinedStr) else deed
+            if isinstance(text, ast.Constant) and (text is deed or str(text.value).endswith(": ")):
+                found.add(str(text.value).removesuffix(": "))
+    return found
+
+
+def test_an_auditor_reads_every_deed_in_words() -> None:
+    assert len(deeds()) > 40
+    assert {f"trail.deed.{deed.strip().replace(' ', '_').replace('-', '_')}" for deed in deeds()} <= keys(
+        "vi"
+    )
