@@ -25,7 +25,7 @@ demo: $(VENV)/.ready ## from sample to verdict on a synthetic province, then ser
 	@$(BIN)/survey demo --out out/demo
 
 test: $(VENV)/.ready system ## every test
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 system:
 	@missing=""; \
@@ -56,7 +56,7 @@ simulate: $(VENV)/.ready ## does a 95 % interval cover 95 %? do server and phone
 
 soak: $(VENV)/.ready ## long runs: kill, cut, replay; 100,000 inputs to every address, a hundred times to every parser (two hours)
 	@$(BIN)/python tests/faults/run.py --rounds 500
-	@FUZZ_TIMES=34 $(BIN)/python -m pytest tests/web/test_description.py
+	@FUZZ_TIMES=100 $(BIN)/python -m pytest tests/web/test_description.py
 	@FUZZ_TIMES=100 $(BIN)/python -m pytest tests/test_parsers.py
 
 sbom: $(VENV)/.ready ## bill of materials (CycloneDX) of everything that is pinned and the list of licences, in out/

@@ -107,11 +107,13 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
             connection
         )  # another key than the one that sealed this database is told now, not to the first household
         secret = carried(connection, secret)
-    site = Site(settings, opened, secret, survey, known)
 
-    from survey.oversight import Oversight  # loads the statistics, which nothing else of the web needs
+    def oversight() -> Any:
+        from survey.oversight import Oversight  # loads the statistics, which nothing else of the web needs
 
-    site.oversight = Oversight(opened, settings.folder)
+        return Oversight(opened, settings.folder)
+
+    site = Site(settings, opened, secret, survey, known, oversight)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:

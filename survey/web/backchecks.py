@@ -9,7 +9,6 @@ interviewed, and nobody who asks sees what they answered.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Sequence
@@ -142,7 +141,7 @@ async def _listed(
     officials: list[str], error: str = "",
 ) -> Response[str]:  # fmt: skip
     site, language = site_of(request), language_of(request)
-    agreement = await asyncio.to_thread(site.oversight.agreement)
+    agreement = await site.overseen(lambda of: of.agreement())
     label = _labels(site.survey.questionnaire, language)
     return show(
         request, "supervision/backchecks.html", 422 if error else 200, error=error, waiting=waiting, done=done, base=BASE,

@@ -13,7 +13,7 @@ import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import pyotp
 import segno
@@ -68,7 +68,12 @@ HOME = {
 STEP, ENROL = "/office/second-step", "/office/second-step/new"
 _hasher = PasswordHasher()
 _hashing = ThreadPoolExecutor(2, thread_name_prefix="survey-password")
-_NOBODY = _hasher.hash("nobody has this password")  # an unknown name takes as long as a wrong password
+
+
+@cache
+def _nobody() -> str:
+    """What an unknown name is compared with: it takes as long as a wrong password. Made when it is first needed."""
+    return _hasher.hash("nobody has this password")
 
 
 # --- name and password ---------------------------------------------------------------------------------------------
@@ -100,7 +105,7 @@ async def sign_in(request: AnyRequest) -> Response[str]:
     account, shut = await site.database.write(_count, name, counted, window)
     if shut:
         return _sign_in(request, name, word(language, "field.limited"), 429)
-    known = await checked(account.password if account else _NOBODY, password)
+    known = await checked(account.password if account else _nobody(), password)
     if account is None or account.disabled_at is not None or not known:
         return _sign_in(request, name, word(language, "field.wrong"), 422)
     await site.database.write(_uncount, counted, window)

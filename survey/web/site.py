@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import re
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,13 +64,15 @@ class Site:
     keys: Keys
     survey: KeptSurvey
     areas: dict[str, Area]
+    make_oversight: Callable[[], Any] | None = None
     templates: jinja2.Environment = field(init=False)
     assets: Assets = field(default_factory=Assets)
     sounds: frozenset[str] = field(init=False)
     languages: tuple[str, ...] = field(init=False)
-    oversight: Any = None  # survey.web.supervision.Oversight, where the office is served
     booklets: dict[str, Booklet] = field(default_factory=dict)
     _questionnaires: dict[str, Questionnaire] = field(default_factory=dict)
+    _oversight: Any = None
+    _making: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.templates = jinja2.Environment(
@@ -91,6 +96,19 @@ class Site:
         }
         self.templates.globals |= {"asset": self.assets.url, "sounds": self.sounds}
         self._questionnaires[self.survey.version] = self.survey.questionnaire
+
+    @property
+    def oversight(self) -> Any:
+        """The survey.web.supervision.Oversight, where the office is served. It is made when it is first asked for, which
+        takes seconds: never on the event loop."""
+        with self._making:
+            if self._oversight is None and self.make_oversight is not None:
+                self._oversight = self.make_oversight()
+            return self._oversight
+
+    async def overseen(self, ask: Callable[[Any], Any]) -> Any:
+        """What `ask` finds out from the oversight, beside the event loop."""
+        return await asyncio.to_thread(lambda: ask(self.oversight))
 
     async def questionnaire(self, version: str) -> Questionnaire:
         """The questionnaire a response began with."""

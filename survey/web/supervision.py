@@ -6,7 +6,6 @@ statisticians alone.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -138,13 +137,13 @@ async def rates(request: AnyRequest) -> Response[str]:
     found, strata, ways, endings = [], [], [], []
     match by:
         case "mode":
-            ways = await asyncio.to_thread(site.oversight.ways, communes)
+            ways = await site.overseen(lambda of: of.ways(communes))
         case "outcome":
-            endings = await asyncio.to_thread(site.oversight.endings, communes)
+            endings = await site.overseen(lambda of: of.endings(communes))
         case _:
-            found = await asyncio.to_thread(site.oversight.rates, by, communes)
+            found = await site.overseen(lambda of: of.rates(by, communes))
     if by == "stratum":
-        strata = await asyncio.to_thread(site.oversight.reached, communes)
+        strata = await site.overseen(lambda of: of.reached(communes))
     return show(
         request,
         "supervision/rates.html",
@@ -242,7 +241,7 @@ async def precision(request: AnyRequest) -> Response[str]:
     language = language_of(request)
     report, problem = None, ""
     try:
-        report = await asyncio.to_thread(site.oversight.precision)
+        report = await site.overseen(lambda of: of.precision())
     except SurveyError as error:
         few = (
             error.code == "not_weighted"
@@ -299,9 +298,9 @@ async def quality(request: AnyRequest) -> Response[str]:
     """Signs that an official's interviews differ from the others', each with what it may mean. No answers."""
     site = site_of(request)
     signed, account = await site.database.read(signed_for, site, request, "assign_any")
-    found = await asyncio.to_thread(site.oversight.signals, communes_of(account))
+    found = await site.overseen(lambda of: of.signals(communes_of(account)))
     asked = site.survey.plan.back_checks.questions
-    effects = await asyncio.to_thread(site.oversight.effects, asked, communes_of(account))
+    effects = await site.overseen(lambda of: of.effects(asked, communes_of(account)))
     await site.database.write(audit.append, f"account:{account.name}", "look at signals", "survey")
     language = language_of(request)
     lines = [

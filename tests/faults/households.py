@@ -58,7 +58,7 @@ class Household:
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}",
             cookies=self.cookies,
-            timeout=5,
+            timeout=20,
             headers={"connection": "close", "accept-encoding": "identity"},
         ) as client:
             while not (stop.is_set() or self.done):

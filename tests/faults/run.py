@@ -188,7 +188,7 @@ class Trouble:
             case _:
                 pass
 
-    async def _until_kept_again(self, log: Log, before: int, enough: int, seconds: float = 60.0) -> None:
+    async def _until_kept_again(self, log: Log, before: int, enough: int, seconds: float = 240.0) -> None:
         """There is room again: until `enough` forms have been acknowledged in all, `before` were so far.
 
         PostgreSQL may end at any moment of this, also late: what failed while the disk was full is noticed when the

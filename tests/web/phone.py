@@ -3,15 +3,20 @@ batches, for tests of what the server makes of them."""
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import io
 import re
 import secrets
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from argon2 import PasswordHasher
 from litestar.testing import TestClient
 from rich.console import Console
 
@@ -24,7 +29,9 @@ from survey.questionnaire.codebook import possible
 from survey.questionnaire.index import index
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import Answer, Event, Key, fold
+from survey.storage import accounts
 from survey.storage.clock import now
+from survey.storage.database import Database
 from survey.storage.responses import canonical
 from survey.web.ids import new_form_id
 from tests.test_loading import FOLDER, write_sample
@@ -35,6 +42,15 @@ PASSWORD = "mat-khau-thu-nghiem"
 
 def settle(folder: Path, households: int = 12) -> str:
     """A loaded sample; officials an (commune 10507) and binh (10510), supervisor chi of both. Returns the address."""
+    shutil.copytree(_settled(households), folder, dirs_exist_ok=True)
+    return f"sqlite:///{folder / 'survey.sqlite'}"
+
+
+@functools.cache
+def _settled(households: int) -> Path:
+    """Loaded once a process: hundreds of tests begin with a copy of it."""
+    folder = Path(tempfile.mkdtemp(prefix="survey-settled-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     url = f"sqlite:///{folder / 'survey.sqlite'}"
     sample = write_sample(folder / "sample", range(households))
     load_sample(FOLDER, sample, url, folder / "codes.csv", console=QUIET)
@@ -44,7 +60,11 @@ def settle(folder: Path, households: int = 12) -> str:
         ("chi", "supervisor", ["10507", "10510"]),
     ):
         create_account(url, name, role, communes, password=PASSWORD, console=QUIET)
-    return url
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    with Database.open(url) as database, database.writing() as connection:
+        for name in ("an", "binh", "chi"):
+            accounts.set_password(connection, name, cheap)
+    return folder
 
 
 def sign_in(client: TestClient[Any], name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from argon2 import PasswordHasher
 from litestar.testing import TestClient
 
+from survey.settings import keys
 from survey.storage import accounts, audit, cases, quarantine, responses
 from survey.storage.database import Database
 from survey.storage.quarantine import Misfit
@@ -21,13 +23,18 @@ PASSWORD = "mot-mat-khau-dai-2027"
 
 
 @pytest.fixture(scope="module")
-def village() -> Village:
-    return Village(640, seed=5)
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A village after its field work; each test begins with a copy."""
+    folder = tmp_path_factory.mktemp("filled")
+    Village(640, seed=5).fill(f"sqlite:///{folder / 'survey.sqlite'}").close()
+    return folder
 
 
 @pytest.fixture
-def database(tmp_path: Path, village: Village) -> Iterator[Database]:
-    with village.fill(f"sqlite:///{tmp_path / 'survey.sqlite'}") as opened:
+def database(tmp_path: Path, filled: Path) -> Iterator[Database]:
+    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
+    url = f"sqlite:///{tmp_path / 'survey.sqlite'}"
+    with Database.open(url).hold_key(keys(url).identities) as opened:
         with opened.writing() as connection:
             communes = sorted({case.unit.commune for case in cases.every(connection)})
             password = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
