@@ -24,8 +24,9 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 demo: $(VENV)/.ready ## from sample to verdict on a synthetic province, then serve it
 	@$(BIN)/survey demo --out out/demo
 
+# Two processes on two cores: the matrices of each stay on its own, or both wait for each other's threads.
 test: $(VENV)/.ready system ## every test
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 system:
 	@missing=""; \
