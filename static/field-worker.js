@@ -1,8 +1,11 @@
-// Keeps the app so that it opens without a network; data and answers are none of its business.
+// Keeps the app so that it opens without a network; data and answers are none of its business. The open key of a phone it
+// holds in memory for a minute, for a page that is opened again at once (field-lock.mjs); nothing of it reaches a disk.
 // KEPT and VERSION are written above by the server: any change of either makes another worker.
 
 const NAME = `field ${VERSION}`;
 const BOOKLETS = 'field booklets';
+const MOMENT = 60_000; // milliseconds
+const held = new Map();
 
 self.addEventListener('install', (event) => {
   event.waitUntil(caches.open(NAME).then((cache) => cache.addAll(KEPT)).then(() => self.skipWaiting()));
@@ -43,4 +46,15 @@ self.addEventListener('fetch', (event) => {
       return answer;
     }));
   }
+});
+
+self.addEventListener('message', ({ data, ports: [asker] }) => {
+  if (data.ask) {
+    const found = held.get(data.name);
+    held.delete(data.name);
+    asker.postMessage({ key: found && Date.now() - found.since < MOMENT ? found.key : undefined });
+  } else if (data.key) {
+    held.set(data.name, { key: data.key, since: Date.now() });
+    setTimeout(() => held.delete(data.name), MOMENT);
+  } else held.delete(data.name);
 });

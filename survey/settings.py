@@ -55,8 +55,9 @@ class Settings:
 @dataclass(frozen=True)
 class Keys:
     """Secrets derived from one: of household codes, of what must stay the same however long a survey lasts (recovery codes,
-    which interviews are checked), of sessions and forms, and of addresses. Never in the database or its backup, unless
-    sealed: after the secret was exchanged, codes and lasting are those of before (`survey.storage.vault.carried`)."""
+    which interviews are checked, what locked phones seal for the server), of sessions and forms, and of addresses. Never in
+    the database or its backup, unless sealed: after the secret was exchanged, codes and lasting are those of before
+    (`survey.storage.vault.carried`)."""
 
     codes: bytes
     lasting: bytes

@@ -25,6 +25,9 @@ BUTTONS = (
     "phone.qr",
     "phone.takeover",
     "phone.train",
+    "phone.lock",
+    "phone.forgot",
+    "field.how",
 )
 
 

@@ -23,7 +23,7 @@ const booklets = new Map();
  * sample knows of it beforehand.
  */
 export function opened(store, id, response) {
-  const made = formId(), { known } = store.list.cases.find((one) => one.id === id) ?? {};
+  const made = formId(), { known } = store.case(id) ?? {};
   return {
     id: made, response, kind: 'opened', at: timeOf(made), author: store.account, mode: 'visit', language,
     version: store.list.version, today: store.today(), case: id, ...(known && { answers: known }),
@@ -68,7 +68,7 @@ async function interviewOf(store, id, one) {
  * @param {{go: (address: string) => void, send: () => void}} shell `go` shows another address, `send` what waits to be sent
  */
 export async function showInterview(view, store, id, address, shell) {
-  const one = store.cases().find((found) => found.id === id);
+  const one = store.case(id);
   const mine = store.interview(id);
   if (!one || !mine) return message(view, 'not_found');
   const interview = await interviewOf(store, id, { ...mine, draw: one.draw });

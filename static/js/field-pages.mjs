@@ -24,8 +24,8 @@ export const when = (time) => clock.format(new Date(time));
 const facts = (one) => [
   one.comment && say('returned', { comment: one.comment }),
   one.appointment && say('appointment', { time: when(one.appointment) }),
-  one.attempts ? say('visits', { n: one.attempts }) : one.state === 'complete' ? '' : say('not_visited'),
-  one.last && OUTCOMES[one.last]?.says,
+  one.attempts && say('visits', { n: one.attempts }), // that nobody has been there is said by the state
+  one.state !== 'complete' && one.last && OUTCOMES[one.last]?.says,
 ].filter(Boolean).join(' · ');
 
 /** Where everything said about a household is, in words. */
@@ -111,7 +111,7 @@ export function showList(view, store, filter) {
  * @returns {() => void} brings what may have changed up to date, without touching what is being typed
  */
 export function showCase(view, store, id, { begin, resume }) {
-  const one = store.cases().find((found) => found.id === id);
+  const one = store.case(id);
   if (!one) return message(view, 'not_found');
   const made = template('t-case');
   const get = (name) => part(made, name);
@@ -119,8 +119,9 @@ export function showCase(view, store, id, { begin, resume }) {
   get('map').querySelector('a').href = mapLink(one);
   get('map').hidden = !one.address && !one.place;
   get('qr').href = `/field/cases/${id}/code`;
+  get('keyed').href = `/field/cases/${id}?how=1`;
   const [history, interview] = [get('history'), get('interview')];
-  const nodes = Object.fromEntries(['facts', 'carriage', 'complete', 'act', 'web', 'qr', 'qr-offline', 'takeover', 'record', 'comment', 'listing', 'listed']
+  const nodes = Object.fromEntries(['facts', 'carriage', 'complete', 'act', 'web', 'qr', 'keyed', 'qr-offline', 'takeover', 'record', 'comment', 'listing', 'listed']
     .map((name) => [name, get(name)]));
   const stateNode = made.querySelector('.state');
   interview.addEventListener('click', () => begin(one));
@@ -129,7 +130,7 @@ export function showCase(view, store, id, { begin, resume }) {
   attempt(get('attempt'), get('outcome'), get('error'), get('appointment'), get('locate'), get('located'), store, id);
 
   const fill = () => {
-    const now = store.cases().find((found) => found.id === id) ?? one;
+    const now = store.case(id) ?? one;
     const mine = store.interview(id);
     const complete = now.state === 'complete';
     stateNode.className = 'state';
@@ -148,6 +149,7 @@ export function showCase(view, store, id, { begin, resume }) {
     interview.textContent = say(mine ? 'resume' : 'interview');
     const online = navigator.onLine && !store.training;
     nodes.qr.parentElement.hidden = !online || store.carried(id).unsent > 0;
+    nodes.keyed.parentElement.hidden = nodes.qr.parentElement.hidden || Boolean(mine);
     nodes['qr-offline'].hidden = online;
     nodes.takeover.hidden = !now.web || Boolean(mine) || store.training;
     const here = new Set(store.attempts(id).map((visit) => visit.id));

@@ -7,8 +7,9 @@
 
 import { canonical } from './events.mjs';
 import { localDay, withAttempts, withListing } from './field-list.mjs';
+import { base64 } from './field-lock.mjs';
 import { ledger } from './ledger.mjs';
-import { openOutbox } from './outbox.mjs';
+import { done, openOutbox } from './outbox.mjs';
 import { openVault } from './vault.mjs';
 
 /** Gzip, where the browser can; a day's interviews are large. */
@@ -25,31 +26,119 @@ export class SomebodyElse extends Error {}
 /** Thrown after everything on this phone has been erased, because it was reported lost. */
 export class Revoked extends Error {}
 
+/** The visit that an interview is has the id of its first event, but for one digit. */
+const visitId = (id) => id.replace(/^((?:training-)?.{14})7/, '$18');
+
 const hexOf = (length) => [...crypto.getRandomValues(new Uint8Array(length))].map((b) => b.toString(16).padStart(2, '0')).join('');
+
+/** How this app names itself to the server. */
+const self = (device, unsent) => ({
+  'survey-app': String(APP), 'survey-device': device ?? '', 'survey-unsent': String(unsent), 'survey-clock': String(Date.now()),
+});
+
+/** Forget everything, whoever's it is. */
+async function eraseAll() {
+  for (const { name } of await indexedDB.databases()) if (name.startsWith('field ')) await done(indexedDB.deleteDatabase(name));
+  for (const key of Object.keys(localStorage)) if (key.startsWith('field ')) localStorage.removeItem(key);
+  for (const cache of await caches.keys()) if (cache.startsWith('field ')) await caches.delete(cache);
+}
+
+/**
+ * What may be done with a phone whose code nobody has typed: nothing on it can be read, but what is unsent can be sent
+ * sealed, and the server opens it.
+ */
+export async function openLocked(account, lock) {
+  const asItLies = ({ iv, data }) => JSON.stringify({ iv: base64(iv), data: base64(data) });
+  const sealed = async (text) => (lock.older ? crypto.subtle.decrypt({ name: 'AES-GCM', iv: text.iv }, lock.older, text.data)
+    .then((open) => new TextDecoder().decode(open), () => asItLies(text)) : asItLies(text));
+  let token = '';
+  const headers = () => ({ 'x-csrf': token, 'survey-escrow': lock.escrow, ...self(lock.device, 0) });
+  const outbox = await openOutbox(`field ${account}`, { url: '/field/sealed', unseal: sealed, batch: 100, headers });
+  const post = () => fetch('/field/sealed', {
+    method: 'POST', body: '{}', credentials: 'same-origin', redirect: 'manual', cache: 'no-store',
+    headers: { 'content-type': 'application/json', accept: 'application/json', ...headers() },
+  });
+
+  /** Send everything, as long as something of it arrives. @returns {Promise<number>} how much is left */
+  async function sendAll() {
+    for (;;) {
+      const { left, sent } = await outbox.send();
+      if (!left || !sent) return left;
+    }
+  }
+
+  /** Who is signed in on this browser, and the token of the session's forms; null without a session, undefined offline. */
+  async function session() {
+    const answer = await fetch('/field/token', {
+      credentials: 'same-origin', cache: 'no-store', redirect: 'manual', headers: { accept: 'application/json' },
+    }).catch(() => null);
+    if (answer?.status === 401) return null;
+    return answer?.ok && answer.headers.get('content-type')?.startsWith('application/json') ? answer.json() : undefined;
+  }
+
+  return {
+    count: outbox.count,
+    signed: async () => (await session())?.account,
+    /** Whether the server says that this phone was reported lost: then everything unsent is sent and all is erased. */
+    async revoked() {
+      const answer = await post().catch(() => null);
+      if (!answer?.ok || !answer.headers.get('content-type')?.startsWith('application/json') || !(await answer.json()).revoked) return false;
+      if (await sendAll()) return false; // the network went away: again when it is back
+      lock.close();
+      await outbox.destroy(true);
+      await eraseAll();
+      return true;
+    },
+    /**
+     * The code is forgotten: send what is unsent, forget this account's work and the session.
+     * @returns {Promise<'done'|'offline'|'signed-out'|'left'>} nothing is erased unless it is done
+     */
+    async giveUp() {
+      const said = await session();
+      if (said === undefined) return 'offline';
+      if (said?.account !== account) return 'signed-out';
+      token = said.csrf;
+      if (await sendAll()) return 'left';
+      await fetch('/field/sign-out', { method: 'POST', body: new URLSearchParams({ csrf: token }), redirect: 'manual' });
+      lock.close();
+      await outbox.destroy(true);
+      await done(indexedDB.deleteDatabase(`field ${account} vault`));
+      localStorage.removeItem('field account');
+      return 'done';
+    },
+  };
+}
 
 /**
  * @param {string} account whose phone it is now; in training a name that no account can have
- * @param {{training?: boolean, comesBack: (outcome: string) => boolean}} settings
+ * @param {{training?: boolean, key?: CryptoKey, device?: string, comesBack: (outcome: string) => boolean}} settings `key` as the lock
+ *   of the phone gave it; training has none
  */
-export async function openStore(account, { training = false, comesBack }) {
+export async function openStore(account, { training = false, key, device = '', comesBack }) {
   const name = training ? 'field (training)' : `field ${account}`; // no account can be called so
-  const vault = await openVault(`${name} vault`);
-  let list = await vault.get('list');
-  let device = await vault.get('device');
-  if (!device) await vault.put('device', device = hexOf(16));
+  const vault = await openVault(`${name} vault`, key);
   let unsent = 0;
-  const self = () => ({
-    'survey-app': String(APP), 'survey-device': device, 'survey-unsent': String(unsent), 'survey-clock': String(Date.now()),
-  });
   const opened = await openOutbox(name, {
     url: '/field/sync',
     seal: vault.seal,
     unseal: vault.unseal,
     batch: 300,
     pack: packed,
-    headers: () => ({ 'x-csrf': list?.csrf ?? '', ...self() }),
+    headers: () => ({ 'x-csrf': list?.csrf ?? '', ...self(device, unsent) }),
   });
   const outbox = { ...opened, ...ledger(opened) };
+  if (vault.older) { // from before the phone had a code: nothing is sent meanwhile, and a crash begins it again
+    await navigator.locks.request(`outbox ${name}`, () => vault.renew(
+      () => outbox.renew(async (text) => vault.seal(await vault.unseal(text))),
+    ));
+  }
+  let list;
+  let byId = new Map();
+  const listed = (made) => {
+    list = made;
+    byId = new Map((made?.cases ?? []).map((one) => [one.id, one]));
+  };
+  listed(await vault.get('list'));
 
   /** case → its interview in hand, without the answers; → attempts, and the finding, that the list does not know yet */
   const interviews = new Map();
@@ -59,22 +148,24 @@ export async function openStore(account, { training = false, comesBack }) {
   let confirmed = {};
   let waiting = new Map();
 
-  const summary = ({ response, version, events }) => ({
-    response, version, events: events.length, submitted: events.at(-1)?.kind === 'submitted',
+  /** What stands in plain beside an interview: which it is and how far, so that none is opened to draw the list. */
+  const summary = ({ case: of, response, version, events, sent = 0, start }) => ({
+    case: of, response, version, events: events.length, submitted: events.at(-1)?.kind === 'submitted',
+    last: events.length > sent ? events.at(-1).id : '', visit: sent || start ? '' : visitId(events[0].id),
   });
   const item = (group, type, value) => ({
     id: value.id, group, type, text: type === 'events' ? canonical(value) : JSON.stringify(value),
   });
   /** The answers of an interview and its pictures go from this phone. */
-  const wipe = async (response) => {
-    await vault.remove(`interview ${response}`);
-    for (const key of await vault.keys(`photo ${response} `)) await vault.remove(key);
-  };
+  const wipe = async (response) => vault.remove(`interview ${response}`, ...await vault.keys(`photo ${response} `));
 
-  async function count() {
-    waiting = await outbox.tally();
-    confirmed = (await outbox.shelf('confirmed')) ?? {};
-    unsent = [...waiting.values()].reduce((sum, one) => sum + one.unsent, 0);
+  /** What waits, of these households or (without any) of all. */
+  async function count(groups) {
+    const found = await outbox.tally(groups ?? await outbox.groups());
+    if (groups) for (const id of groups) waiting.delete(id);
+    waiting = new Map(groups ? [...waiting, ...found] : found);
+    if (!groups) confirmed = (await outbox.shelf('confirmed')) ?? {};
+    unsent = await outbox.count();
   }
 
   /** Remember the last receipt of each household, an interview's before a visit's, and why anything was set aside. */
@@ -97,41 +188,54 @@ export async function openStore(account, { training = false, comesBack }) {
 
   /** The visit that an interview is: it follows from the first event, so that a crash between the two loses neither. */
   const visitOf = ({ id, case: of, at, author, mode }) => ({
-    id: id.replace(/^((?:training-)?.{14})7/, '$18'), case: of, at, author, mode, outcome: 'interviewed', note: '', appointment: '',
+    id: visitId(id), case: of, at, author, mode, outcome: 'interviewed', note: '', appointment: '',
   });
 
   const keepVisit = (attempt) => navigator.locks.request(`${name} visits ${attempt.case}`, async () => {
     const kept = (await vault.get(`visits ${attempt.case}`)) ?? [];
-    if (kept.some(({ id }) => id === attempt.id) || await outbox.knows(attempt.id)) return;
+    if (kept.some(({ id }) => id === attempt.id) || !(await outbox.unknown([attempt.id])).size) return;
     await vault.put(`visits ${attempt.case}`, [...kept, attempt]);
     attempts.set(attempt.case, [...kept, attempt]);
   });
+
+  /** A case of the list with what this phone knows of it beyond. */
+  const asHere = (one) => {
+    const found = withListing(withAttempts(one, attempts.get(one.id) ?? [], comesBack), listings.get(one.id));
+    const mine = interviews.get(one.id);
+    if (!mine || found.state === 'complete') return found;
+    return { ...found, state: mine.submitted ? 'complete' : found.state === 'returned' ? 'returned' : 'started' };
+  };
 
   /** What a crash kept from the outbox goes there now; what was sent to the end is forgotten. */
   async function settle() {
     interviews.clear();
     attempts.clear();
     listings.clear();
-    for (const key of await vault.keys('interview ')) {
-      const kept = await vault.get(key);
-      const last = kept.events.at(-1);
-      if (!training && last && !(await outbox.knows(last.id))) await outbox.add(ownEvents(kept));
-      interviews.set(kept.case, summary(kept));
-      if (!kept.sent && !kept.start) await keepVisit(visitOf(kept.events[0]));
+    let abouts = await vault.abouts('interview ');
+    if (abouts.length < (await vault.keys('interview ')).length) { // kept before they had words beside them
+      for (const kept of await vault.all('interview ')) await vault.put(`interview ${kept.response}`, kept, summary(kept));
+      abouts = await vault.abouts('interview ');
     }
-    for (const key of await vault.keys('visits ')) {
-      const kept = await vault.get(key);
-      if (!training) await outbox.add(kept.map((attempt) => item(attempt.case, 'attempts', attempt)));
-      attempts.set(key.slice('visits '.length), kept);
+    for (const about of abouts) interviews.set(about.case, about);
+    for (const kept of await vault.all('visits ')) attempts.set(kept[0].case, kept);
+    for (const kept of await vault.all('listing ')) listings.set(kept.case, kept);
+    const here = new Set([...attempts.values()].flat().map(({ id }) => id));
+    const made = [...abouts.flatMap(({ last, visit }) => [last, visit]), ...here, ...[...listings.values()].map(({ id }) => id)].filter(Boolean);
+    const lost = training || !made.length ? new Set() : await outbox.unknown(made);
+    for (const { response, last, visit } of abouts) {
+      if (!lost.has(last) && (!lost.has(visit) || here.has(visit))) continue;
+      const kept = await vault.get(`interview ${response}`);
+      await outbox.add(ownEvents(kept));
+      if (visit) await keepVisit(visitOf(kept.events[0]));
     }
-    for (const key of await vault.keys('listing ')) {
-      const kept = await vault.get(key);
-      if (!training) await outbox.add([item(kept.case, 'listings', kept)]);
-      listings.set(kept.case, kept);
-    }
+    await add([
+      ...[...attempts.values()].flat().map((attempt) => item(attempt.case, 'attempts', attempt)),
+      ...[...listings.values()].map((one) => item(one.case, 'listings', one)),
+    ].filter(({ id }) => lost.has(id)));
     await count();
     await forget();
   }
+  const add = async (items) => !training && items.length && outbox.add(items);
 
   /** Wipe interviews that were submitted and wholly confirmed. */
   async function forget() {
@@ -150,8 +254,9 @@ export async function openStore(account, { training = false, comesBack }) {
     const kept = await vault.get(`interview ${response}`);
     const changed = await change(kept);
     if (changed === kept) return kept;
-    await vault.put(`interview ${response}`, changed);
-    interviews.set(changed.case, summary(changed));
+    const about = summary(changed);
+    await vault.put(`interview ${response}`, changed, about);
+    interviews.set(changed.case, about);
     return changed;
   });
 
@@ -163,7 +268,9 @@ export async function openStore(account, { training = false, comesBack }) {
         if (start) return kept?.start ? kept : { case: id, version, response, start, hidden, events, sent: 0 };
         const known = new Set(events.map((event) => event.id));
         const own = (kept?.events ?? []).filter((event) => !known.has(event.id));
-        return { case: id, version, response, events: [...events, ...own], sent: events.length };
+        const all = [...events, ...own];
+        if (kept?.sent === events.length && kept.events.length === all.length) return kept; // nothing new
+        return { case: id, version, response, events: all, sent: events.length };
       });
     }
   }
@@ -172,16 +279,14 @@ export async function openStore(account, { training = false, comesBack }) {
   async function erase() {
     await vault.destroy();
     await outbox.destroy(true);
-    for (const { name: other } of await indexedDB.databases()) if (other.startsWith('field ')) indexedDB.deleteDatabase(other);
-    localStorage.removeItem('field account');
-    for (const cache of await caches.keys()) if (cache.startsWith('field ')) await caches.delete(cache);
+    await eraseAll();
   }
 
   /** Other tabs of this phone learn what was kept and sent here. */
   const others = new BroadcastChannel(name);
   let changed = () => {};
-  others.addEventListener('message', async () => {
-    await count();
+  others.addEventListener('message', async ({ data }) => {
+    await count(data.of);
     changed();
   });
 
@@ -197,12 +302,9 @@ export async function openStore(account, { training = false, comesBack }) {
     interview: (id) => interviews.get(id),
     attempts: (id) => attempts.get(id) ?? [],
     /** The cases of the list as this phone knows them. */
-    cases: () => (list?.cases ?? []).map((one) => {
-      const found = withListing(withAttempts(one, attempts.get(one.id) ?? [], comesBack), listings.get(one.id));
-      const mine = interviews.get(one.id);
-      if (!mine || found.state === 'complete') return found;
-      return { ...found, state: mine.submitted ? 'complete' : found.state === 'returned' ? 'returned' : 'started' };
-    }),
+    cases: () => (list?.cases ?? []).map(asHere),
+    /** One of them, or undefined. */
+    case: (id) => byId.has(id) ? asHere(byId.get(id)) : undefined,
     /** @returns {import('./field-list.mjs').Carriage} */
     carried: (id) => ({ unsent: 0, tried: false, aside: '', receipt: '', at: 0, ...confirmed[id], ...waiting.get(id) }),
 
@@ -211,7 +313,7 @@ export async function openStore(account, { training = false, comesBack }) {
       if (training) return;
       const answer = await fetch('/field/list', {
         credentials: 'same-origin', cache: 'no-store', redirect: 'manual',
-        headers: { accept: 'application/json', ...self() },
+        headers: { accept: 'application/json', ...self(device, unsent) },
       });
       const ours = answer.headers.get('content-type')?.startsWith('application/json');
       if (ours && answer.status === 410) {
@@ -222,16 +324,17 @@ export async function openStore(account, { training = false, comesBack }) {
       if (!ours || !answer.ok) throw new TypeError('not our list');
       const fresh = await answer.json();
       if (fresh.account !== account) throw new SomebodyElse(fresh.account);
-      list = { ...fresh, begun: undefined };
+      listed({ ...fresh, begun: undefined });
       await vault.put('list', list);
       await adopt(fresh.begun);
+      const waits = await outbox.waiting([...[...attempts.values()].flat(), ...listings.values()].map(({ id }) => id));
+      const over = [...listings].filter(([, { id }]) => !waits.has(id)).map(([id]) => `listing ${id}`);
       for (const [id, kept] of attempts) {
-        const left = [];
-        for (const attempt of kept) if (await outbox.waits(attempt.id)) left.push(attempt);
-        if (left.length) await vault.put(`visits ${id}`, left);
-        else await vault.remove(`visits ${id}`);
+        const left = kept.filter((attempt) => waits.has(attempt.id));
+        if (!left.length) over.push(`visits ${id}`);
+        else if (left.length < kept.length) await vault.put(`visits ${id}`, left);
       }
-      for (const [id, { id: made }] of listings) if (!await outbox.waits(made)) await vault.remove(`listing ${id}`);
+      await vault.remove(...over);
       const mine = new Set(list.cases.filter(({ state }) => state !== 'complete').map(({ id }) => id));
       for (const [id, { response }] of interviews) {
         if (!mine.has(id) && !waiting.get(id)) await wipe(response);
@@ -246,26 +349,24 @@ export async function openStore(account, { training = false, comesBack }) {
       await remember(told.receipts);
       await count();
       await forget();
-      if (told.receipts.length) others.postMessage('sent');
+      if (told.receipts.length) others.postMessage({});
       return told;
     },
 
     /** Begin the interview of a case, or find the one that was begun: a button pressed in two tabs begins one. */
     begin: (id, opened) => navigator.locks.request(`${name} begin ${id}`, async () => {
-      for (const key of await vault.keys('interview ')) {
-        const kept = await vault.get(key);
-        if (kept.case === id && kept.events.at(-1)?.kind !== 'submitted') {
-          interviews.set(id, summary(kept));
-          return kept;
-        }
+      for (const about of await vault.abouts('interview ')) { // perhaps another tab's
+        if (about.case !== id || about.submitted) continue;
+        interviews.set(id, about);
+        return vault.get(`interview ${about.response}`);
       }
       const response = (training ? TRAINING : '') + hexOf(16);
       const first = opened(response);
       const kept = await within(response, () => ({ case: id, version: first.version, response, events: [first] }));
       const visit = visitOf(first);
       await keepVisit(visit);
-      if (!training) await outbox.add([item(id, 'events', first), item(id, 'attempts', visit)]);
-      await count();
+      await add([item(id, 'events', first), item(id, 'attempts', visit)]);
+      await count([id]);
       return kept;
     }),
 
@@ -281,10 +382,10 @@ export async function openStore(account, { training = false, comesBack }) {
         const fresh = events.filter((event) => !known.has(event.id));
         return fresh.length ? { ...before, events: [...before.events, ...fresh] } : before;
       });
-      const [kept] = await Promise.all([keeping, training || outbox.add(events.map((event) => item(id, 'events', event)))]);
+      const [kept] = await Promise.all([keeping, add(events.map((event) => item(id, 'events', event)))]);
       // the last chance for what a crashed tab left behind
-      if (!training && events.at(-1)?.kind === 'submitted') await outbox.add(ownEvents(kept));
-      count().then(() => { changed(); others.postMessage('kept'); });
+      if (events.at(-1)?.kind === 'submitted') await add(ownEvents(kept));
+      count([id]).then(() => { changed(); others.postMessage({ of: [id] }); });
       return kept;
     },
 
@@ -292,8 +393,8 @@ export async function openStore(account, { training = false, comesBack }) {
     async picture(response, id, { digest, content }) {
       await vault.put(`photo ${response} ${digest}`, content);
       const made = { id: `${response}-${digest.slice(0, 32)}`, case: id, response, at: Date.now(), author: account, mode: 'visit', content };
-      if (!training) await outbox.add([item(id, 'pictures', made)]);
-      await count();
+      await add([item(id, 'pictures', made)]);
+      await count([id]);
     },
 
     /** A picture that this phone holds, in base64; undefined for one that another phone took. */
@@ -303,8 +404,8 @@ export async function openStore(account, { training = false, comesBack }) {
     async visit(attempt) {
       const made = training ? { ...attempt, id: TRAINING + attempt.id } : attempt;
       await keepVisit(made);
-      if (!training) await outbox.add([item(attempt.case, 'attempts', made)]);
-      await count();
+      await add([item(attempt.case, 'attempts', made)]);
+      await count([attempt.case]);
     },
 
     /** Keep that the list does not say what is there. */
@@ -312,8 +413,8 @@ export async function openStore(account, { training = false, comesBack }) {
       const made = training ? { ...listing, id: TRAINING + listing.id } : listing;
       await vault.put(`listing ${made.case}`, made);
       listings.set(made.case, made);
-      if (!training) await outbox.add([item(made.case, 'listings', made)]);
-      await count();
+      await add([item(made.case, 'listings', made)]);
+      await count([made.case]);
     },
 
     /** Go on from what the household answered online: `null` when the code does not open it. */
@@ -331,7 +432,7 @@ export async function openStore(account, { training = false, comesBack }) {
 
     /** Training households, kept only here. */
     async invent(made) {
-      list = made;
+      listed(made);
       await vault.put('list', made);
     },
 

@@ -8,8 +8,10 @@
  * It works without a network from the second time it is opened. ?training opens it on invented households.
  */
 
+import { askCode, chooseCode } from './field-code.mjs';
 import { Revoked, SignedOut, SomebodyElse, openStore } from './field-store.mjs';
 import { opened, showInterview } from './field-interview.mjs';
+import { handedOver, holdOpen, openLock } from './field-lock.mjs';
 import { OUTCOMES, message, say, showCase, showList, template } from './field-pages.mjs';
 import { supported } from './outbox.mjs';
 import { worker } from './trusted.mjs';
@@ -19,8 +21,11 @@ const status = document.getElementById('status');
 const button = /** @type {HTMLButtonElement} */ (document.getElementById('send'));
 const training = new URLSearchParams(location.search).has('training');
 const comesBack = (outcome) => OUTCOMES[outcome]?.comes_back ?? true;
+const server = JSON.parse(document.getElementById('recovery').textContent);
 
 let store;
+let letGo = () => {};
+const opening = view.firstElementChild;
 let redraw = () => {};
 let state = 'sent';
 let busy = false;
@@ -74,13 +79,36 @@ const keepBooklets = () => Promise.all(Object.entries(store.list.booklets ?? {})
   .filter(([name]) => name.endsWith(`/${document.documentElement.lang}`)).map(([, url]) => fetch(url)));
 
 /** Each account's work stays apart and sealed; what somebody else left unsent is theirs to send. */
-function changeHands(account) {
+function changeHands(account, before = store.account, unsent = store.unsent) {
   localStorage.setItem('field account', account);
-  if (store.unsent) localStorage.setItem('field left', store.account);
+  if (unsent) localStorage.setItem('field left', before);
   location.reload();
 }
 
+/** Forget the open key and begin anew, at the same address. */
+function lockUp() {
+  letGo();
+  location.reload();
+}
+
+/** The key of this phone: from another tab, from a moment ago, or by the code; a phone without a code gets one first. */
+async function unlocked(account) {
+  const lock = await openLock(account, () => message(view, 'close_other'));
+  const name = `field ${account} vault`;
+  let key = await handedOver(name);
+  if (!key && (lock.state === 'new' || lock.state === 'old')) key = await chooseCode(view, lock, server);
+  key ??= await askCode(view, lock, account, { erased: end, handed: (other, left) => changeHands(other, account, left) });
+  letGo = holdOpen(name, key, () => location.reload());
+  lock.close();
+  view.replaceChildren(opening);
+  const button = document.getElementById('lock');
+  button.hidden = training;
+  button.addEventListener('click', lockUp);
+  return { key, device: lock.device };
+}
+
 function end() {
+  letGo();
   navigator.serviceWorker?.getRegistrations().then((all) => all.forEach((one) => one.unregister()));
   store = null;
   message(view, 'revoked');
@@ -158,7 +186,7 @@ async function start() {
     if (!account) return signIn();
     localStorage.setItem('field account', account);
   }
-  store = await openStore(account, { comesBack });
+  store = await openStore(account, { ...await unlocked(account), comesBack });
   const left = localStorage.getItem('field left');
   if (left === account) localStorage.removeItem('field left');
   else if (left) document.getElementById('left').textContent = say('other_account', { name: left });

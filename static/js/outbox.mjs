@@ -48,7 +48,10 @@ function database(name) {
     request.result.createObjectStore('receipts', { keyPath: 'id' }).createIndex('group', 'group');
     request.result.createObjectStore('shelf');
   };
-  return done(request);
+  return done(request).then((kept) => {
+    kept.onversionchange = () => kept.close(); // another tab forgets everything
+    return kept;
+  });
 }
 
 /**

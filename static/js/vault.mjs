@@ -1,15 +1,14 @@
 /**
- * What an official's phone keeps, encrypted: AES-GCM under a key that this browser made and no script can read out.
+ * What an official's phone keeps, encrypted: AES-GCM under a key that is handed in (field-lock.mjs), or, where nothing is
+ * real, under one that this browser makes for itself.
  *
- *   const vault = await openVault('field-an');
+ *   const vault = await openVault('field-an', key);
  *   await vault.put('list', {...});   await vault.get('list');   await vault.keys('interview ');
  *   vault.seal(text) / vault.unseal(sealed)     for the outbox
- *   await vault.destroy()                       throws the key away: what is left anywhere is noise
+ *   await vault.destroy()                       throws everything away
  *
- * What this protects and what not: whoever reads the database file, a backup of it or what deletion left on the disk finds
- * noise. The key lies in the same browser, so that the app opens without a network; whoever copies the whole profile of an
- * unlocked phone, or holds it, has the key too. That is what the lock of the screen is for, and the report of a lost phone,
- * which forgets everything when it calls next.
+ * Beside a sealed thing a few words may stand in plain (`put(id, value, about)`), so that hundreds of interviews are known
+ * without opening one: numbers and marks, never an answer, a name or a place.
  */
 
 const done = (request) => new Promise((resolve, reject) => {
@@ -20,49 +19,101 @@ const done = (request) => new Promise((resolve, reject) => {
 const encode = new TextEncoder();
 const decode = new TextDecoder();
 
-export async function openVault(name) {
-  const opening = indexedDB.open(name, 1);
-  opening.onupgradeneeded = () => {
-    opening.result.createObjectStore('key');
-    opening.result.createObjectStore('sealed');
-  };
-  const database = await done(opening);
-  const key = await theKey(database);
+/** The key that version 1 of the app made: it lay beside what it sealed. */
+const BESIDE = 'key';
 
-  const store = (mode) => database.transaction('sealed', mode, { durability: 'strict' }).objectStore('sealed');
+/**
+ * The database of a vault. One that another tab still holds open in an older version is waited for; `blocked` is called
+ * then. A tab that is asked to let go of it begins anew.
+ */
+export function openDatabase(name, blocked = () => {}) {
+  const opening = indexedDB.open(name, 2);
+  opening.onupgradeneeded = ({ oldVersion }) => {
+    if (!oldVersion) {
+      opening.result.createObjectStore('key');
+      opening.result.createObjectStore('sealed');
+    }
+    opening.result.createObjectStore('about');
+  };
+  opening.onblocked = blocked;
+  return done(opening).then((database) => {
+    database.onversionchange = () => {
+      database.close();
+      location.reload();
+    };
+    return database;
+  });
+}
+
+export const keyOf = (raw) => crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt']);
+
+/** @param {CryptoKey} [given] without it the key lies beside what it seals: for training, where nothing is real */
+export async function openVault(name, given) {
+  const database = await openDatabase(name);
+  const beside = await ask(database, 'key', 'readonly', (keys) => keys.get(BESIDE));
+  const key = given ?? beside ?? await theKey(database);
+  let older = given && beside; // what was sealed before the phone had a code
+
+  const range = (prefix) => IDBKeyRange.bound(prefix, `${prefix}\uffff`);
 
   async function seal(text) {
     const iv = crypto.getRandomValues(new Uint8Array(12));
     return { iv, data: await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, key, encode.encode(text)) };
   }
 
-  const unseal = async ({ iv, data }) => decode.decode(await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, key, data));
+  async function unseal({ iv, data }) {
+    const opened = (by) => crypto.subtle.decrypt({ name: 'AES-GCM', iv }, by, data);
+    return decode.decode(await (older ? opened(key).catch(() => opened(older)) : opened(key)));
+  }
 
-  async function change(work) {
-    const objects = store('readwrite');
-    const { transaction } = objects;
+  async function change(work, stores = ['sealed', 'about']) {
+    const transaction = database.transaction(stores, 'readwrite', { durability: 'strict' });
     const end = new Promise((resolve, reject) => {
       transaction.oncomplete = resolve;
       transaction.onabort = transaction.onerror = () => reject(transaction.error);
     });
-    work(objects);
+    work(...stores.map((store) => transaction.objectStore(store)));
     await end;
   }
+
+  const read = (store, what) => ask(database, store, 'readonly', what);
+  const opened = async (sealed) => sealed && JSON.parse(await unseal(sealed));
 
   return {
     seal,
     unseal,
-    async get(id) {
-      const sealed = await done(store('readonly').get(id));
-      return sealed && JSON.parse(await unseal(sealed));
-    },
+    get: async (id) => opened(await read('sealed', (store) => store.get(id))),
+    /** Everything whose id begins so, opened. */
+    all: async (prefix) => Promise.all((await read('sealed', (store) => store.getAll(range(prefix)))).map(opened)),
     /** Resolves when it is on the disk. */
-    async put(id, value) {
+    async put(id, value, about) {
       const sealed = await seal(JSON.stringify(value));
-      await change((objects) => objects.put(sealed, id));
+      await change((objects, abouts) => {
+        objects.put(sealed, id);
+        if (about) abouts.put(about, id);
+      });
     },
-    remove: (id) => change((objects) => objects.delete(id)),
-    keys: (prefix) => done(store('readonly').getAllKeys(IDBKeyRange.bound(prefix, `${prefix}\uffff`))),
+    remove: (...ids) => ids.length && change((objects, abouts) => ids.forEach((id) => { objects.delete(id); abouts.delete(id); })),
+    keys: (prefix) => read('sealed', (store) => store.getAllKeys(range(prefix))),
+    /** The plain words beside what begins so. */
+    abouts: (prefix) => read('about', (store) => store.getAll(range(prefix))),
+
+    /** Whether something may lie here still under the key that lay beside it. */
+    get older() { return Boolean(older); },
+    /** Seal under the key handed in what lay under the older one, here and (`others`) elsewhere, and throw the older away. */
+    async renew(others) {
+      if (!await read('key', (keys) => keys.get(BESIDE))) { // another tab has done it
+        older = undefined;
+        return;
+      }
+      for (const id of await read('sealed', (store) => store.getAllKeys())) {
+        const before = await read('sealed', (store) => store.get(id));
+        if (before) await this.put(id, await opened(before));
+      }
+      await others();
+      await change((keys) => keys.delete(BESIDE), ['key']);
+      older = undefined;
+    },
     async destroy() {
       database.close();
       await done(indexedDB.deleteDatabase(name));
@@ -70,12 +121,17 @@ export async function openVault(name) {
   };
 }
 
+/** One request in a transaction of its own. */
+export const ask = (database, store, mode, what) => done(
+  what(database.transaction(store, mode, { durability: 'strict' }).objectStore(store)),
+);
+
 /** Made the first time; two tabs that open at once agree on the first one kept. */
 async function theKey(database) {
   const made = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
   const keys = database.transaction('key', 'readwrite').objectStore('key');
-  const kept = await done(keys.get('key'));
+  const kept = await done(keys.get(BESIDE));
   if (kept) return kept;
-  await done(keys.add(made, 'key'));
+  await done(keys.add(made, BESIDE));
   return made;
 }

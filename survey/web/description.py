@@ -22,6 +22,7 @@ from survey.web.duties import BREACH_FIELDS
 from survey.web.guards import open_to_all
 from survey.web.mydata import OwnAnswers
 from survey.web.phone import Begun, Code, PhoneList
+from survey.web.sealed import ESCROW, Signed
 from survey.web.site import AnyRequest, Problem
 from survey.web.sync import APP, CLOCK, DEVICE, UNSENT, Batch, Receipts
 
@@ -71,12 +72,12 @@ FORMS: dict[str, tuple[str, ...]] = {
 """Fields of forms besides their token. Pages of the questionnaire have a field for each question, `<question>`, and
 `<question>.state` for "don't know" and the like; the other forms have buttons only."""
 BODIES: dict[str, type[Struct]] = {
-    "/sync": Batch, "/field/sync": Batch, "/field/cases/{case_id}/take-over": Code,
+    "/sync": Batch, "/field/sync": Batch, "/field/sealed": Batch, "/field/cases/{case_id}/take-over": Code,
 }  # fmt: skip
 QUERIES: dict[str, tuple[str, ...]] = {
     "/field": ("find", "show"),
     "/field/account": ("done",),
-    "/field/cases/{case_id}": ("recorded",),
+    "/field/cases/{case_id}": ("recorded", "how"),
     "/field/cases/{case_id}/interview/p/{page}": ("change",),
     "/field/cases/{case_id}/interview/p/{page}/{row}": ("change",),
     "/office/audit": ("before", "about"),
@@ -88,6 +89,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
 PHONE = (DEVICE, APP, UNSENT, CLOCK)
 HEADERS: dict[str, tuple[str, ...]] = {
     "/field/list": PHONE,
+    "/field/sealed": (*PHONE, "x-csrf", ESCROW),
     "/field/sync": (*PHONE, "x-csrf"),
     "/sync": ("x-csrf",),
     "/field/cases/{case_id}/take-over": ("x-csrf",),
@@ -100,7 +102,9 @@ ANSWERS: dict[str, str | type[Struct]] = {
     "/field/cases/{case_id}/take-over": Begun,
     "/field/list": PhoneList,
     "/field/service-worker.js": "text/javascript",
+    "/field/sealed": Receipts,
     "/field/sync": Receipts,
+    "/field/token": Signed,
     "/healthz": PLAIN,
     "/metrics": PLAIN,
     "/office/files/{name}": ANY,

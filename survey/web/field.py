@@ -111,11 +111,7 @@ async def my_list(request: AnyRequest, find: FromQuery[str] = "") -> Response[st
             continue
         if wanted and wanted not in f"{address} {hamlet} {case.id}".casefold():
             continue
-        visits = (
-            word(language, "field.visits", n=case.attempts)
-            if case.attempts
-            else word(language, "field.not_visited")
-        )
+        visits = word(language, "field.visits", n=case.attempts) if case.attempts else ""
         last = OUTCOMES[case.last_outcome].label[language] if case.last_outcome in OUTCOMES else ""
         commune = site.areas[case.unit.commune].name if case.unit.commune in site.areas else case.unit.commune
         heading = f"{commune} · {hamlet or word(language, 'field.hamlet_unknown')}"
@@ -233,6 +229,7 @@ def _case_page(
         error=error,
         where=where,
         recorded=recorded,
+        how=request.query_params.get("how") == "1",
         csrf=visit.signed.csrf,
         form=ids.new_form_id(),
     )

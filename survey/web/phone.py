@@ -37,6 +37,7 @@ from survey.web import security
 from survey.web.booklet import booklet
 from survey.web.field import actor, find_account, looked, scope
 from survey.web.guards import needs, open_to_all
+from survey.web.sealed import recovery
 from survey.web.site import AnyRequest, ForgedForm, NotYours, Problem, Site, check_origin, render, site_of
 from survey.web.sync import DEVICE, told_by
 from survey.web.words import LANGUAGES, word
@@ -52,11 +53,13 @@ WORDS = tuple(
     f"phone.{key}"
     for key in (
         "phone", "sent", "confirmed", "aside", "sending", "offline", "signed_out", "unrecognised", "busy", "unsent",
-        "all_sent", "visits", "not_visited", "hamlet_unknown", "found", "none_found", "appointment", "interview", "resume", "stop",
+        "all_sent", "visits", "hamlet_unknown", "found", "none_found", "appointment", "interview", "resume", "stop",
         "outcome_needed", "recorded", "locating", "located", "not_located", "other_account", "revoked", "revoked_text",
         "finished_phone", "takeover_wrong", "takeover_offline", "storage_failed", "storage_failed_text", "progress",
         "returned", "by_phone", "when_needed", "photo_kept", "photo_wrong", "checks", "listed_moved", "listed_gone", "listed_split", "listed_merged", "listing_number",
         "not_found", "not_found_text", "no_booklet", "no_booklet_text", "training_case", "training_hamlet",
+        "code_short", "code_simple", "code_differs", "locked_lead", "locked_wrong", "locked_shut", "forgot_lead",
+        "forgot_sending", "forgot_offline", "forgot_signed_out", "forgot_left", "close_other", "close_other_text",
     )
 )  # fmt: skip
 """What the app says itself."""
@@ -89,6 +92,7 @@ def app(request: AnyRequest, language: FromPath[str]) -> Response[str]:
         at_the_door=AT_THE_DOOR,
         on_the_telephone=ON_THE_TELEPHONE,
         notes=[(code, label[language]) for code, label in NOTES.items()],
+        recovery=msgspec.to_builtins(recovery(site_of(request))),
         failed=False,
         other_language=f"/field/app/{next(code for code in LANGUAGES if code != language)}",
     )
@@ -126,6 +130,7 @@ def service_worker(request: AnyRequest) -> Response[bytes]:
     kept += ["/field/app.webmanifest"]
     source = site.assets.read("field-worker.js") or b""
     head = f"const KEPT = {msgspec.json.encode(kept).decode()};\nconst VERSION = {site.assets.version!r};\n"
+    head += f"// of a page that seals for the key {recovery(site).id}\n"
     return Response(
         head.encode() + source,
         media_type="text/javascript; charset=utf-8",

@@ -169,21 +169,30 @@ class Facts:
 # --- reading a batch -----------------------------------------------------------------------------------------------
 
 
-async def _batch(request: AnyRequest) -> list[Arrived]:
-    return read_batch(await request.body(), packed=request.headers.get("content-encoding") == "gzip")
+async def batch_of(request: AnyRequest) -> Batch:
+    """The batch in a request's body, unpacked."""
+    return _unpacked(await request.body(), request.headers.get("content-encoding") == "gzip")
 
 
 def read_batch(body: bytes, *, packed: bool) -> list[Arrived]:
     """The items of a body; `ClientException` when it is no batch (cut off on the way): then nothing was taken."""
+    return items_of(_unpacked(body, packed))
+
+
+def _unpacked(body: bytes, packed: bool) -> Batch:
     try:
         if packed:
             unpacking = zlib.decompressobj(wbits=31)
             body = unpacking.decompress(body, UNPACKED_LIMIT)
             if unpacking.unconsumed_tail or not unpacking.eof:
                 raise ClientException("the batch is too long or cut off", status_code=413)
-        batch = msgspec.json.decode(body, type=Batch)
+        return msgspec.json.decode(body, type=Batch)
     except (zlib.error, msgspec.DecodeError, RecursionError) as error:
         raise ClientException("not a batch") from error
+
+
+def items_of(batch: Batch) -> list[Arrived]:
+    """Each item by itself, read as far as it can be."""
     lists: dict[Kind, list[msgspec.Raw]] = {
         "events": batch.events, "attempts": batch.attempts, "listings": batch.listings, "pictures": batch.pictures
     }  # fmt: skip
@@ -503,9 +512,9 @@ async def questionnaires_of(site: Site, facts: Facts, arrived: Sequence[Arrived]
     return found
 
 
-async def _receive(request: AnyRequest) -> Response[bytes]:
+async def receive(request: AnyRequest, arrived: Sequence[Arrived]) -> Response[bytes]:
+    """Take in what has arrived and answer each item with its receipt."""
     site = site_of(request)
-    arrived = await _batch(request)
     facts = await site.database.read(_facts, site, request, arrived)
     questionnaires = await questionnaires_of(site, facts, arrived)
     opened = judge(arrived, facts, questionnaires, site)
@@ -517,13 +526,13 @@ async def _receive(request: AnyRequest) -> Response[bytes]:
 @post("/sync", status_code=200, guards=[needs("answer")])
 async def household_sync(request: AnyRequest) -> Response[bytes]:
     """A household's own answers."""
-    return await _receive(request)
+    return await receive(request, items_of(await batch_of(request)))
 
 
 @post("/field/sync", status_code=200, guards=[needs("list_cases")])
 async def field_sync(request: AnyRequest) -> Response[bytes]:
     """An official's interviews and visits."""
-    return await _receive(request)
+    return await receive(request, items_of(await batch_of(request)))
 
 
 HANDLERS = (household_sync, field_sync)

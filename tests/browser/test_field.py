@@ -30,6 +30,7 @@ from tests.served import serving
 from tests.web.phone import PASSWORD, settle
 
 TALK = Path(__file__).with_name("talk.js").read_text(encoding="utf-8")
+CODE = "cau tre lang"
 DAY = 20
 CALM = {"pass": 1}
 """A connection on which nothing is lost."""
@@ -148,13 +149,24 @@ def sign_in(page: Page, url: str) -> None:
     raise AssertionError("nobody could sign in")
 
 
-def app(context: BrowserContext, url: str) -> Page:
+def app(context: BrowserContext, url: str, code: str = CODE) -> Page:
     page = context.new_page()
     page.on("pageerror", lambda error: print(f"page error: {error.stack}"))
     page.goto(f"{url}/field/app/vi#/?all")
-    page.wait_for_selector("#view h1")
+    unlock(page, code)
     page.evaluate(TALK)
     return page
+
+
+def unlock(page: Page, code: str = CODE) -> None:
+    """Give the phone its code, the first time or again; nothing where another tab is open already."""
+    page.wait_for_selector("#view h1")
+    for field in ("#code-new", "#code-again", "#code-open"):
+        if page.locator(field).is_visible():
+            page.fill(field, code)
+    if page.locator("[data-code]").count():
+        page.click("#view form button")
+    page.wait_for_selector("#view .tabs")
 
 
 def settled(page: Page) -> None:
