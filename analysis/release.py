@@ -14,6 +14,7 @@ These rules decide about shares. Rates, counts and magnitudes have other standar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -121,8 +122,7 @@ def nchs(
     if n <= 0:
         return Presentation(status="F", reasons=("empty",), effective_sample=0.0)
     effective, lower, upper = korn_graubard(share, standard_error, n, df, level=level, adjust=adjust)
-    all_or_none = share <= 1e-12 or share >= 1.0 - 1e-12
-    width = 0.0 if all_or_none else upper - lower
+    width = 0.0 if _all_or_none(share) else upper - lower
     reasons: tuple[Reason, ...] = ()
     flags: list[Flag] = []
     if effective < MINIMUM_EFFECTIVE_SAMPLE:
@@ -133,18 +133,7 @@ def nchs(
         reasons = ("relative_width",)
     elif width > NARROW and width / (1.0 - share) > RELATIVE:
         flags.append("complement_width")
-    if df < FEW_DEGREES_OF_FREEDOM:
-        flags.append("few_degrees_of_freedom")
-    if all_or_none:
-        flags.append("all_or_none")
-    return Presentation(
-        status="F" if reasons else "show",
-        reasons=reasons,
-        flags=tuple(flags),
-        lower=lower,
-        upper=upper,
-        effective_sample=effective,
-    )
+    return _judged(share, df, (effective, lower, upper), reasons, flags)
 
 
 def statcan(
@@ -165,7 +154,7 @@ def statcan(
     """
     if n <= 0:
         return Presentation(status="F", reasons=("empty",), effective_sample=0.0)
-    effective, lower, upper = korn_graubard(share, standard_error, n, df, level=level, adjust=adjust)
+    limits = korn_graubard(share, standard_error, n, df, level=level, adjust=adjust)
     flags: list[Flag] = []
     reasons: tuple[Reason, ...] = ()
     variation = coefficient(share, standard_error)
@@ -175,14 +164,31 @@ def statcan(
         reasons = ("variation",)
     elif variation > CAUTION:
         flags.append("E")
+    return _judged(share, df, limits, reasons, flags)
+
+
+def _all_or_none(share: float) -> bool:
+    return share <= 1e-12 or share >= 1.0 - 1e-12
+
+
+def _judged(
+    share: float,
+    df: float,
+    limits: tuple[float, float, float],
+    reasons: tuple[Reason, ...],
+    flags: Sequence[Flag],
+) -> Presentation:
+    """The decision with what every standard says besides, and the effective sample and interval it looked at."""
+    effective, lower, upper = limits
+    more: list[Flag] = []
     if df < FEW_DEGREES_OF_FREEDOM:
-        flags.append("few_degrees_of_freedom")
-    if share <= 1e-12 or share >= 1.0 - 1e-12:
-        flags.append("all_or_none")
+        more.append("few_degrees_of_freedom")
+    if _all_or_none(share):
+        more.append("all_or_none")
     return Presentation(
         status="F" if reasons else "show",
         reasons=reasons,
-        flags=tuple(flags),
+        flags=(*flags, *more),
         lower=lower,
         upper=upper,
         effective_sample=effective,

@@ -18,6 +18,7 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ from survey.folder import Folder
 from survey.frozen import HOUSEHOLDS, PERSONS, read_manifest
 from survey.problems import BadDocument, Finding, SurveyError
 from survey.publication.measuring import evaluate
+from survey.publication.terminal import in_both
 from survey.publication.voice import Voice
 from survey.publication.weighting import answered
 from survey.spreadsheet import csv_bytes
@@ -265,14 +267,7 @@ def show(
 ) -> None:
     """Print the plan, or the class of each place, Vietnamese first and English below."""
     console = console or Console()
-    vi, en = Voice("vi"), Voice("en")
-
-    def both(key: str, **values: Callable[[Voice], object]) -> str:
-        said = [
-            voice.word(f"classify.{key}", **{name: of(voice) for name, of in values.items()})
-            for voice in (vi, en)
-        ]
-        return f"{said[0]}\n[dim]{said[1]}[/dim]"
+    vi, both = Voice("vi"), partial(in_both, "classify")
 
     declared: dict[str, Callable[[Voice], object]] = {
         "low": lambda voice: voice.threshold(question.low),

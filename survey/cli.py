@@ -17,6 +17,9 @@ _Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return the exit code. A person sees what is wrong and what to do, never a traceback."""
+    # Our matrices are small: threads of linear algebra wait for one another more than they help, twice as long on a busy
+    # machine, and the last digits of a sum would depend on how many there are. Read when NumPy is loaded, by the verbs.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser = _parser()
     options = parser.parse_args(arguments)
     if not hasattr(options, "run"):

@@ -12,8 +12,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from analysis.indicators import Target
 from survey.folder import Folder
 from survey.problems import BadDocument, Finding, SurveyError, Text
 from survey.publication.results import Release
+from survey.publication.terminal import in_both
 from survey.publication.voice import Voice
 
 STEPS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.10)  # how far beyond a threshold the truth may lie
@@ -316,14 +318,7 @@ def _strata(path: Path) -> tuple[list[str], list[float], list[float]]:
 def show(found: Prospect, console: Console | None = None) -> None:
     """Print the tables, Vietnamese first and English below."""
     console = console or Console()
-    vi, en = Voice("vi"), Voice("en")
-
-    def both(key: str, **values: Callable[[Voice], object]) -> str:
-        said = [
-            voice.word(f"plan.{key}", **{name: of(voice) for name, of in values.items()})
-            for voice in (vi, en)
-        ]
-        return f"{said[0]}\n[dim]{said[1]}[/dim]"
+    vi, en, both = Voice("vi"), Voice("en"), partial(in_both, "plan")
 
     def table(*columns: str) -> Table:
         made = Table(box=SIMPLE_HEAD, pad_edge=False)

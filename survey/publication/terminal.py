@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.panel import Panel
@@ -14,14 +16,24 @@ _STYLE = {"met": "green", "not_met": "red", "not_determined": "yellow"}
 _SIGN = {"met": "✔", "not_met": "✘", "not_determined": "–"}
 
 
+def both(key: str, **values: Callable[[Voice], object]) -> str:
+    """Words under a key, Vietnamese first and English below; each value is said in the language of the line."""
+    vi, en = (
+        voice.word(key, **{name: of(voice) for name, of in values.items()})
+        for voice in (Voice("vi"), Voice("en"))
+    )
+    return f"{vi}\n[dim]{en}[/dim]"
+
+
+def in_both(section: str, key: str, **values: Callable[[Voice], object]) -> str:
+    """`both` of a key within a section of the words."""
+    return both(f"{section}.{key}", **values)
+
+
 def show(found: Release, console: Console | None = None) -> None:
     """Print the verdicts and the figures of the whole territory, Vietnamese and English, beside the truth if known."""
     console = console or Console()
     vi, en = Voice("vi"), Voice("en")
-
-    def both(key: str) -> str:
-        return f"{vi.word(key)}\n[dim]{en.word(key)}[/dim]"
-
     if found.synthetic:
         console.print(f"[black on yellow] {vi.word('site.synthetic')} · {en.word('site.synthetic')} [/]")
     known = bool(found.truth)
@@ -37,7 +49,7 @@ def show(found: Release, console: Console | None = None) -> None:
         words = "" if target.means else f"[dim]({vi.word('front.beside')} · {en.word('front.beside')})[/dim] "
         said = f"{words}{vi.text(target.text)}\n[dim]{en.text(target.text)}[/dim]"
         if decision is None:
-            answer = f"{vi.word('held.not_published')}\n[dim]{en.word('held.not_published')}[/dim]"
+            answer = both("held.not_published")
         else:
             style, sign = _STYLE[decision.verdict], _SIGN[decision.verdict]
             key = f"verdict.{decision.verdict}"

@@ -11,6 +11,7 @@ audit, microdata, files, site in two languages and PDF (limit 15 seconds). Each 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import numpy as np
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # in the processes that measure, as `survey` sets it
 
 from analysis.calibration import rake  # noqa: E402
 from analysis.design import Design  # noqa: E402

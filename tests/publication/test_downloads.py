@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
@@ -23,29 +24,7 @@ from survey.publication.ddi import NAMESPACE
 from survey.publication.exchange import age_code
 from survey.publication.sealing import verify
 from survey.publication.workbook import workbook
-from survey.publish import release
 from survey.questionnaire.codebook import variables
-from tests.village import Village
-
-
-@pytest.fixture(scope="module")
-def village(closed_round) -> Village:
-    return closed_round[0]
-
-
-@pytest.fixture(scope="module")
-def frozen(closed_round) -> Path:
-    return closed_round[1]
-
-
-@pytest.fixture(scope="module")
-def out(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("release")
-
-
-@pytest.fixture(scope="module")
-def found(village, frozen, out):
-    return release(village.folder, frozen, out)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -144,12 +123,37 @@ ORDER = {
     "titlStmt": "titl subTitl altTitl parTitl IDNo",
     "stdyInfo": "studyBudget subject abstract sumDscr qualityStatement notes",
     "sumDscr": "timePrd collDate nation geogCover geogUnit geoBndBox boundPoly anlyUnit universe dataKind",
+    "docDscr": "citation guide docStatus docSrc controlledVocabUsed notes",
+    "rspStmt": "AuthEnty othId",
+    "prodStmt": "producer copyright prodDate prodPlac software fundAg grantNo",
+    "verStmt": "version verResp notes",
+    "dataDscr": "varGrp nCubeGrp var nCube notes",
+    "method": "dataColl notes anlyInfo stdyClas dataProcessing codingInstructions",
+    "qstn": "preQTxt qstnLit postQTxt forward backward ivuInstr",
     "dataColl": "timeMeth dataCollector collectorTraining frequenc sampProc sampleFrame targetSampleSize deviat collMode resInstru "
     "instrumentDevelopment sources collSitu actMin ConOps weight cleanOps",
     "var": "location labl imputation security embargo respUnit anlysUnit qstn valrng invalrng undocCod universe TotlResp sumStat txt "
     "stdCatgry catgryGrp catgry codInstr verStmt concept derivation varFormat geoMap catLevel notes",
     "catgry": "catValu labl txt catStat mrow",
 }  # fmt: skip
+
+
+REQUIRED = {
+    "codeBook": ("stdyDscr",), "docDscr": ("citation",), "stdyDscr": ("citation",), "citation": ("titlStmt",),
+    "titlStmt": ("titl",), "catgry": ("catValu",), "qstn": ("qstnLit",),
+}  # fmt: skip
+DAY, NCNAME = r"\d{4}-\d{2}-\d{2}", r"[A-Za-z_][\w.-]*"
+ATTRIBUTES = {
+    "codeBook": {"version": r"2\.5"},
+    "var": {"ID": NCNAME, "name": NCNAME, "intrvl": "contin|discrete"},
+    "timePrd": {"event": "start|end|single", "date": DAY},
+    "collDate": {"event": "start|end|single", "date": DAY},
+    "universe": {"clusion": "[IE]"},
+    "catgry": {"missing": "[YN]"},
+    "varFormat": {"type": "numeric|character"},
+    "notes": {"type": ".+"},
+}  # what is allowed of the attributes that are written, from the same source
+EVERYWHERE = ("{http://www.w3.org/XML/1998/namespace}lang",)
 
 
 def test_ddi_describes_every_variable_in_the_order_of_the_standard(village, out):
@@ -159,6 +163,18 @@ def test_ddi_describes_every_variable_in_the_order_of_the_standard(village, out)
         if order := ORDER.get(element.tag.partition("}")[2]):
             places = [order.split().index(child.tag.partition("}")[2]) for child in element]
             assert places == sorted(places), element.tag
+    tags = {element.tag.partition("}")[2] for element in book.iter()}
+    assert tags <= ORDER.keys() | {child for children in ORDER.values() for child in children.split()}
+    for element in book.iter():
+        tag = element.tag.partition("}")[2]
+        children = [child.tag.partition("}")[2] for child in element]
+        assert not children or tag in ORDER, f"{tag} holds words and no elements"
+        assert tag in (*ORDER, "varFormat") or (element.text or "").strip(), f"{tag} is empty"
+        for needed in REQUIRED.get(tag, ()):
+            assert children.count(needed) == 1, f"{tag} without {needed}"
+        for name, value in element.attrib.items():
+            allowed = ATTRIBUTES.get(tag, {}).get(name, None if name in EVERYWHERE else "")
+            assert allowed is None or re.fullmatch(allowed, value), f"{tag}/@{name}={value}"
     ids = [one.get("ID") for one in book.iter() if one.get("ID")]
     assert len(set(ids)) == len(ids)
     described = {one.get("name"): one for one in book.iter(f"{{{NAMESPACE}}}var")}

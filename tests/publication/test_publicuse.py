@@ -21,30 +21,8 @@ import pytest
 
 from survey.publication.coded import WITHHELD
 from survey.publication.microdata import Kept
-from survey.publication.results import Release
 from survey.publish import release
 from survey.questionnaire.index import index
-from tests.village import Village
-
-
-@pytest.fixture(scope="module")
-def village(closed_round) -> Village:
-    return closed_round[0]
-
-
-@pytest.fixture(scope="module")
-def frozen(closed_round) -> Path:
-    return closed_round[1]
-
-
-@pytest.fixture(scope="module")
-def out(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("microdata")
-
-
-@pytest.fixture(scope="module")
-def found(village, frozen, out) -> Release:
-    return release(village.folder, frozen, out)
 
 
 @pytest.fixture(scope="module")
