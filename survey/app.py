@@ -7,7 +7,6 @@ import logging
 import mimetypes
 import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,8 +20,8 @@ from litestar.types import ASGIApp
 from survey import logs
 from survey.fieldwork.areas import areas, as_of
 from survey.folder import read_areas
-from survey.problems import Refused, SurveyError, Unavailable
-from survey.settings import Settings, keys
+from survey.problems import Refused, SurveyError, Unavailable, tell
+from survey.settings import ADDRESS_VARIABLE, SETTINGS_VARIABLE, Settings, keys
 from survey.storage import surveys
 from survey.storage.database import Database
 from survey.storage.vault import Vault, carried
@@ -61,7 +60,6 @@ from survey.web.guards import open_to_all
 from survey.web.site import ForgedForm, NotYours, Site, by_household, by_script, goto, message, site_of
 
 BODY_LIMIT = 256 * 1024
-SETTINGS_VARIABLE = "SURVEY_SETTINGS"
 
 
 class NoSurvey(SurveyError):
@@ -273,59 +271,18 @@ def _route(request: Request[Any, Any, Any]) -> str:
 # --- serving ---------------------------------------------------------------------------------------------------------
 
 
-def serve(
-    folder: Path,
-    database: str,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    results: Path | None = None,
-    *,
-    https: bool = False,
-    metrics: bool = False,
-    proxies: tuple[str, ...] = Settings.proxies,
-    second_step: bool = True,
-) -> None:
-    """Run the application until it is stopped: one worker process; several machines share a PostgreSQL."""
-    import multiprocessing
-
-    from granian import Granian
-    from granian.constants import Interfaces
-
-    # A worker that is forked inherits the shortener of scripts in mid-breath, and hangs at its first use.
-    multiprocessing.set_start_method("spawn", force=True)
-
-    settings = Settings(
-        folder=folder.resolve(),
-        database=database,
-        results=results and results.resolve(),
-        secure_cookies=https,
-        metrics=metrics,
-        proxies=proxies,
-        second_step=second_step,
-    )
-    create_app(
-        settings
-    ).state.site.database.close()  # what is wrong is said here, once, before a worker starts
-    os.environ[SETTINGS_VARIABLE] = msgspec.json.encode(settings, enc_hook=str).decode()
-    print(f"http://{host}:{port}/")
-    Granian(
-        "survey.app:from_environment",
-        factory=True,
-        address=host,
-        port=port,
-        interface=Interfaces.ASGI,
-        workers=1,
-        log_access=False,
-        log_enabled=False,
-    ).serve()
-
-
 def from_environment() -> ASGIApp:
-    """The application as `serve` told its worker to be."""
+    """The application as `survey.serving` told its worker to be. What is wrong is said once, and the worker ends."""
     logs.write_lines()
     text = os.environ[SETTINGS_VARIABLE]
     settings = msgspec.json.decode(text, type=Settings, dec_hook=lambda kind, value: kind(value))
-    return behind_proxies(create_app(settings), settings.proxies)
+    try:
+        app = create_app(settings)
+    except SurveyError as problem:
+        tell(problem)
+        raise SystemExit(1) from problem
+    print(os.environ[ADDRESS_VARIABLE], flush=True)
+    return behind_proxies(app, settings.proxies)
 
 
 def behind_proxies(app: ASGIApp, proxies: tuple[str, ...]) -> ASGIApp:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from survey import __version__
-from survey.problems import SurveyError
+from survey.problems import SurveyError, tell
 
 _Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -28,8 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options) or 0)
     except SurveyError as problem:
-        for language in ("vi", "en"):
-            print(problem.message.get(language, ""), file=sys.stderr)
+        tell(problem)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -508,7 +507,7 @@ def _move_drafts(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from survey.app import serve
+    from survey.serving import serve
 
     serve(
         options.folder, options.database, options.host, options.port, options.results,

@@ -33,7 +33,6 @@ from sqlalchemy import Connection
 
 from survey import draw, loading, publish
 from survey.app import create_app
-from survey.app import serve as serve_app
 from survey.fieldwork.areas import areas
 from survey.fieldwork.cases import Attempt
 from survey.folder import Folder
@@ -42,6 +41,7 @@ from survey.letters import write_letters
 from survey.problems import Conflict
 from survey.publication import terminal
 from survey.questionnaire.response import Event
+from survey.serving import serve as serve_app
 from survey.settings import Settings
 from survey.storage import cases, responses
 from survey.storage.database import Database

@@ -9,6 +9,7 @@ SurveyError
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
@@ -46,6 +47,12 @@ class SurveyError(Exception):
         self.message = dict(message)
         self.details = details
         super().__init__(self.message.get("en") or next(iter(self.message.values())))
+
+
+def tell(problem: SurveyError) -> None:
+    """Print what is wrong and what to do, in both languages, where errors go."""
+    for language in ("vi", "en"):
+        print(problem.message.get(language, ""), file=sys.stderr)
 
 
 class BadDocument(SurveyError):

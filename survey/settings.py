@@ -15,6 +15,8 @@ from survey.problems import SurveyError
 
 KEY_VARIABLE = "SURVEY_KEY"
 KEY_FILE_VARIABLE = "SURVEY_KEY_FILE"
+SETTINGS_VARIABLE, ADDRESS_VARIABLE = "SURVEY_SETTINGS", "SURVEY_ADDRESS"
+"""What `survey serve` tells its worker: the settings as JSON, and the address to print when the worker is ready."""
 
 
 class BadKey(SurveyError):
