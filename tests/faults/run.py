@@ -33,7 +33,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -204,8 +204,20 @@ class Trouble:
             raise Lost(f"there is room again, and still nothing is kept{log_of_database}")
 
 
+async def _seat(waiting: deque[Household], port: int, stop: asyncio.Event) -> None:
+    """One phone: when a household has finished, the next one takes it. Somebody is at work until the round ends."""
+    while waiting and not stop.is_set():
+        await waiting.popleft().answer(port, stop)
+
+
 async def one_round(
-    url: str, households: list[Household], rng: random.Random, log: Log, trouble: Trouble, sabotage: bool
+    url: str,
+    waiting: deque[Household],
+    seats: int,
+    rng: random.Random,
+    log: Log,
+    trouble: Trouble,
+    sabotage: bool,
 ) -> Counter[str]:
     """Start, answer, kill; returns what the network did to the requests."""
     stop = asyncio.Event()
@@ -223,7 +235,7 @@ async def one_round(
         proxy = await FaultyProxy(rng).__aenter__()
         try:
             proxy.server_ports = [port for port, _ in servers]
-            answering = [asyncio.create_task(household.answer(proxy.port, stop)) for household in households]
+            answering = [asyncio.create_task(_seat(waiting, proxy.port, stop)) for _ in range(seats)]
             await _until(log, len(log.acknowledged) + rng.randint(1, 60))
             await trouble.happen(rng, log, servers[0][0], clock)
             await asyncio.sleep(rng.uniform(0.0, 0.1))
@@ -335,13 +347,15 @@ def rounds(
     events = aside = 0
     met: Counter[str] = Counter()
     for number in range(options.rounds):
-        at_work = [household for household in sample if not household.done][: options.households]
+        waiting = deque(household for household in sample if not household.done)
         kind: Kind = options.kinds[number % len(options.kinds)]
         if (kind == "crash" and cluster is None) or (kind == "full" and disk is None):
             kind = "kill"
         met[kind] += 1
         fates += asyncio.run(
-            one_round(url, at_work, rng, log, Trouble(kind, cluster, disk), options.sabotage)
+            one_round(
+                url, waiting, options.households, rng, log, Trouble(kind, cluster, disk), options.sabotage
+            )
         )
         if kind == "crash" and cluster is not None:
             cluster.restart()
