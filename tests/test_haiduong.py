@@ -557,5 +557,5 @@ def test_what_the_organiser_must_still_fill_in_is_said_and_nothing_else_is_wrong
     said = {finding.message["en"].split(":")[0] for finding in findings if finding.code == "placeholder"}
     assert said == {"organiser", "helpline", "decision", "controller", "contact"}
     files = [finding.message["en"] for finding in findings if finding.code == "no_file"]
-    names = ("communes.csv", "census.csv", "administrative.csv")
+    names = ("communes.csv", "census.csv", "communes_15_plus.csv", "administrative.csv")
     assert all(f"“{name}”" in said for name, said in zip(names, files, strict=True))

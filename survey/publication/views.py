@@ -409,17 +409,19 @@ class View:
                         held=held,
                         maps=tuple(
                             found
-                            for one in dict.fromkeys(one.id for one in main)
-                            if any(
-                                (asked.indicator, asked.domain) == (one, domain)
-                                for asked in release.plan.small_areas
-                            )
-                            and (found := tile_map(release, voice, one, domain, self.drawn))
+                            for one in self._modelled_of(domain)
+                            if (found := tile_map(release, voice, one, domain, self.drawn))
                         ),
                         models=tuple(one for one in release.models if one.domain == domain),
                     )
                 )
         return tuple(pages)
+
+    def _modelled_of(self, domain: str) -> list[str]:
+        """The indicators that the plan has modelled in this domain, those of the targets first."""
+        asked = [one.indicator for one in self.release.plan.small_areas if one.domain == domain]
+        first = [target.indicator for target in self.release.plan.targets if target.indicator in asked]
+        return list(dict.fromkeys((*first, *asked)))
 
     def web_only(self, indicator: str) -> str:
         """The sentence that says what asking online only would have said, or "" when it cannot be said."""

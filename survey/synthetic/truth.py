@@ -117,8 +117,9 @@ def write_census(province: Province, plan: AnalysisPlan, folder: Path) -> None:
 
 
 def write_beside(province: Province, folder: Path) -> None:
-    """What a statistics office and a bank would know of the invented province: `communes.csv`, the auxiliaries of the
-    small area model, and `administrative.csv`. The bank counts accounts, so people with two are counted twice."""
+    """What a statistics office and a bank would know of the invented province: `communes.csv` and `communes_15_plus.csv`,
+    the auxiliaries of the small area models with the people of their universe, and `administrative.csv`. The bank counts
+    accounts, so people with two are counted twice."""
     commune_of_dwelling = province.ea_commune[province.dwelling_ea]
     commune = commune_of_dwelling[province.household]
     places = len(province.communes)
@@ -127,13 +128,23 @@ def write_beside(province: Province, folder: Path) -> None:
     lived_in = province.size > 0
     homes = np.bincount(commune_of_dwelling[lived_in], minlength=places)
     fixed = np.bincount(commune_of_dwelling[lived_in & province.home_fixed], minlength=places) / homes
-    with (folder / "communes.csv").open("w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file, lineterminator="\n")
-        out.writerow(["category", "people", "urban", "young", "fixed_internet"])
-        for number, one in enumerate(province.communes):
-            row = [one.code, people[number], int(one.urban), f"{young[number]:.6f}", f"{fixed[number]:.6f}"]
-            out.writerow(row)
     adults = province.age >= 15
+    for name, universe in (
+        ("communes.csv", people),
+        ("communes_15_plus.csv", np.bincount(commune[adults], minlength=places)),
+    ):
+        with (folder / name).open("w", encoding="utf-8", newline="") as file:
+            out = csv.writer(file, lineterminator="\n")
+            out.writerow(["category", "people", "urban", "young", "fixed_internet"])
+            for number, one in enumerate(province.communes):
+                row = [
+                    one.code,
+                    universe[number],
+                    int(one.urban),
+                    f"{young[number]:.6f}",
+                    f"{fixed[number]:.6f}",
+                ]
+                out.writerow(row)
     accounts = (
         province.bank[adults].sum() * 1.35
         + province.wallet[adults].sum()
