@@ -179,7 +179,7 @@ async function start() {
   if (!supported) return message(view, 'storage_failed');
   let account = localStorage.getItem('field account');
   if (!account) {
-    const answer = await fetch('/field/list', { headers: { accept: 'application/json' }, redirect: 'manual', cache: 'no-store' })
+    const answer = await fetch('/field/token', { headers: { accept: 'application/json' }, redirect: 'manual', cache: 'no-store' })
       .catch(() => null);
     const ours = answer?.ok && answer.headers.get('content-type')?.startsWith('application/json');
     account = ours ? (await answer.json()).account : await lastHere();

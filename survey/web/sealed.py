@@ -33,7 +33,7 @@ from msgspec import Struct
 from survey.web.field import find_account
 from survey.web.guards import needs
 from survey.web.site import AnyRequest, Site, site_of
-from survey.web.sync import KINDS, Batch, batch_of, items_of, receive
+from survey.web.sync import KINDS, Batch, batch_of, items_of, receive, sender_of
 
 ESCROW = "survey-escrow"
 """Header with the phone's key, sealed for the server: base64 of `Escrow` as JSON."""
@@ -131,13 +131,14 @@ async def field_sealed(request: AnyRequest) -> Response[bytes]:
     batch = await batch_of(request)
     if not any(getattr(batch, kind) for kind in KINDS):  # it asks whether it was reported lost
         return await receive(request, [])
+    await site.database.read(sender_of, site, request)  # nothing is opened for nobody
     open_item = opener(site, request.headers.get(ESCROW, ""))
     return await receive(request, items_of(_opened(batch, open_item)))
 
 
 @get("/field/token", guards=[needs("list_cases")])
 async def field_token(request: AnyRequest) -> Response[bytes]:
-    """For a locked phone, which has the token of its session only sealed."""
+    """For a phone that nobody has unlocked yet: whose it is, and the token of its session, which it has only sealed."""
     signed, account = await site_of(request).database.read(find_account, site_of(request), request)
     return Response(
         msgspec.json.encode(Signed(account.name, signed.csrf)), media_type="application/json",

@@ -214,7 +214,7 @@ def read_item(kind: Kind, raw: bytes, position: int) -> Arrived:
 
 
 def _facts(connection: Connection, site: Site, request: AnyRequest, arrived: Sequence[Arrived]) -> Facts:
-    facts = _sender(connection, site, request)
+    facts = sender_of(connection, site, request)
     facts.loaded_at = surveys.first_kept_at(connection)
     aside = quarantine.known(connection, [item.hash for item in arrived])
     stored = responses.stored(connection, [i.named.id for i in arrived if i.kind == "events"])
@@ -237,7 +237,7 @@ def known_of(connection: Connection, facts: Facts, arrived: Sequence[Arrived]) -
     facts.cases = {case.id: case for case in cases.several(connection, sorted(ids))}
 
 
-def _sender(connection: Connection, site: Site, request: AnyRequest) -> Facts:
+def sender_of(connection: Connection, site: Site, request: AnyRequest) -> Facts:
     """Whose batch this is. A phone that was reported lost needs no session: what it still holds is kept apart."""
     if not request.url.path.startswith("/field"):
         signed = find_session(site, connection, request, security.HOUSEHOLD)

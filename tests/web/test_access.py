@@ -75,7 +75,7 @@ class World:
             csrf = security.form_token(self.client.app.state.site.keys.sessions, token)
         if method == "GET":
             return self.client.get(path, follow_redirects=False)
-        if path.endswith(("/sync", "/take-over")):
+        if path.endswith(("/sync", "/sealed", "/take-over")):
             body = {"content": b'{"events":[],"attempts":[]}'}
             headers = {"x-csrf": csrf, "content-type": "application/json"}
             return self.client.post(path, **body, headers=headers, follow_redirects=False)
