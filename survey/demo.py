@@ -418,9 +418,8 @@ def _one(
 
 
 def _keep(connection: Connection, batch: list[_Played], version: str) -> None:
-    for played in batch:
-        for response, mode, _ in played.interviews:
-            responses.open(connection, response, played.case, version, mode)
+    opened = [(response, played.case, mode) for played in batch for response, mode, _ in played.interviews]
+    responses.open_all(connection, opened, version)
     cases.record_attempts(connection, [attempt for played in batch for attempt in played.attempts])
     responses.append(
         connection, [event for played in batch for _, _, events in played.interviews for event in events]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from survey.problems import Conflict
 from survey.storage import audit, factors, sessions
@@ -43,9 +43,12 @@ def create(
     return account
 
 
+_FIND: Final = select(accounts).where(accounts.c.name == bindparam("named"))
+
+
 def find(connection: Connection, name: str) -> Account | None:
     """The account of this name, disabled ones too: the caller looks at `disabled_at`."""
-    row = connection.execute(select(accounts).where(accounts.c.name == name)).one_or_none()
+    row = connection.execute(_FIND, {"named": name}).one_or_none()
     return None if row is None else _account(row)
 
 

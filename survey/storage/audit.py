@@ -13,11 +13,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, func, insert, literal, or_, select, union_all, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, literal, or_, select, union_all, update
 
 from survey.storage.clock import now
 from survey.storage.conflict import insert_once
@@ -40,6 +40,16 @@ class AuditLine(Struct, frozen=True, kw_only=True):
     hash: str
 
 
+_LAST: Final = (
+    select(audit.c.position, audit.c.hash)
+    .where(audit.c.chain == bindparam("of"))
+    .order_by(audit.c.position.desc())
+    .limit(1)
+)
+_LINE: Final = insert(audit).inline()
+_MOVE_HEAD: Final = update(audit_heads).where(audit_heads.c.chain == bindparam("of"))
+
+
 def append(
     connection: Connection,
     actor: str,
@@ -51,28 +61,16 @@ def append(
 ) -> AuditLine:
     """Add one line to this database object's chain, in the caller's transaction."""
     name = chain or connection.get_execution_options()["survey_chain"]
-    last = connection.execute(
-        select(audit.c.position, audit.c.hash)
-        .where(audit.c.chain == name)
-        .order_by(audit.c.position.desc())
-        .limit(1)
-    ).one_or_none()
+    last = connection.execute(_LAST, {"of": name}).one_or_none()
     position, before = (last.position + 1, last.hash) if last is not None else (1, "")
     at = now()
     told = _encoder.encode(dict(details or {})).decode()
     digest = _hash(before, name, position, at, actor, action, subject, told)
     connection.execute(
-        insert(audit).values(
-            chain=name,
-            position=position,
-            at=at,
-            actor=actor,
-            action=action,
-            subject=subject,
-            details=told,
-            hash=digest,
-        )
-    )
+        _LINE,
+        {"chain": name, "position": position, "at": at, "actor": actor, "action": action, "subject": subject,
+         "details": told, "hash": digest},
+    )  # fmt: skip
     _seal_head(connection, name, position, digest)
     return AuditLine(
         chain=name,
@@ -101,9 +99,7 @@ def _seal_head(connection: Connection, chain: str, position: int, digest: str) -
     if key is None:
         return
     head = {"position": position, "seal": _seal(key, chain, position, digest)}
-    if not connection.execute(
-        update(audit_heads).where(audit_heads.c.chain == chain).values(**head)
-    ).rowcount:
+    if not connection.execute(_MOVE_HEAD, {"of": chain} | head).rowcount:
         _begin_chain(connection, key, {"chain": chain} | head)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 
 from survey.fieldwork.cases import (
     Assigned,
@@ -69,10 +69,18 @@ def import_sample(connection: Connection, units: Iterable[SampledUnit]) -> int:
     return new
 
 
+# Statements of every request are put together once: that costs more than running them.
+_FIND: Final = select(cases).where(cases.c.id == bindparam("of"))
+_LOCK: Final = _FIND.with_for_update()
+_SEVERAL: Final = select(cases).where(cases.c.id.in_(bindparam("these", expanding=True)))
+_LOCK_SEVERAL: Final = _SEVERAL.order_by(cases.c.id).with_for_update()
+_KEEP: Final = update(cases).where(cases.c.id == bindparam("of"))
+
+
 def find(connection: Connection, case: str) -> Case | None:
     """One case, or None: whether it exists is not told to those who may not see it."""
-    row = connection.execute(select(cases).where(cases.c.id == case)).one_or_none()
-    return None if row is None else _case(row)
+    row = connection.execute(_FIND, {"of": case}).one_or_none()
+    return None if row is None else of_row(row)
 
 
 def existing(connection: Connection, case: str) -> Case:
@@ -83,12 +91,19 @@ def existing(connection: Connection, case: str) -> Case:
     return found
 
 
+def all_existing(connection: Connection, ids: Sequence[str]) -> None:
+    """`Refused` if one of these is not in the sample."""
+    if len(several(connection, ids)) < len(set(ids)):
+        raise _not_in_the_sample()
+
+
 def several(connection: Connection, ids: Sequence[str]) -> list[Case]:
     """Those of these cases that exist."""
-    found: list[Case] = []
-    for start in range(0, len(ids), 500):
-        found += map(_case, connection.execute(select(cases).where(cases.c.id.in_(ids[start : start + 500]))))
-    return found
+    return [
+        of_row(row)
+        for start in range(0, len(ids), 500)
+        for row in connection.execute(_SEVERAL, {"these": ids[start : start + 500]})
+    ]
 
 
 def lock(connection: Connection, case: str) -> None:
@@ -96,19 +111,19 @@ def lock(connection: Connection, case: str) -> None:
 
     For "begin a response if there is none": two phones with one code may ask two servers at the same moment.
     """
-    connection.execute(select(cases.c.id).where(cases.c.id == case).with_for_update())
+    connection.execute(_LOCK, {"of": case})
 
 
 def assigned_to(connection: Connection, account: str) -> list[Case]:
     """An official's cases, by commune and id, finished ones too."""
     query = select(cases).where(cases.c.assignee == account, cases.c.reserve.is_(False))
-    return [_case(row) for row in connection.execute(query.order_by(cases.c.commune, cases.c.id))]
+    return [of_row(row) for row in connection.execute(query.order_by(cases.c.commune, cases.c.id))]
 
 
 def of_commune(connection: Connection, commune: str) -> list[Case]:
     """The households of one commune, by area; reserves that are not opened are not there."""
     query = select(cases).where(cases.c.reserve.is_(False), cases.c.commune == commune)
-    return [_case(row) for row in connection.execute(query.order_by(cases.c.psu, cases.c.id))]
+    return [of_row(row) for row in connection.execute(query.order_by(cases.c.psu, cases.c.id))]
 
 
 def workloads(connection: Connection, communes: Sequence[str] | None = None) -> list[Workload]:
@@ -126,7 +141,7 @@ def every(connection: Connection, communes: Sequence[str] | None = None) -> Iter
     if communes is not None:
         query = query.where(cases.c.commune.in_(list(communes)))
     for row in _streamed(connection, query):
-        yield _case(row)
+        yield of_row(row)
 
 
 class Sampled(Struct, frozen=True):
@@ -177,27 +192,51 @@ def reassign(connection: Connection, case: str, account: str) -> Case:
 
 def move(connection: Connection, case: str, event: CaseEvent) -> Case:
     """The case after `event`, kept; `Conflict` if its state does not allow it."""
-    row = connection.execute(select(cases).where(cases.c.id == case).with_for_update()).one_or_none()
-    if row is None:
-        raise _not_in_the_sample()
-    before = _case(row)
-    after = advance(before, event)
-    if after != before:
-        values = _values(after)
-        del values["id"], values["unit"]
-        connection.execute(update(cases).where(cases.c.id == case).values(**values))
+    return move_all(connection, [(case, event)])[case]
+
+
+def move_all(connection: Connection, many: Sequence[tuple[str, CaseEvent]]) -> dict[str, Case]:
+    """The cases after these events, each event in its turn, with one set of statements; all or none is kept.
+
+    `Refused` for a case that is not in the sample, `Conflict` if the state of one does not allow its event.
+    """
+    before = _locked(connection, sorted({case for case, _ in many}))
+    after = dict(before)
+    for case, event in many:
+        if case not in before:
+            raise _not_in_the_sample()
+        after[case] = advance(after[case], event)
+    moved = [{"of": case} | _values(stands) for case, stands in after.items() if stands != before[case]]
+    if moved:
+        for values in moved:
+            del values["id"], values["unit"]  # as drawn
+        connection.execute(_KEEP, moved)
     return after
+
+
+def _locked(connection: Connection, ids: Sequence[str]) -> dict[str, Case]:
+    """These cases, locked in this order."""
+    if len(ids) == 1:
+        rows = connection.execute(_LOCK, {"of": ids[0]}).all()
+        return {row.id: of_row(row) for row in rows}
+    return {
+        row.id: of_row(row)
+        for start in range(0, len(ids), 500)
+        for row in connection.execute(_LOCK_SEVERAL, {"these": ids[start : start + 500]})
+    }
 
 
 def record_attempt(connection: Connection, attempt: Attempt) -> Case:
     """Keep one attempt and move its case. The same attempt sent again changes nothing."""
     found = existing(connection, attempt.case)
-    return move(connection, attempt.case, Attempted(attempt)) if _keep_new(connection, attempt) else found
+    if not _keep_new(connection, [attempt]):
+        return found
+    return move(connection, attempt.case, Attempted(attempt))
 
 
 def take_attempt(connection: Connection, attempt: Attempt) -> Literal["new", "again", "conflict"]:
     """Keep an attempt that a device sent, perhaps not for the first time; "conflict": its id was another attempt."""
-    if _keep_new(connection, attempt):
+    if _keep_new(connection, [attempt]):
         move(connection, attempt.case, Attempted(attempt))
         return "new"
     kept = connection.execute(select(attempts).where(attempts.c.id == attempt.id)).one()
@@ -222,7 +261,7 @@ def relisted(connection: Connection, communes: Sequence[str] | None = None) -> l
     query = select(cases).where(cases.c.finding.is_not(None))
     if communes is not None:
         query = query.where(cases.c.commune.in_(list(communes)))
-    return [_case(row) for row in connection.execute(query.order_by(cases.c.id))]
+    return [of_row(row) for row in connection.execute(query.order_by(cases.c.id))]
 
 
 def with_reserves(connection: Connection, communes: Sequence[str] | None = None) -> dict[str, list[Case]]:
@@ -233,38 +272,48 @@ def with_reserves(connection: Connection, communes: Sequence[str] | None = None)
         query = query.where(cases.c.commune.in_(list(communes)))
     found: dict[str, list[Case]] = {}
     for row in connection.execute(query.order_by(cases.c.psu, cases.c.id)):
-        found.setdefault(row.psu, []).append(_case(row))
+        found.setdefault(row.psu, []).append(of_row(row))
     return found
 
 
 def record_attempts(connection: Connection, many: Sequence[Attempt]) -> int:
     """Bulk twin of `record_attempt`; returns the number that were new."""
-    new = 0
-    for attempt in many:
-        existing(connection, attempt.case)
-        if _keep_new(connection, attempt):
-            move(connection, attempt.case, Attempted(attempt))
-            new += 1
-    return new
+    all_existing(connection, sorted({attempt.case for attempt in many}))
+    new = _keep_new(connection, many)
+    if new:
+        move_all(connection, [(attempt.case, Attempted(attempt)) for attempt in new])
+    return len(new)
 
 
-def _keep_new(connection: Connection, attempt: Attempt) -> bool:
-    place, vault = _document(attempt.place), Vault(connection)
-    values = {
-        **msgspec.structs.asdict(attempt),
-        "codes": " ".join(attempt.codes),
-        "note": vault.seal(connection, attempt.note, f"attempts/{attempt.id}/note"),
-        "place": place and vault.seal(connection, place, f"attempts/{attempt.id}/place"),
-        "received_at": now(),
-    }
-    return bool(insert_once(connection, attempts, [values], attempts.c.id))
+def _keep_new(connection: Connection, many: Sequence[Attempt]) -> list[Attempt]:
+    """Keep those of these attempts that are not there yet; returns them, in their order."""
+    by_id = {attempt.id: attempt for attempt in reversed(many)}  # of two under one id the first holds
+    vault, at = Vault(connection), now()
+    rows = []
+    for attempt in by_id.values():
+        place = _document(attempt.place)
+        rows.append(
+            {
+                **msgspec.structs.asdict(attempt),
+                "codes": " ".join(attempt.codes),
+                "note": vault.seal(connection, attempt.note, f"attempts/{attempt.id}/note"),
+                "place": place and vault.seal(connection, place, f"attempts/{attempt.id}/place"),
+                "received_at": at,
+            }
+        )
+    new = set(insert_once(connection, attempts, rows, attempts.c.id)) if rows else set()
+    return [attempt for attempt in many if attempt.id in new and attempt is by_id[attempt.id]]
+
+
+_ATTEMPTS: Final = (
+    select(attempts).where(attempts.c.case == bindparam("of")).order_by(attempts.c.at, attempts.c.id)
+)
 
 
 def attempts_of(connection: Connection, case: str) -> list[Attempt]:
     """The attempt history of a case in the order of the devices' clocks."""
-    query = select(attempts).where(attempts.c.case == case).order_by(attempts.c.at, attempts.c.id)
     opened = opener(connection)
-    return [_attempt(row, opened) for row in connection.execute(query).all()]
+    return [_attempt(row, opened) for row in connection.execute(_ATTEMPTS, {"of": case}).all()]
 
 
 def attempts_of_cases(connection: Connection, ids: Sequence[str]) -> dict[str, list[Attempt]]:
@@ -339,7 +388,8 @@ def _values(case: Case) -> dict[str, Any]:
     }
 
 
-def _case(row: Row[*tuple[Any, ...]]) -> Case:
+def of_row(row: Row[*tuple[Any, ...]]) -> Case:
+    """The case in a row of its table."""
     return Case(
         id=row.id,
         unit=msgspec.json.decode(row.unit, type=SampledUnit),

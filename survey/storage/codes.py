@@ -7,9 +7,10 @@ revoked. A member who wants to answer alone has a code of his or her own. Counts
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from survey.storage.clock import now
@@ -56,10 +57,12 @@ def find(connection: Connection, digest: str) -> Opened | None:
     return Opened(case=row.case, member=row.member, issued_at=row.issued_at, replaces=replaces)
 
 
+_MEMBERS: Final = select(codes.c.member).where(codes.c.case == bindparam("of"), codes.c.member != "")
+
+
 def members(connection: Connection, case: str) -> frozenset[str]:
     """The members of a household who answer by a code of their own."""
-    query = select(codes.c.member).where(codes.c.case == case, codes.c.member != "")
-    return frozenset(connection.execute(query).scalars())
+    return frozenset(connection.execute(_MEMBERS, {"of": case}).scalars())
 
 
 def reissue(connection: Connection, case: str, digest: str, member: str = "") -> None:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from survey.fieldwork.cases import Completed, Opened
 from survey.problems import Conflict
@@ -63,7 +63,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class ResponseRecord(Struct, frozen=True, kw_only=True):
+class ResponseRecord(Struct, frozen=True):
     """One response of a case, without its answers. `opened_at` and `changed_at` are the server's times."""
 
     id: str
@@ -94,31 +94,48 @@ def canonical(event: Event) -> bytes:
 
 def open(connection: Connection, response: str, case: str, version: str, mode: str) -> ResponseRecord:
     """Begin a response of a case; the same id again returns the one that is there."""
-    cases.existing(connection, case)
+    return open_all(connection, [(response, case, mode)], version)[0]
+
+
+def open_all(
+    connection: Connection, many: Sequence[tuple[str, str, str]], version: str
+) -> list[ResponseRecord]:
+    """The same for many, each (response, case, mode), with one set of statements; all or none."""
+    cases.all_existing(connection, sorted({case for _, case, _ in many}))
     at = now()
-    row = {
-        "id": response,
-        "case": case,
-        "version": version,
-        "mode": mode,
-        "opened_at": at,
-        "events": 0,
-        "last_position": 0,
-        "submitted": False,
-        "changed_at": at,
-        "chain": "",
+    rows = [
+        {
+            "id": response,
+            "case": case,
+            "version": version,
+            "mode": mode,
+            "opened_at": at,
+            "events": 0,
+            "last_position": 0,
+            "submitted": False,
+            "changed_at": at,
+            "chain": "",
+        }
+        for response, case, mode in many
+    ]
+    new = frozenset(insert_once(connection, responses, rows, responses.c.id) if rows else ())
+    cases.move_all(connection, [(case, Opened()) for response, case, _ in many if response in new])
+    found = {
+        record.id: record
+        for start in range(0, len(many), _ROWS)
+        for row in connection.execute(
+            _RECORDS, {"ids": [response for response, _, _ in many[start : start + _ROWS]]}
+        )
+        for record in [_record(row)]
     }
-    if insert_once(connection, responses, [row], responses.c.id):
-        cases.move(connection, case, Opened())
-    record = find(connection, response)
-    if record is None or record.case != case:
+    if any(found[response].case != case for response, case, _ in many):
         raise Conflict(
             {
                 "vi": "Mã trả lời này thuộc một hộ khác.",
                 "en": "This response id belongs to another case.",
             }
         )
-    return record
+    return [found[response] for response, _, _ in many]
 
 
 def append(connection: Connection, many: Sequence[Event]) -> list[Receipt]:
@@ -278,8 +295,8 @@ def _keep_derived(
     if derived:
         statement = statements.DERIVE[connection.dialect.name]
         connection.execute(statement, {"rows": _encoder.encode(list(derived.values())).decode()})
-    for case, response_id in completed:
-        cases.move(connection, case, Completed(response_id))
+    if completed:
+        cases.move_all(connection, [(case, Completed(response)) for case, response in completed])
 
 
 def link(chain: str, digest: str) -> str:
@@ -380,28 +397,37 @@ def resolve(connection: Connection, digest: str, resolution: str) -> None:
     )  # fmt: skip
 
 
-_record_columns = (
-    responses.c.id,
-    responses.c.case,
-    responses.c.version,
-    responses.c.mode,
-    responses.c.opened_at,
-    responses.c.events,
-    responses.c.submitted,
-    responses.c.changed_at,
+_record_columns = tuple(responses.c[name] for name in ResponseRecord.__struct_fields__)
+
+
+# Statements of every request are put together once: that costs more than running them.
+_RECORDS: Final = select(*_record_columns).where(responses.c.id.in_(bindparam("ids", expanding=True)))
+_OF_CASE: Final = (
+    select(*_record_columns)
+    .where(responses.c.case == bindparam("of"))
+    .order_by(responses.c.opened_at, responses.c.id)
+)
+_SAID: Final = (
+    select(event_rows.c.id, event_rows.c.document)
+    .where(event_rows.c.response == bindparam("of"))
+    .order_by(event_rows.c.position)
 )
 
 
 def find(connection: Connection, response: str) -> ResponseRecord | None:
     """One response without its answers."""
-    row = connection.execute(select(*_record_columns).where(responses.c.id == response)).one_or_none()
+    row = connection.execute(_RECORDS, {"ids": [response]}).one_or_none()
     return None if row is None else _record(row)
 
 
 def by_case(connection: Connection, case: str) -> list[ResponseRecord]:
     """The responses of a case, oldest first. Usually one; two when web and visit met."""
-    query = select(*_record_columns).where(responses.c.case == case)
-    return [_record(row) for row in connection.execute(query.order_by(responses.c.opened_at, responses.c.id))]
+    return [_record(row) for row in connection.execute(_OF_CASE, {"of": case})]
+
+
+def own(records: Iterable[ResponseRecord]) -> ResponseRecord | None:
+    """The response the household began itself; a visit's is another, which it neither sees nor changes."""
+    return next((record for record in records if record.mode == "self"), None)
 
 
 def of_cases(connection: Connection, case_ids: Sequence[str]) -> dict[str, list[ResponseRecord]]:
@@ -438,15 +464,9 @@ def events(connection: Connection, response: str, before: int | None = None) -> 
 
     `before` leaves out those received at or after this time (milliseconds since 1970).
     """
-    query = (
-        select(event_rows.c.id, event_rows.c.document)
-        .where(event_rows.c.response == response)
-        .order_by(event_rows.c.position)
-    )
-    if before is not None:
-        query = query.where(event_rows.c.received_at < before)
-    rows, opened = connection.execute(query).all(), opener(connection)
-    return [_decoder.decode(opened(row.document, event_place(row.id))) for row in rows]
+    query = _SAID if before is None else _SAID.where(event_rows.c.received_at < before)
+    rows, opened = connection.execute(query, {"of": response}).all(), opener(connection)
+    return read([opened(document, event_place(id)) for id, document in rows])
 
 
 def documents(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str, str, list[str]]]:
@@ -501,16 +521,7 @@ def all(connection: Connection) -> Iterator[tuple[ResponseRecord, list[Event]]]:
 
 
 def _record(row: Row[*tuple[Any, ...]]) -> ResponseRecord:
-    return ResponseRecord(
-        id=row.id,
-        case=row.case,
-        version=row.version,
-        mode=row.mode,
-        opened_at=row.opened_at,
-        events=row.events,
-        submitted=row.submitted,
-        changed_at=row.changed_at,
-    )
+    return ResponseRecord(*row[: len(_record_columns)])
 
 
 def verify(connection: Connection) -> Iterator[str]:

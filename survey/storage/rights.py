@@ -7,11 +7,11 @@ private code was used), when, in which language, to the SHA-256 of which text, y
 from __future__ import annotations
 
 import secrets
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct, structs
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from survey.access.rights import Kind
 from survey.storage import audit
@@ -20,7 +20,7 @@ from survey.storage.conflict import insert_once
 from survey.storage.tables import breaches, consents, requests
 
 
-class Consent(Struct, frozen=True, kw_only=True):
+class Consent(Struct, frozen=True):
     """One answer to one purpose. The last one of a purpose holds."""
 
     case: str
@@ -80,15 +80,17 @@ def record_consents(connection: Connection, many: list[Consent]) -> None:
         audit.append(connection, who, deed, f"case:{one.case}")
 
 
+_CONSENTS: Final = (
+    select(*(consents.c[name] for name in Consent.__struct_fields__))
+    .where(consents.c.case == bindparam("of"), consents.c.member == bindparam("by"))
+    .order_by(consents.c.at)
+)
+
+
 def consents_of(connection: Connection, case: str, member: str = "") -> dict[str, Consent]:
     """By purpose, the last answer."""
-    query = (
-        select(consents).where(consents.c.case == case, consents.c.member == member).order_by(consents.c.at)
-    )
-    found: dict[str, Consent] = {}
-    for row in connection.execute(query):
-        found[row.purpose] = Consent(**{name: getattr(row, name) for name in Consent.__struct_fields__})
-    return found
+    rows = connection.execute(_CONSENTS, {"of": case, "by": member})
+    return {row.purpose: Consent(*row) for row in rows}
 
 
 def withdraw(connection: Connection, case: str, mode: str) -> None:

@@ -23,12 +23,14 @@ import base64
 import functools
 import hmac
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, insert, update
+from msgspec import Struct
+from sqlalchemy import Connection, Row, insert, update
 
 from survey.problems import SurveyError
 from survey.settings import Keys
@@ -61,25 +63,42 @@ class NoKey(SurveyError):
         )
 
 
+class DataKey(Struct, frozen=True, array_like=True):
+    """A data key as it is kept: sealed by the key outside."""
+
+    id: int
+    wrapped: str
+    retired_at: int | None
+    purpose: str
+
+
 class Vault:
     """Seals and opens fields with the data keys of one database."""
 
-    def __init__(self, connection: Connection, *, alone: bool = False) -> None:
-        """`alone`: for whoever changes the keys; nobody seals until the end of this transaction."""
+    def __init__(
+        self, connection: Connection, *, alone: bool = False, keys: Sequence[DataKey] | None = None
+    ) -> None:
+        """`alone`: for whoever changes the keys; nobody seals until the end of this transaction. `keys`: the data keys where
+        they have been read already, in the order of their numbers, to open something."""
         outer = connection.get_execution_options().get(OPTION)
         if outer is None:
             raise NoKey
         self._outer: bytes = outer
         if connection.get_execution_options().get("survey_writes"):
             _lock(connection, "" if alone else "_shared")
-        self._read(connection)
+        self._take(connection.exec_driver_sql(_KEYS).all() if keys is None else keys)
 
     def _read(self, connection: Connection) -> None:
-        rows = connection.exec_driver_sql(_KEYS).all()
-        held = [(row, _unwrapped(self._outer, row.id, row.wrapped)) for row in rows if row.retired_at is None]
-        self._keys = {row.id: AESGCM(key) for row, key in held if row.purpose == FIELDS}
-        self._link = next((key for row, key in held if row.purpose == LINK), None)
-        self._newest = rows[-1].id if rows else 0
+        self._take(connection.exec_driver_sql(_KEYS).all())
+
+    def _take(self, keys: Sequence[DataKey | Row[*tuple[Any, ...]]]) -> None:
+        held = [key for key in keys if key.retired_at is None]
+        self._keys = {
+            key.id: _cipher(self._outer, key.id, key.wrapped) for key in held if key.purpose == FIELDS
+        }
+        links = (_unwrapped(self._outer, key.id, key.wrapped) for key in held if key.purpose == LINK)
+        self._link = next(links, None)
+        self._newest = keys[-1].id if keys else 0
         self.current = max(self._keys, default=0)  # 0: none is made before something is sealed
 
     def _made(self, connection: Connection, purpose: str) -> tuple[int, bytes]:
@@ -225,6 +244,11 @@ def _unwrapped(outer: bytes, number: int, wrapped: str) -> bytes:
         return AESGCM(outer).decrypt(sealed[:NONCE], sealed[NONCE:], f"data key {number}".encode())
     except InvalidTag as error:
         raise NoKey from error
+
+
+@functools.lru_cache(maxsize=64)
+def _cipher(outer: bytes, number: int, wrapped: str) -> AESGCM:
+    return AESGCM(_unwrapped(outer, number, wrapped))
 
 
 def _lock(connection: Connection, shared: str = "") -> None:

@@ -18,7 +18,7 @@ from survey.storage import audit, cases, codes, responses, sessions
 from survey.storage.codes import WINDOW, Opened
 from survey.web import forms, security
 from survey.web.guards import needs, open_to_all
-from survey.web.household import here_of, own_record
+from survey.web.household import here_of
 from survey.web.site import (
     AnyRequest,
     SignedIn,
@@ -136,7 +136,7 @@ def _begin(connection: Connection, site: Site, opened: Opened, language: str) ->
     """
     case = opened.case
     cases.lock(connection, case)
-    record = own_record(responses.by_case(connection, case))
+    record = responses.own(responses.by_case(connection, case))
     if record is None and site.closed:
         return ""
     facts = {"member": opened.member} if opened.member else {}

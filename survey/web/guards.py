@@ -10,7 +10,7 @@ transaction in which the session was read. Which case, commune or release it may
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from litestar import Request
@@ -20,24 +20,25 @@ from litestar.handlers.base import BaseRouteHandler
 from survey.access.policy import Action, Role, holds
 
 DECLARED = "survey.declared"
-Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
+Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
+"""Asynchronous, although none of them waits: Litestar sends any other through a thread, at every request."""
 
 
 def needs(action: Action) -> Guard:
     """Only for roles that may do this somewhere."""
 
-    def declared(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    async def declared(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         connection.scope[DECLARED] = action  # type: ignore[literal-required]
 
     declared.action = action  # type: ignore[attr-defined]
     return declared
 
 
-def open_to_all(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+async def open_to_all(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """For everybody, signed in or not."""
 
 
-def halfway(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+async def halfway(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """For whoever typed the right password a moment ago and has the second step to do."""
 
 

@@ -25,9 +25,10 @@ from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.published import written
 from survey.questionnaire.response import Event, fold, place
 from survey.questionnaire.routing import Step
-from survey.storage import cases, codes, responses, rights
+from survey.storage import responses, standing
 from survey.storage.responses import ResponseRecord
 from survey.storage.rights import Consent
+from survey.storage.standing import Standing
 from survey.web import forms, ids, photos, security
 from survey.web import interview as pages
 from survey.web.booklet import booklet
@@ -38,9 +39,9 @@ from survey.web.site import (
     NotYours,
     SignedIn,
     Site,
+    admitted,
     by_script,
     check_form,
-    find_session,
     form_of,
     goto,
     language_of,
@@ -127,40 +128,25 @@ def member_of(signed: SignedIn) -> str:
     return str(signed.session.data.get("member", ""))
 
 
-def own_record(records: list[ResponseRecord]) -> ResponseRecord | None:
-    """The response the household began itself; a visit's is another, which it neither sees nor changes."""
-    return next((record for record in records if record.mode == "self"), None)
-
-
 def _find(connection: Connection, site: Site, request: AnyRequest, token: str) -> Found:
-    signed = find_session(site, connection, request, security.HOUSEHOLD, token)
-    case = cases.existing(connection, signed.session.subject)
-    record = own_record(responses.by_case(connection, case.id))
-    if record is None or not may(Actor(role="household", name=case.id), "answer", Scope(case=case.id)):
+    token = token or security.sent(request, security.HOUSEHOLD)
+    found = standing.of_session(connection, security.digest(token)) if token else None
+    signed = admitted(site, request, security.HOUSEHOLD, token, found.session if found else None)
+    if found is None or found.case is None or found.record is None:
         raise NotYours(security.HOUSEHOLD)
-    sealed = int(signed.session.data.get("sealed", 0))
-    return Found(
-        signed,
-        case,
-        record,
-        responses.events(connection, record.id),
-        responses.events(connection, record.id, before=sealed),
-        codes.members(connection, case.id),
-        rights.consents_of(connection, case.id, member_of(signed)),
-    )
+    if not may(Actor(role="household", name=found.case.id), "answer", Scope(case=found.case.id)):
+        raise NotYours(security.HOUSEHOLD)
+    return Found(signed, found.case, found.record, found)
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the database says. `sealed`: what was answered before the code was issued in place of a lost one."""
+    """What the database says, of a household that may ask."""
 
     signed: SignedIn
     case: Case
     record: ResponseRecord
-    events: list[Event]
-    sealed: list[Event]
-    members: frozenset[str]
-    consents: dict[str, Consent]
+    standing: Standing
 
 
 async def here_of(request: AnyRequest, token: str = "") -> Here:
@@ -171,20 +157,23 @@ async def here_of(request: AnyRequest, token: str = "") -> Here:
     site = site_of(request)
     found = await site.database.read(_find, site, request, token)
     questionnaire = await site.questionnaire(found.record.version)
-    response = fold(found.record.id, found.events)
+    stands = found.standing
+    response = fold(found.record.id, stands.events)
     member = member_of(found.signed)
-    shut = {
-        (step.page.id, step.row)
-        for step in routing.path(questionnaire, response)
-        if (not belongs(step, {member}) if member else belongs(step, found.members))
-    }
-    if found.sealed:
-        shut |= done_in(questionnaire, fold(found.record.id, found.sealed))
+    shut: set[tuple[str, str]] = set()
+    if member or stands.members:
+        shut = {
+            (step.page.id, step.row)
+            for step in routing.path(questionnaire, response)
+            if (not belongs(step, {member}) if member else belongs(step, stands.members))
+        }
+    if stands.earlier:
+        shut |= done_in(questionnaire, fold(found.record.id, stands.earlier))
     author = f"household:{found.case.id}"
     interview = Interview(
         questionnaire, response, author, "self", BASE, language_of(request), frozenset(shut)
     )
-    return Here(site, found.signed, found.case, found.record, interview, found.consents)
+    return Here(site, found.signed, found.case, found.record, interview, stands.consents)
 
 
 def members_alone(interview: Interview) -> dict[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -42,7 +43,7 @@ class Interview:
     hidden: frozenset[tuple[str, str]] = frozenset()
     """(page, row) of what somebody else answers, or what must not be shown to whoever writes."""
 
-    @property
+    @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The path, as far as it is open to whoever writes."""
         found = routing.path(self.questionnaire, self.response)

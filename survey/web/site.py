@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import functools
 import re
 import threading
 from collections.abc import Callable
@@ -73,6 +74,7 @@ class Site:
     _questionnaires: dict[str, Questionnaire] = field(default_factory=dict)
     _oversight: Any = None
     _making: threading.Lock = field(default_factory=threading.Lock)
+    _spoken: dict[str, tuple[KeptSurvey, jinja2.Environment]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.templates = jinja2.Environment(
@@ -109,6 +111,27 @@ class Site:
     async def overseen(self, ask: Callable[[Any], Any]) -> Any:
         """What `ask` finds out from the oversight, beside the event loop."""
         return await asyncio.to_thread(lambda: ask(self.oversight))
+
+    def spoken(self, language: str) -> jinja2.Environment:
+        """The templates in a language, with what every one of them names: so the macros that they share are made once and
+        not for every page."""
+        kept = self._spoken.get(language)
+        if kept is not None and kept[0] is self.survey:
+            return kept[1]
+        plan, environment = self.survey.plan, self.templates.overlay()
+        environment.globals = {
+            **self.templates.globals,
+            "language": language,
+            "direction": words.direction(language),
+            "w": functools.partial(word, language),
+            "survey_title": words.said(plan.title, language),
+            "organiser": words.said(plan.organiser, language),
+            "helpline": words.said(plan.helpline, language),
+            "synthetic": self.survey.synthetic,
+            "notice": words.notice(plan, language),
+        }
+        self._spoken[language] = (self.survey, environment)
+        return environment
 
     async def questionnaire(self, version: str) -> Questionnaire:
         """The questionnaire a response began with."""
@@ -151,28 +174,13 @@ def language_of(request: AnyRequest) -> str:
 
 def offered(request: AnyRequest) -> tuple[str, ...]:
     """The languages of this page: a survey's further ones are for its households."""
-    staff = request.url.path.startswith(("/field", "/office"))
+    staff = request.scope["path"].startswith(("/field", "/office"))
     return LANGUAGES if staff else site_of(request).languages
 
 
 def render(site: Site, template: str, language: str, **facts: Any) -> str:
-    """A template in a language, with what every one of them names."""
-    plan = site.survey.plan
-
-    def w(key: str, **values: Any) -> Markup | str:
-        return word(language, key, **values)
-
-    return site.templates.get_template(template).render(
-        language=language,
-        direction=words.direction(language),
-        w=w,
-        survey_title=words.said(plan.title, language),
-        organiser=words.said(plan.organiser, language),
-        helpline=words.said(plan.helpline, language),
-        synthetic=site.survey.synthetic,
-        notice=words.notice(plan, language),
-        **facts,
-    )
+    """A template in a language. `facts` are what it names beside what every one of them does."""
+    return site.spoken(language).get_template(template).render(facts)
 
 
 def show(
@@ -182,7 +190,7 @@ def show(
     language = language_of(request)
     query = {key: value for key, value in request.query_params.items() if key != "lang"}
     # "//elsewhere" and "/\\elsewhere" would lead to another site.
-    here = "/" + quote(request.url.path.lstrip("/\\"))
+    here = "/" + quote(request.scope["path"].lstrip("/\\"))
     others = [
         (code, word(code, "language_name"), f"{here}?{urlencode({**query, 'lang': code})}")
         for code in offered(request)
@@ -297,11 +305,16 @@ def find_session(
 ) -> SignedIn:
     """The session of the request's cookie, or of a token that the browser is about to get; NotYours when there is none
     (expired, revoked, never was)."""
-    cookie = security.sent(request, kind)
-    token = token or cookie
+    token = token or security.sent(request, kind)
     session = sessions.find(connection, security.digest(token)) if token else None
+    return admitted(site, request, kind, token, session)
+
+
+def admitted(site: Site, request: AnyRequest, kind: str, token: str, session: Session | None) -> SignedIn:
+    """Whoever has this session, if it is of this kind and may ask for this address; else NotYours."""
     if session is None or session.kind != kind:
         raise NotYours(kind)
+    cookie = security.sent(request, kind)
     if kind == security.HOUSEHOLD and cookie == token and not guards.allowed(request, "household"):
         raise NotYours(kind)
     return SignedIn(session, token, security.form_token(site.keys.sessions, token))

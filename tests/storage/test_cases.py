@@ -5,7 +5,18 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from survey.fieldwork.cases import Attempt, Closed, Override, Place, Release, Relisted
+from survey.fieldwork.cases import (
+    Assigned,
+    Attempt,
+    Closed,
+    Completed,
+    Opened,
+    Override,
+    Place,
+    Release,
+    Released,
+    Relisted,
+)
 from survey.fieldwork.listing import Finding
 from survey.problems import Conflict, Refused
 from survey.storage import cases, identities
@@ -55,6 +66,39 @@ def test_many_attempts_at_once(field: Database) -> None:
     assert field.write_now(cases.record_attempts, many) == 0
     with field.reading() as connection:
         assert cases.every_attempt(connection) == {"HD-000001": [many[1], many[0]], "HD-000002": [many[2]]}
+
+
+def test_events_of_one_case_follow_one_another_within_one_batch(field: Database) -> None:
+    many = [
+        ("HD-000001", Opened()),
+        ("HD-000002", Opened()),
+        ("HD-000001", Completed("r1")),
+        ("HD-000001", Assigned("an")),
+    ]
+    after = field.write_now(cases.move_all, many)
+    assert [(case.state, case.response, case.assignee) for case in after.values()] == [
+        ("complete", "r1", "an"),
+        ("started", "", ""),
+    ]
+    with field.reading() as connection:
+        assert {case: cases.find(connection, case) for case in after} == after
+
+
+def test_a_batch_with_one_impossible_event_moves_nothing(field: Database) -> None:
+    opened = Release(instead_of="HD-000005", reason="hộ đã chuyển đi", author="chi", at=5)
+    for wrong, error in ((("HD-000002", Released(opened)), Conflict), (("HD-999999", Opened()), Refused)):
+        with pytest.raises(error):
+            field.write_now(cases.move_all, [("HD-000001", Opened()), wrong])
+    with field.reading() as connection:
+        assert cases.existing(connection, "HD-000001").state == "waiting"
+
+
+def test_of_two_attempts_under_one_id_the_first_holds(field: Database) -> None:
+    many = [attempt("a1", "nobody_home", 1), attempt("a1", "refused", 2)]
+    assert field.write_now(cases.record_attempts, many) == 1
+    with field.reading() as connection:
+        assert cases.attempts_of(connection, "HD-000001") == [many[0]]
+        assert cases.existing(connection, "HD-000001").attempts == 1
 
 
 def test_an_attempt_at_no_case_of_ours_is_refused_and_not_kept(field: Database) -> None:

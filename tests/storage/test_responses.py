@@ -142,6 +142,19 @@ def test_opening_again_is_harmless_and_another_case_is_a_conflict(field: Databas
         assert responses.find(connection, "r9") is None
 
 
+def test_many_are_opened_at_once_or_none(field: Database) -> None:
+    one, other = unit(1).case, unit(2).case
+    many = [("n1", one, "self"), ("n2", other, "visit"), ("n1", one, "self")]
+    opened = field.write_now(responses.open_all, many, VERSION)
+    assert [(record.id, record.case, record.mode) for record in opened] == many
+    for wrong in (("n3", "HD-999999", "self"), ("n1", other, "self")):
+        with pytest.raises((Refused, Conflict)):
+            field.write_now(responses.open_all, [("n4", one, "self"), wrong], VERSION)
+    with field.reading() as connection:
+        assert responses.find(connection, "n4") is None
+        assert cases.existing(connection, other).state == "started"
+
+
 def test_all_responses_stream_with_their_events(field: Database) -> None:
     with field.writing() as connection:
         for n in range(2, 8):
