@@ -58,6 +58,7 @@ from survey.web import (
 )
 from survey.web.guards import open_to_all
 from survey.web.site import ForgedForm, NotYours, Site, by_household, by_script, goto, message, site_of
+from survey.web.traffic import TooMuch
 
 BODY_LIMIT = 256 * 1024
 
@@ -166,10 +167,12 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
             exclude_opt_key="packed",
         ),
         before_send=[security.add_headers],
+        middleware=[site.traffic.around],
         exception_handlers={
             NotYours: _not_yours,
             ForgedForm: _forged,
             Refused: _not_found,
+            TooMuch: _too_much,
             Unavailable: _busy,
             SurveyError: _broken,
             HTTPException: _http,
@@ -228,6 +231,12 @@ def _not_found(request: Request[Any, Any, Any], _: Exception) -> Response[str]:
 
 def _busy(request: Request[Any, Any, Any], error: Unavailable) -> Response[str]:
     page = message(request, "busy", 503, again=_can_be_sent_again(request))
+    page.headers["retry-after"] = str(error.retry_after)
+    return page
+
+
+def _too_much(request: Request[Any, Any, Any], error: TooMuch) -> Response[str]:
+    page = message(request, "crowded", 429)
     page.headers["retry-after"] = str(error.retry_after)
     return page
 

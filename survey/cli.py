@@ -220,6 +220,10 @@ def _running(verbs: _Verbs) -> None:
         "--proxy", nargs="+", default=("127.0.0.1", "::1"), metavar="ADDRESS",
         help="reverse proxies whose X-Forwarded-For is believed: addresses or networks",
     )  # fmt: skip
+    serve.add_argument(
+        "--requests-a-minute", type=int, default=6000, metavar="N",
+        help="what one network may ask for, without files of the pages; 0: as much as it likes",
+    )  # fmt: skip
     serve.set_defaults(run=_serve)
 
 
@@ -512,7 +516,7 @@ def _serve(options: argparse.Namespace) -> None:
     serve(
         options.folder, options.database, options.host, options.port, options.results,
         https=options.https, metrics=options.metrics, proxies=tuple(options.proxy),
-        second_step=not options.demonstration,
+        requests_a_minute=options.requests_a_minute, second_step=not options.demonstration,
     )  # fmt: skip
 
 

@@ -289,7 +289,7 @@ class _Fieldwork:
     # on the real pages
 
     def play_pages(self, password: str, advance: Callable[[int, int], None]) -> None:
-        settings = Settings(folder=self.folder.path, database=self.database_url)
+        settings = Settings(folder=self.folder.path, database=self.database_url, requests_a_minute=0)
         app = create_app(settings, self.database)
         asyncio.run(self._pages(app, password, advance))
 

@@ -23,6 +23,7 @@ def serve(
     https: bool = False,
     metrics: bool = False,
     proxies: tuple[str, ...] = Settings.proxies,
+    requests_a_minute: int = Settings.requests_a_minute,
     second_step: bool = True,
 ) -> None:
     """Run the application until it is stopped: one worker process; several machines share a PostgreSQL."""
@@ -36,6 +37,7 @@ def serve(
         secure_cookies=https,
         metrics=metrics,
         proxies=proxies,
+        requests_a_minute=requests_a_minute,
         second_step=second_step,
     )
     os.environ[SETTINGS_VARIABLE] = msgspec.json.encode(settings, enc_hook=str).decode()

@@ -44,6 +44,9 @@ class Settings:
     and households go on for `session_hours`, because they may be without a network for half a day."""
     wrong_codes: int = 60
     """Wrong household codes allowed from one network in ten minutes; right ones are not counted."""
+    requests_a_minute: int = 6000
+    """Requests that one network may make in a minute, files of the pages not counted; 0: as many as it likes. Three
+    hundred households that answer behind one address at the same time make a third as many."""
     proxies: tuple[str, ...] = ("127.0.0.1", "::1")
     """Addresses or networks of the reverse proxies whose X-Forwarded-For is believed: without it everybody behind a
     proxy would be one network, and sixty slips of sixty households would shut out the province."""

@@ -4,7 +4,7 @@
     /readyz    200 when the database can be read and the last write was kept; 503 with the reason otherwise
     /metrics   figures in Prometheus' text format, only where `survey serve --metrics` asked for them
 
-Figures count writes, never people: nothing here tells who answered what.
+Figures count writes and requests, never people (`survey.web.traffic`): nothing here tells who answered what.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from litestar import Response, get
 from litestar.exceptions import NotFoundException
 
 from survey.problems import SurveyError
-from survey.storage.database import Database, ping
+from survey.storage.database import ping
 from survey.web.guards import open_to_all
 from survey.web.site import AnyRequest, site_of
 
@@ -42,25 +42,12 @@ async def ready(request: AnyRequest) -> Response[str]:
 
 
 @get("/metrics", sync_to_thread=False, guards=[open_to_all])
-def metrics(request: AnyRequest) -> Response[str]:
+def metrics(request: AnyRequest) -> Response[bytes]:
     """Counters of this process since it started."""
     site = site_of(request)
     if not site.settings.metrics:
         raise NotFoundException
-    return Response(figures(site.database), headers={"content-type": TEXT})
-
-
-def figures(database: Database) -> str:
-    """The figures of one opened database, as Prometheus reads them."""
-    lines = []
-    for name, kind, help_text, value in (
-        ("survey_writes_total", "counter", "Writes that are on disk.", database.writes),
-        ("survey_commits_total", "counter", "Transactions that kept them.", database.commits),
-        ("survey_writes_waiting", "gauge", "Writes that wait for the next transaction.", database.waiting),
-        ("survey_ready", "gauge", "1 while answers can be kept.", int(database.condition == "ok")),
-    ):
-        lines += [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}", f"{name} {value}"]
-    return "\n".join(lines) + "\n"
+    return Response(site.traffic.figures(), headers={"content-type": TEXT})
 
 
 HANDLERS = [alive, ready, metrics]

@@ -31,6 +31,7 @@ from survey.storage.sessions import Session
 from survey.storage.surveys import KeptSurvey
 from survey.web import forms, guards, interview, security, words
 from survey.web.assets import Assets, sounds
+from survey.web.traffic import Traffic
 from survey.web.words import LANGUAGES, word
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Site:
     assets: Assets = field(default_factory=Assets)
     sounds: frozenset[str] = field(init=False)
     languages: tuple[str, ...] = field(init=False)
+    traffic: Traffic = field(init=False)
     booklets: dict[str, Booklet] = field(default_factory=dict)
     _questionnaires: dict[str, Questionnaire] = field(default_factory=dict)
     _oversight: Any = None
@@ -91,6 +93,7 @@ class Site:
         asked = self.survey.questionnaire.languages
         self.languages = (*LANGUAGES, *(code for code in brought if code in asked))
         self.sounds = sounds(self.settings.folder)
+        self.traffic = Traffic(self.database, self.settings.requests_a_minute)
         self.templates.policies["json.dumps_kwargs"] = {
             "ensure_ascii": False,
             "sort_keys": True,

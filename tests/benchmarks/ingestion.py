@@ -11,6 +11,11 @@ event is counted in the database afterwards.
     ours      `await db.write(responses.append, ...)`: the application's own write path
     plain     one INSERT of the same document in a transaction of its own, in a thread, by SQLAlchemy's Core
     request   the usual way: an ORM session and a transaction for each request, in a thread
+    flask     the same in a minimal Flask application on gunicorn (tools/with_flask.py), 32 threads a worker
+
+Flask runs where it can be imported, or in the interpreter that the environment variable PEERS names (python3 -m venv
+/tmp/peers && /tmp/peers/bin/pip install flask gunicorn sqlalchemy "psycopg[binary]"; PEERS=/tmp/peers/bin/python); elsewhere
+"-" stands there.
 
 PostgreSQL is measured with one worker process and with two. `--slow 5` measures once more with every flush of the disk 5 ms
 late (a library put before the C library's fsync and fdatasync, for SQLite and for PostgreSQL; needs cc). Also printed: how
@@ -333,6 +338,41 @@ def kept(url: str) -> int:
 
 
 WAYS = ("none", "thread", "ours", "plain", "request")
+PEER = "flask"
+TOOLS = Path(__file__).parent / "tools"
+
+
+def peers() -> str:
+    """The interpreter that has Flask and gunicorn, or ""."""
+    python = os.environ.get("PEERS", sys.executable)
+    there = subprocess.run([python, "-c", "import flask, gunicorn, sqlalchemy"], capture_output=True)
+    return python if there.returncode == 0 else ""
+
+
+@contextlib.contextmanager
+def flask(python: str, url: str, workers: int) -> Iterator[int]:
+    """Flask on a database of its own beside ours; gives the port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    address = url + ".flask" if url.startswith("sqlite") else _engine(url).url.render_as_string(False)
+    process = subprocess.Popen(
+        [python, "-m", "gunicorn", "--chdir", str(TOOLS), "--bind", f"127.0.0.1:{port}", "--workers", str(workers),
+         "--threads", "32", "--keep-alive", "60", "--backlog", "1024", "--log-level", "error", "--preload",
+         "with_flask:create()"],
+        env=os.environ | {"BENCH_DATABASE": address},
+    )  # fmt: skip
+    try:
+        for _ in range(600):
+            if process.poll() is not None:
+                raise SystemExit(f"gunicorn ended with {process.returncode}")
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 def measure(
@@ -346,26 +386,32 @@ def measure(
 ) -> list[str]:
     """Print one table; returns the goals that were missed. Ways take turns, so that all meet the same neighbours."""
     prepare(url)
-    columns = ("connections", *(f"{way}/s" for way in WAYS), "ours/none", "ours/thread", "ours/request", "p50 ms",
-               "p99 ms", "plain p50 ms")  # fmt: skip
+    columns = ("connections", *(f"{way}/s" for way in (*WAYS, PEER)), "ours/none", "ours/thread", "ours/request",
+               "ours/flask", "p50 ms", "p99 ms", "plain p50 ms")  # fmt: skip
     table = Table(*columns, title=name)
     acknowledged, missed = 0, []
-    with server(url, workers) as port:
-        asyncio.run(drive(port, "/none", 16, 1.0))  # warm up
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(server(url, workers))
+        ways = {way: (port, f"/{way}") for way in WAYS}
+        if python := peers():
+            ways[PEER] = (stack.enter_context(flask(python, url, workers)), "/save")
+        for one in (ways["none"], *([ways[PEER]] if PEER in ways else [])):
+            asyncio.run(drive(*one, 16, 1.0))  # warm up
         for connections in options.connections:
-            runs: dict[str, list[Run]] = {way: [] for way in WAYS}
+            runs: dict[str, list[Run]] = {way: [] for way in ways}
             for _ in range(options.rounds):
-                for way in WAYS:
-                    runs[way].append(asyncio.run(drive(port, f"/{way}", connections, options.seconds)))
+                for way, where in ways.items():
+                    runs[way].append(asyncio.run(drive(*where, connections, options.seconds)))
             acknowledged += sum(run.acknowledged for run in runs["ours"])
             rate = {way: statistics.median(run.rate for run in made) for way, made in runs.items()}
             p50, p99 = (statistics.median(getattr(run, at) for run in runs["ours"]) for at in ("p50", "p99"))
             alone = statistics.median(run.p50 for run in runs["plain"])
-            to = {way: rate["ours"] / rate[way] for way in WAYS}
+            to = {way: rate["ours"] / rate[way] for way in ways}
             table.add_row(
                 str(connections),
-                *(f"{rate[way]:,.0f}" for way in WAYS),
+                *(f"{rate[way]:,.0f}" if way in rate else "-" for way in (*WAYS, PEER)),
                 f"{to['none']:.2f}", f"{to['thread']:.2f}", f"{to['request']:.1f}",
+                f"{to[PEER]:.1f}" if PEER in to else "-",
                 f"{p50 * 1000:.1f}", f"{p99 * 1000:.1f}", f"{alone * 1000:.1f}",
             )  # fmt: skip
             goals = {"p99 <= 3 p50 + 50 ms": p99 <= 3 * p50 + 0.05}
@@ -397,7 +443,7 @@ def main() -> int:
         "--fast", action=argparse.BooleanOptionalAction, default=True, help="the disk as it is"
     )
     options = parser.parse_args()
-    console = Console(width=140)
+    console = Console(width=160)
     missed: list[str] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -133,7 +133,9 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     (home / "release" / "site" / "index.html").write_text("<!doctype html><title>x</title>")
     (home / "release" / "estimates.csv").write_text("a\n1\n")
     url = settle(home)
-    settings = Settings(folder=folder, database=url, results=home / "release", metrics=True)
+    settings = Settings(
+        folder=folder, database=url, results=home / "release", metrics=True, requests_a_minute=0
+    )
     with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
         database = client.app.state.site.database
         names = _fill(client, database)

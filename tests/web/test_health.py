@@ -6,6 +6,7 @@ import io
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from litestar.testing import TestClient
@@ -17,7 +18,7 @@ from survey.loading import load_sample
 from survey.settings import Settings
 from survey.storage import codes
 from survey.storage.database import Database
-from survey.web import entry
+from survey.web import entry, traffic
 from tests.test_loading import FOLDER, write_sample
 
 
@@ -62,12 +63,66 @@ def test_figures_are_shown_only_where_asked_for(settings: Settings, database: Da
         before = client.get("/metrics").text
         database.write_now(codes.count_try, "network:x", 1)
         after = client.get("/metrics").text
-        assert "survey_writes_total 0" in before
-        assert "survey_writes_total 1" in after
-        assert "survey_ready 1" in after
+        assert "survey_writes_total 0.0" in before
+        assert "survey_writes_total 1.0" in after
+        assert "survey_ready 1.0" in after
     closed = Settings(folder=settings.folder, database=settings.database)
     with TestClient(create_app(closed, database)) as client:
         assert client.get("/metrics").status_code == 404
+
+
+def test_answers_and_their_seconds_are_counted_by_group_and_name_nobody(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    code = (tmp_path / "codes.csv").read_text("utf-8").splitlines()[1].split(",")
+    with TestClient(create_app(settings, database)) as client:
+        client.get("/survey/p/no-such-page")
+        assert client.post("/code", data={"code": code[1]}).status_code == 200  # and the page it leads to
+        client.get("/field/cases/" + code[0])
+        client.get("/static/nothing.css")
+        told = client.get("/metrics").text
+    for line in (
+        'survey_requests_total{answer="4xx",group="household"} 1.0',
+        'survey_requests_total{answer="3xx",group="entry"} 1.0',
+        'survey_requests_total{answer="2xx",group="household"} 1.0',
+        'survey_request_seconds_count{group="household"} 2.0',
+        'survey_request_seconds_bucket{group="entry",le="10.0"} 1.0',
+        "survey_requests_refused_total 0.0",
+        "survey_requests_under_way 1.0",
+    ):
+        assert line in told
+    assert not any(word in told for word in (code[0], code[1], "no-such-page", "testclient"))
+
+
+def test_a_network_that_asks_too_often_waits_for_the_next_minute_and_nobody_else_does(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = 1_000_000 * 60 + 45.0
+    monkeypatch.setattr(traffic.time, "monotonic", lambda: moment)
+    calm = Settings(folder=settings.folder, database=settings.database, metrics=True, requests_a_minute=3)
+    with TestClient(behind_proxies(create_app(calm, database), ("testclient",))) as client:
+
+        def ask(network: str, url: str = "/", **headers: str) -> Any:
+            return client.get(url, headers={"x-forwarded-for": network, **headers})
+
+        assert [ask("198.51.100.7").status_code for _ in range(5)] == [200, 200, 200, 429, 429]
+        page = ask("198.51.100.7", "/?lang=en")
+        assert (page.headers["retry-after"], "Too many requests" in page.text) == ("15", True)
+        client.cookies.clear()  # the language that was asked for
+        assert "Quá nhiều yêu cầu" in ask("198.51.100.7").text
+        assert ask("198.51.100.7", accept="application/json").json()["error"] == "crowded"
+        assert page.headers["content-security-policy"], "the page of a refusal is a page of ours"
+        style = page.text.partition('rel="stylesheet" href="')[2].partition('"')[0]
+        assert ask("198.51.100.7", style).status_code == ask("198.51.100.7", "/healthz").status_code == 200
+        assert ask("198.51.100.8").status_code == 200
+        assert "survey_requests_refused_total 5.0" in ask("198.51.100.7", "/metrics").text
+        moment += 15
+        assert ask("198.51.100.7").status_code == 200
+
+
+def test_every_first_part_of_an_address_has_its_group(settings: Settings, database: Database) -> None:
+    app = create_app(settings, database)
+    assert {route.path.split("/")[1] for route in app.routes} == set(traffic.GROUPS)
 
 
 def test_wrong_codes_are_counted_by_household_network_and_not_by_proxy(
