@@ -12,10 +12,10 @@ import statistics
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -57,11 +57,11 @@ from survey.storage import cases, responses, surveys
 from survey.storage.clock import now
 from survey.storage.database import Database
 from survey.storage.extent import extent, sufficient
+from survey.storage.remembered import KEPT_MILLISECONDS, LARGE, Remembered
 
+T = TypeVar("T")
 By = Literal["commune", "stratum", "official"]
 TIME_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
-KEPT_MILLISECONDS = 10 * 60 * 1000
-"""How long a report on precision is shown before it is made anew: it freezes and weights the whole sample."""
 
 
 @dataclass(frozen=True)
@@ -79,36 +79,34 @@ class _Standing:
         return self.final.category == "I"
 
 
-class Oversight:
-    """The figures of one survey and database. Safe to use from several threads."""
+@dataclass(frozen=True)
+class Figures:
+    """How all cases of some communes stand at one moment."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
-        self.database, self.folder = database, folder
-        self._turn = threading.Lock()
-        self._kept: Report | None = None
+    standing: Sequence[_Standing]
 
-    def rates(self, by: By, communes: Sequence[str] | None = None) -> list[Rates]:
+    def rates(self, by: By) -> list[Rates]:
         """Outcome rates of all cases first, then by commune, by stratum or by the official who has the case."""
         found: dict[str, list[tuple[str, float]]] = {"": []}
-        for one in self._standing(communes):
+        for one in self.standing:
             pair = (one.final.category, one.weight)
             found[""].append(pair)
             if key := _group(by, one.case):
                 found.setdefault(key, []).append(pair)
         return [_rates(key, found[key]) for key in sorted(found)]
 
-    def reached(self, communes: Sequence[str] | None = None) -> list[Reached]:
+    def reached(self) -> list[Reached]:
         """Each stratum against what was drawn in it."""
         strata: dict[str, list[_Standing]] = {}
-        for one in self._standing(communes):
+        for one in self.standing:
             strata.setdefault(one.case.unit.stratum, []).append(one)
         everybody = sum(one.weight for own in strata.values() for one in own)
         answered = sum(one.weight for own in strata.values() for one in own if one.answered)
         return [_reached(name, strata[name], everybody, answered) for name in sorted(strata)]
 
-    def ways(self, communes: Sequence[str] | None = None) -> list[Way]:
+    def ways(self) -> list[Way]:
         """By mode: who answered in it, and what was tried."""
-        standing = self._standing(communes)
+        standing = self.standing
         done = [one for one in standing if one.answered]
         weight = sum(one.weight for one in done)
         tried = Counter(mode for one in standing for mode in one.tried)
@@ -124,9 +122,9 @@ class Oversight:
             if (own := [one for one in done if one.mode == mode]) or tried[mode]
         ]
 
-    def endings(self, communes: Sequence[str] | None = None) -> list[Ending]:
+    def endings(self) -> list[Ending]:
         """How the cases stand by outcome code, as if field work ended now."""
-        standing = self._standing(communes)
+        standing = self.standing
         weight = sum(one.weight for one in standing)
         found: dict[str, list[_Standing]] = {}
         for one in standing:
@@ -140,6 +138,52 @@ class Oversight:
             )
             for _, own in sorted(found.items())
         ]
+
+
+class Oversight:
+    """The figures of one survey and database. Safe to use from several threads.
+
+    Those of all communes together are at most so old as `at` says where the survey is a large one (`LARGE`), and of this
+    moment where it is not.
+    """
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database, self.folder = database, folder
+        self._turn = threading.Lock()
+        self._kept: Report | None = None
+        self._large = Remembered(lambda: self._read(cases.count) >= LARGE)
+        self._whole = Remembered(lambda: _Whole.of(Figures(self._standing(None))))
+
+    def _read(self, look: Callable[[Connection], T]) -> T:
+        with self.database.reading() as connection:
+            return look(connection)
+
+    def _all(self, communes: Sequence[str] | None) -> bool:
+        """Whether all communes of a large survey are looked at."""
+        return communes is None and self._large.value()
+
+    def at(self, communes: Sequence[str] | None = None) -> int | None:
+        """When the outcome figures were worked out that are shown now (milliseconds since 1970), None for this moment."""
+        return self._whole.at if self._all(communes) else None
+
+    def rates(self, by: By, communes: Sequence[str] | None = None) -> list[Rates]:
+        """`Figures.rates` of these communes, or of all."""
+        return self._whole.value().rates[by] if self._all(communes) else self._now(communes).rates(by)
+
+    def reached(self, communes: Sequence[str] | None = None) -> list[Reached]:
+        """`Figures.reached` of these communes, or of all."""
+        return self._whole.value().reached if self._all(communes) else self._now(communes).reached()
+
+    def ways(self, communes: Sequence[str] | None = None) -> list[Way]:
+        """`Figures.ways` of these communes, or of all."""
+        return self._whole.value().ways if self._all(communes) else self._now(communes).ways()
+
+    def endings(self, communes: Sequence[str] | None = None) -> list[Ending]:
+        """`Figures.endings` of these communes, or of all."""
+        return self._whole.value().endings if self._all(communes) else self._now(communes).endings()
+
+    def _now(self, communes: Sequence[str] | None) -> Figures:
+        return Figures(self._standing(communes))
 
     def _standing(self, communes: Sequence[str] | None) -> list[_Standing]:
         """Where each household first drawn stands: a reserve makes up for nothing, and is left out."""
@@ -342,6 +386,21 @@ def _agreement(question: str, pairs: Sequence[tuple[str, str]]) -> Agreement:
         data = {"first": np.array(first), "second": np.array(second), "one": np.ones(len(pairs))}
         coefficient = kappa(Design(data, weights="one"), "first", "second").value
     return Agreement(question=question, pairs=len(pairs), differ=differ, kappa=coefficient)
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """What is kept of the figures of all communes: not the cases themselves."""
+
+    rates: Mapping[By, list[Rates]]
+    reached: list[Reached]
+    ways: list[Way]
+    endings: list[Ending]
+
+    @classmethod
+    def of(cls, figures: Figures) -> _Whole:
+        rates: dict[By, list[Rates]] = {by: figures.rates(by) for by in get_args(By)}
+        return cls(rates, figures.reached(), figures.ways(), figures.endings())
 
 
 def _group(by: By, case: Case) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,8 @@ from litestar.response import File
 from sqlalchemy import Connection
 
 from survey.access.policy import may
-from survey.storage import audit, cases
+from survey.storage import audit
 from survey.storage.accounts import Account
-from survey.storage.cases import Progress
 from survey.web import security, supervision
 from survey.web.field import actor, find_account
 from survey.web.guards import needs
@@ -34,20 +34,19 @@ class Line:
     share: str
 
 
-def _find(
-    connection: Connection, site: Site, request: AnyRequest
-) -> tuple[SignedIn, Account, list[Progress]]:
+def _find(connection: Connection, site: Site, request: AnyRequest) -> tuple[SignedIn, Account]:
     signed, account = find_account(connection, site, request)
     if not may(actor(account), "see_progress"):
         raise NotYours(security.ACCOUNT)
-    return signed, account, cases.progress(connection, supervision.communes_of(account))
+    return signed, account
 
 
 @get("/office", guards=[needs("see_progress")])
 async def progress(request: AnyRequest) -> Response[str]:
     """How far the field work is, by commune, and what has been released."""
     site = site_of(request)
-    signed, account, lines = await site.database.read(_find, site, request)
+    signed, account = await site.database.read(_find, site, request)
+    lines, at = await asyncio.to_thread(site.progress.of, supervision.communes_of(account))
     language = language_of(request)
     total = {state: sum(getattr(line, state) for line in lines) for state in STATES}
     rows = [_line(language, word(language, "office.total"), total)]
@@ -66,6 +65,7 @@ async def progress(request: AnyRequest) -> Response[str]:
         "office.html",
         rows=rows,
         states=STATES,
+        at=supervision.clock_time(at),
         files=[(path.name, _size(language, path)) for path in files],
         **supervision.frame(request, signed, account),
     )
@@ -90,7 +90,7 @@ def _size(language: str, path: Path) -> str:
 async def download(request: AnyRequest, name: FromPath[str]) -> File:
     """One file of the release; each download is in the audit log."""
     site = site_of(request)
-    _, account, _ = await site.database.read(_find, site, request)
+    _, account = await site.database.read(_find, site, request)
     found = {path.name: path for path in _files(site)}
     if name not in found or not re.fullmatch(r"[\w.-]+", name) or not may(actor(account), "download_release"):
         raise NotYours("case")

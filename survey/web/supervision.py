@@ -6,6 +6,7 @@ statisticians alone.
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ from survey.storage import accounts, audit, cases, identities
 from survey.storage.accounts import Account
 from survey.storage.cases import Workload
 from survey.storage.identities import Identity
-from survey.web import security
+from survey.web import forms, security
 from survey.web.field import actor, find_account, looked, natural, scope
 from survey.web.guards import needs
 from survey.web.site import (
@@ -52,6 +53,7 @@ BEHIND = 0.8
 class Oversight(Protocol):
     """What `survey.oversight` works out for these pages."""
 
+    def at(self, communes: Sequence[str] | None = None) -> int | None: ...
     def rates(self, by: Any, communes: Sequence[str] | None = None) -> list[Rates]: ...
     def reached(self, communes: Sequence[str] | None = None) -> list[Reached]: ...
     def ways(self, communes: Sequence[str] | None = None) -> list[Way]: ...
@@ -60,6 +62,11 @@ class Oversight(Protocol):
     def signals(self, communes: Sequence[str] | None = None) -> list[Signal]: ...
     def effects(self, questions: Sequence[str], communes: Sequence[str] | None = None) -> list[Effect]: ...
     def agreement(self) -> list[Agreement]: ...
+
+
+def clock_time(at: int | None) -> str:
+    """When figures were worked out, as a clock in Viet Nam shows it; "" for this moment."""
+    return "" if at is None else datetime.datetime.fromtimestamp(at / 1000, forms.TIME_ZONE).strftime("%H:%M")
 
 
 def signed_for(
@@ -147,6 +154,7 @@ async def rates(request: AnyRequest) -> Response[str]:
     return show(
         request,
         "supervision/rates.html",
+        at=clock_time(site.oversight.at(communes)),
         views=VIEWS,
         by=by,
         lines=[_rate_line(site, language, by, one) for one in found],

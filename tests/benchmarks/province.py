@@ -7,8 +7,8 @@ pages, as the application asks them, the median of several: an official's list w
 household found by its code, one save of a phone that syncs, the progress of one commune and of all, and the outcome rates of one
 commune and of all.
 
-Goal (issue 5): nothing takes more than twice as long with 600,000 as with 6,000. What looks at every case cannot, and is printed
-as what it is.
+Goal (issue 5): nothing takes more than twice as long with 600,000 as with 6,000, except for whoever looks first at figures of all
+communes after the server has started: they are kept then, and made anew beside the pages.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ from survey.oversight import Oversight  # noqa: E402
 from survey.questionnaire.response import Answer, Event  # noqa: E402
 from survey.storage import cases, codes, responses  # noqa: E402
 from survey.storage.database import Database  # noqa: E402
+from survey.storage.remembered import ProgressOfAll  # noqa: E402
 from tests import postgresql  # noqa: E402
 from tests.benchmarks.freezing import FOLDER, fill  # noqa: E402
 
-OFFICIAL, COMMUNE_CASES = 100, 200
-WHOLE = ("progress of the province", "rates of the province")
-"""What looks at every case."""
+OFFICIAL = 100
+FIRST = ("progress of the province, first", "rates of the province, first")
+"""What looks at every case: whoever asks first waits for it, everybody else gets what is kept (`survey.storage.remembered`)."""
 
 
 def prepare(url: str, households: int) -> None:
@@ -62,7 +63,7 @@ def prepare(url: str, households: int) -> None:
 
 def looks(database: Database, households: int) -> dict[str, Callable[[int], object]]:
     """What is timed; each is given the number of the time."""
-    oversight = Oversight(database, FOLDER)
+    oversight, progress = Oversight(database, FOLDER), ProgressOfAll(database)
     with database.reading() as connection:
         commune = cases.existing(connection, "HD-00000000").unit.commune
 
@@ -94,8 +95,10 @@ def looks(database: Database, households: int) -> dict[str, Callable[[int], obje
         "a household by its code": read(lambda connection, number: codes.find(connection, f"digest{number}")),
         "one save": save,
         "progress of one commune": read(lambda connection, _: cases.progress(connection, [commune])),
-        "progress of the province": read(lambda connection, _: cases.progress(connection)),
+        "progress of the province, first": lambda _: ProgressOfAll(database).of(None),
+        "progress of the province": lambda _: progress.of(None),
         "rates of one commune": lambda _: oversight.rates("official", [commune]),
+        "rates of the province, first": lambda _: Oversight(database, FOLDER).rates("commune"),
         "rates of the province": lambda _: oversight.rates("commune"),
     }
 
@@ -139,7 +142,7 @@ def main() -> int:
     missed = 0
     for (name, what), (small, large) in found.items():
         late = large > 2 * small + 1
-        missed += late and what not in WHOLE
+        missed += late and what not in FIRST
         table.add_row(
             name, what, f"{small:.2f}", f"{large:.2f}", f"{large / small:.1f}{' MISSED' if late else ''}"
         )
