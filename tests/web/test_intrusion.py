@@ -102,7 +102,7 @@ WITHOUT_SESSION = ("/code", "/field/sign-in", "/office/sign-in", "/field/enrol/{
 
 def sending(address: str, csrf: str) -> dict[str, Any]:
     """What a form, or a phone, would send there."""
-    if address.endswith(("/sync", "/take-over")):
+    if address.endswith(("/sync", "/sealed", "/take-over")):
         headers = {"x-csrf": csrf, "content-type": "application/json"}
         return {"content": b'{"events":[],"attempts":[]}', "headers": headers}
     return {"data": {"csrf": csrf}}
