@@ -181,7 +181,7 @@ def modelled(
         moved = fixed[number] - told.value[number]
         lower, upper = (
             _moved(limit, told.value[number], fixed[number])
-            for limit in (told.lower[number], told.upper[number])
+            for limit in (float(told.lower[number]), float(told.upper[number]))
         )
         found.append(
             Modelled(
