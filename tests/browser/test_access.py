@@ -17,8 +17,8 @@ from tests.browser.conftest import PASSWORD, QUIET, Served
 from tests.browser.people import add_person, answer, answer_until, enter, press
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-SMALL = """[...document.querySelectorAll('button, a, input:not([type=hidden]), select, textarea, summary')]
-  .filter(e => e.checkVisibility() && !e.closest('.skip') && !(e.closest('p, dd, li') && e.matches('a') && e.closest('p, dd, li').innerText.trim() !== e.innerText.trim()))
+SMALL = """[...document.querySelectorAll('button, a, input:not([type=hidden]), select, textarea, summary, label.button')]
+  .filter(e => e.checkVisibility() && !e.closest('.skip, .pick') && !(e.closest('p, dd, li') && e.matches('a') && e.closest('p, dd, li').innerText.trim() !== e.innerText.trim()))
   .filter(e => (e.closest('label') ?? e).getBoundingClientRect().height < 44)
   .map(e => e.outerHTML.slice(0, 120))"""
 _next = iter(range(30, 50))

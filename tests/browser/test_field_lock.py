@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 from survey.storage import cases, devices, quarantine, responses
 from survey.storage.database import Database
+from tests.browser.test_access import sound
 from tests.browser.test_field import TALK, Handset, app, settled, sign_in, unlock
 from tests.served import serving
 from tests.web.phone import settle
 
+SMALL: ViewportSize = {"width": 320, "height": 640}
 KEYS_IN_THE_OPEN = """async () => {
   const found = [];
   for (const { name } of await indexedDB.databases()) {
@@ -122,11 +124,15 @@ def test_a_phone_whose_code_is_forgotten_shows_nothing_and_loses_nothing(
     context = handset.open()
     page = context.new_page()
     sign_in(page, url)
+    page.set_viewport_size(SMALL)
     page.goto(f"{url}/field/app/vi#/?all")
+    page.wait_for_selector("#code-new")
+    sound(page, "a code is to be chosen")
     page.fill("#code-new", "123456")
     page.fill("#code-again", "123456")
     page.click("#view form button")
     expect(page.locator("#code-error")).to_contain_text("dễ đoán")
+    sound(page, "a code that is easily guessed")
     unlock(page)
     settled(page)
     case, *_ = mine(address)
@@ -148,13 +154,16 @@ def test_a_phone_whose_code_is_forgotten_shows_nothing_and_loses_nothing(
     context = handset.open()
     context.set_offline(True)
     page = context.new_page()
+    page.set_viewport_size(SMALL)
     page.goto(f"{url}/field/app/vi#/?all")
     page.wait_for_selector("#code-open")
+    sound(page, "locked")
     for left in range(9, 0, -1):
         press(page, "cau tre lank")
         expect(page.locator("#open-error")).to_have_text(f"Mã chưa đúng. Còn {left} lần thử.")
     press(page, "cau tre lank")
     expect(page.locator("[data-part=shut]")).to_be_visible()
+    sound(page, "shut after ten wrong codes")
     page.reload()
     page.wait_for_selector("[data-part=shut]")
     assert not page.locator("#code-open").is_visible(), "nor does the right code open it now"

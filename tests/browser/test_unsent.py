@@ -13,7 +13,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from survey.questionnaire.response import Event
 from survey.storage import responses, sessions
 from survey.storage.database import Database
-from survey.web.household import own_record
 from tests.browser.conftest import Served
 from tests.browser.people import PHONE, add_person, answer, answer_until, enter, press
 
@@ -54,7 +53,7 @@ def kept(served: Served, case: str) -> list[Event]:
         Database.open(f"sqlite:///{served.out / 'survey.sqlite'}") as database,
         database.reading() as connection,
     ):
-        record = own_record(responses.by_case(connection, case))
+        record = responses.own(responses.by_case(connection, case))
         assert record is not None
         assert [line for line in responses.verify(connection) if record.id in line] == []
         return responses.events(connection, record.id)
