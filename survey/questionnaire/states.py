@@ -103,14 +103,16 @@ class _Point:
         found: str | None = self.reasons[row][question]
         return found
 
+    # Conditions that ask for more than a few answers (`_ALONE`) are read by walking the response, and never come here.
+
     def rows(self, roster: str, under: str) -> Sequence[str]:
-        raise NotImplementedError  # _ALONE keeps such conditions away
+        raise AssertionError("a condition of a few answers asks for no rows")
 
     def label(self, question: str, code: str) -> str | None:
-        raise NotImplementedError
+        raise AssertionError("a condition of a few answers asks for no label")
 
     def chance(self, question: str, row: str) -> Fraction:
-        raise NotImplementedError
+        raise AssertionError("a condition of a few answers draws nothing")
 
 
 class States:
