@@ -7,6 +7,7 @@ flat: cases are read, made into rows (`survey.sheets`) and written in portions. 
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import multiprocessing
 from collections import Counter, deque
@@ -43,8 +44,8 @@ WORTH_PROCESSES: Final = 20_000
 def freeze(database: Database, folder: Folder, out: Path, processes: int = 1) -> Manifest:
     """Write the frozen sample of this database into `out` and return its manifest.
 
-    `processes` beside this one make the rows of a large sample; 1 does all here. Reserve households that were not put to work are not part of the sample and are left out. Raises Conflict when
-    no survey was loaded into the database.
+    `processes` beside this one make the rows of a large sample; 1 does all here. Reserve households that were not put to
+    work are not part of the sample and are left out. Raises Conflict when no survey was loaded into the database.
     """
     out.mkdir(parents=True, exist_ok=True)
     with database.unmoved() as connection:
@@ -147,6 +148,7 @@ class _Freezing:
         if self.processes == 1:
             yield from map(self.sheets.make, self._portions())
             return
+        stack.enter_context(_uncollected())
         pool = stack.enter_context(
             ProcessPoolExecutor(
                 self.processes, multiprocessing.get_context("spawn"), sheets.prepare, (self.sheets,)
@@ -219,6 +221,16 @@ class _Growing:
             )
         self.rows += self._many
         self._waiting, self._many = [], 0
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Nobody looks for cycles among millions of rows, which hold none."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _codebook(tables: Mapping[str, Sheet]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ values, sums skip blanks. Don't know, refused and not asked are blanks here; whi
 
 from __future__ import annotations
 
+import operator
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -645,10 +646,11 @@ def run(node: Node) -> Run:
             only, blank = parts[0], False if node.op == "regex" else None
             return lambda v, r, c: blank if (x := only(v, r, c)) is None else strict_with(x, parameter)
         case _:
-            return _operation(node.op, parts)
+            return _operation(node, parts)
 
 
-def _operation(op: str, parts: tuple[Run, ...]) -> Run:
+def _operation(node: Node, parts: tuple[Run, ...]) -> Run:
+    op = node.op
     plain = OPERATIONS.get(op)
     if plain is not None:
         return lambda v, r, c: plain(*[part(v, r, c) for part in parts])
@@ -656,6 +658,9 @@ def _operation(op: str, parts: tuple[Run, ...]) -> Run:
     blank = False if op in ("=", "same", "<", "<=") else None
     if len(parts) == 2:
         one, two = parts
+        if node.arguments[0].op == "number":  # "from 15 on" asks once a person
+            known = values.number_of(node.arguments[0].name)
+            return lambda v, r, c: blank if (x := two(v, r, c)) is None else strict(known, x)
 
         def both(v: View, r: str, c: Any) -> Any:
             left = one(v, r, c)
@@ -697,7 +702,7 @@ def _over(node: Node, parts: tuple[Run, ...]) -> Run:
             )
         case "count-if":
             test = parts[0]
-            return lambda v, r, c: sum(test(v, row, c) is True for row in v.rows(roster, r if here else ""))
+            return lambda v, r, c: [test(v, row, c) for row in v.rows(roster, r if here else "")].count(True)
         case "each":
             each = parts[0]
             return lambda v, r, c: [each(v, row, c) for row in v.rows(roster, r if here else "")]
@@ -742,10 +747,10 @@ PARAMETERS: dict[str, Callable[[Any, Any], Any]] = {
 
 # A blank operand makes the result blank (a comparison: false); these never see one.
 STRICT: dict[str, Callable[..., Any]] = {
-    "=": lambda a, b: a == b,
-    "same": lambda a, b: a == b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
+    "=": operator.eq,
+    "same": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
     "+": lambda a, b: _sum(a, b),
     "-": lambda a, b: _sum(a, -b),
     "*": lambda a, b: a * b if isinstance(a, int) and isinstance(b, int) else values.exact(Fraction(a * b)),

@@ -45,6 +45,7 @@ class Names:
         self.sections: dict[str, Section] = {}  # page id → its section
         self.places: dict[str, Place] = {}
         self._types: dict[str, Type | None] = {}
+        self._facts: dict[str, tuple[dict[str, str], ...]] = {}
         for section in questionnaire.sections:
             for page in section.pages:
                 self.pages[page.id] = page
@@ -70,6 +71,15 @@ class Names:
         if isinstance(question.choices, str):
             return self.questionnaire.choices.get(question.choices, ())
         return question.choices
+
+    def facts(self, question: Question) -> tuple[dict[str, str], ...]:
+        """What a filter sees of each option, in order: the columns of its list, and its code as `name`."""
+        kept = question.choices if isinstance(question.choices, str) else f".{question.id}"
+        found = self._facts.get(kept)
+        if found is None:
+            options = self.choices(question)
+            found = self._facts[kept] = tuple({"name": one.code, **one.facts} for one in options)
+        return found
 
     def type_of(self, question: Question) -> Type:
         """The type of its answers in a condition. A calculate that depends on itself raises ConditionError."""

@@ -215,16 +215,13 @@ class Walk:
         """The options that may be chosen now: those of the list that its filter and their own conditions let through."""
         one = self.index.asked[question.id]
         offered = self._options(question)
-        if one.filter is not None and question.rows:
+        if one.filter is not None:
             holds = one.filter
-            offered = tuple(choice for choice in offered if holds(self, choice.code, None) is True)
-        elif one.filter is not None:
-            holds = one.filter
-            offered = tuple(
-                choice
-                for choice in offered
-                if holds(self, row, {"name": choice.code, **choice.facts}) is True
-            )
+            if question.rows:
+                offered = tuple(choice for choice in offered if holds(self, choice.code, None) is True)
+            else:
+                facts = zip(offered, self.index.facts(question), strict=True)
+                offered = tuple(choice for choice, known in facts if holds(self, row, known) is True)
         if one.offered:
             closed = {code for code, when in one.offered if when(self, row, None) is not True}
             offered = tuple(choice for choice in offered if choice.code not in closed)

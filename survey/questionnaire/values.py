@@ -11,6 +11,7 @@ import datetime
 import re
 import unicodedata
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 Type = Literal["boolean", "number", "text", "date", "codes", "blank"]
@@ -131,7 +132,7 @@ def scalar(kind: Type, value: object) -> Scalar:
             if isinstance(value, int):
                 return value
             if isinstance(value, float):
-                return exact(Fraction(str(value))) if value == value and abs(value) < 1e300 else None
+                return _decimal(value)
             return number_of(value) if isinstance(value, str) else None
         case "date":
             return day_number(value[:10]) if isinstance(value, str) else None
@@ -149,6 +150,12 @@ def scalar(kind: Type, value: object) -> Scalar:
             if isinstance(value, float):
                 return text_of(exact(Fraction(str(value))))
             return normal(str(value))
+
+
+@lru_cache(maxsize=4096)
+def _decimal(value: float) -> Number | None:
+    """As it is written, not as it is stored in binary."""
+    return exact(Fraction(str(value))) if abs(value) < 1e300 else None  # NaN is not
 
 
 def plain(kind: Type, value: Scalar) -> str | int | float | bool | list[str] | None:
