@@ -14,10 +14,17 @@ help: ## list what can be done here
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
 $(VENV)/.ready: requirements.lock pyproject.toml
-	@echo "Installing the pinned requirements into $(VENV) (the first time takes one to three minutes) ..."
+	@echo "Installing the pinned requirements into $(VENV) (the first time takes a minute or two) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+	@echo "Installed."
+
+# What runs, and beside it what tests, measures and checks it: Spark alone is 450 MB.
+$(VENV)/.tested: $(VENV)/.ready requirements-test.lock
+	@echo "Installing what the tests need into $(VENV) (the first time takes one to three minutes) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
 	@touch $@
 	@echo "Installed."
 
@@ -25,7 +32,7 @@ demo: $(VENV)/.ready ## from sample to verdict on a synthetic province, then ser
 	@$(BIN)/survey demo --out out/demo
 
 # Two processes on two cores: the matrices of each stay on its own, or both wait for each other's threads.
-test: $(VENV)/.ready system ## every test
+test: $(VENV)/.tested system ## every test
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 system:
@@ -42,34 +49,35 @@ system:
 	      || echo "Could not install$$missing; the tests that need them will say so."; \
 	  else echo "Some tests will be skipped; to run them: sudo apt-get install$$missing"; fi; fi
 
-check: $(VENV)/.ready ## linters: ruff, mypy, import-linter
+check: $(VENV)/.tested ## linters: ruff, mypy, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/.ready ## speed and memory beside the peers and the limits, in one run
+bench: $(VENV)/.tested ## speed and memory beside the peers and the limits, in one run
 	@for file in $(filter-out tests/benchmarks/test_%,$(wildcard tests/benchmarks/*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-simulate: $(VENV)/.ready ## does a 95 % interval cover 95 %? do server and phone agree on 100,000 conditions? (minutes)
+simulate: $(VENV)/.tested ## does a 95 % interval cover 95 %? do server and phone agree on 100,000 conditions? (minutes)
 	@for file in tests/simulation/intervals.py tests/simulation/coverage.py tests/simulation/smallareas.py tests/simulation/classification.py tests/conformance/programs.py; do $(BIN)/python $$file || exit 1; done
 	@$(BIN)/python tests/xlsform/javarosa.py tests/xlsform/forms/functions.md tests/xlsform/forms/household.md --fills 2000
 
-soak: $(VENV)/.ready ## long runs: kill, cut, replay; 100,000 inputs to every address, a hundred times to every parser (two hours)
+soak: $(VENV)/.tested ## long runs: kill, cut, replay; 100,000 inputs to every address, a hundred times to every parser (two hours)
 	@$(BIN)/python tests/faults/run.py --rounds 500
 	@FUZZ_TIMES=100 $(BIN)/python -m pytest tests/web/test_description.py
 	@FUZZ_TIMES=100 $(BIN)/python -m pytest tests/test_parsers.py
 
-sbom: $(VENV)/.ready ## bill of materials (CycloneDX) of everything that is pinned and the list of licences, in out/
+sbom: $(VENV)/.tested ## bill of materials (CycloneDX) of everything that is pinned and the list of licences, in out/
 	@$(BIN)/python -m tests.supply.bom out/sbom.json
 
-audit: $(VENV)/.ready ## known weaknesses of what is pinned, offline: make audit OSV=all.zip (the PyPI export of osv.dev)
+audit: $(VENV)/.tested ## known weaknesses of what is pinned, offline: make audit OSV=all.zip (the PyPI export of osv.dev)
 	@$(BIN)/python -m tests.supply.weaknesses $(OSV)
 
-lock: ## pin the requirements again (needs uv)
-	@uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --no-annotate --no-header --extra engines --extra build --extra test \
-	  pyproject.toml -o requirements.lock
+PIN := uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header pyproject.toml --extra build
+lock: ## pin the requirements again (needs uv): all of them, and of these the ones that it runs with
+	@$(PIN) --extra engines --extra test -o requirements-test.lock
+	@$(PIN) --constraint requirements-test.lock -o requirements.lock
 
 clean: ## remove what was made here
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis

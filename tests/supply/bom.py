@@ -1,5 +1,5 @@
-"""Writes the software bill of materials (CycloneDX 1.6) of everything that requirements.lock pins, and beside it a list of
-licences that a person reads: `make sbom`.
+"""Writes the software bill of materials (CycloneDX 1.6) of everything that requirements-test.lock pins, and beside it a list
+of licences that a person reads: `make sbom`.
 
 Names, versions and hashes are the lock's; licences are what each installed package says about itself.
 """
@@ -21,13 +21,14 @@ from cyclonedx.model.license import DisjunctiveLicense
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-LOCK = Path(__file__).parents[2] / "requirements.lock"
+# All that is pinned; what the application runs with, requirements.lock, is a part of it.
+LOCK = Path(__file__).parents[2] / "requirements-test.lock"
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)([^\n]*\\\n(?:\s+--hash=[^\n]*\n?)*)", re.MULTILINE)
 
 
-def pinned() -> Iterator[tuple[str, str, list[str]]]:
-    """Name, version and SHA-256 hashes of every package of the lock."""
-    for name, version, rest in _PIN.findall(LOCK.read_text(encoding="utf-8")):
+def pinned(lock: Path = LOCK) -> Iterator[tuple[str, str, list[str]]]:
+    """Name, version and SHA-256 hashes of every package of a lock."""
+    for name, version, rest in _PIN.findall(lock.read_text(encoding="utf-8")):
         yield name, version, re.findall(r"--hash=sha256:([0-9a-f]{64})", rest)
 
 

@@ -36,6 +36,14 @@ def test_every_pin_has_hashes_and_stands_in_the_bill() -> None:
     assert listed == {(name, version) for name, version, _ in pins}
 
 
+def test_what_it_runs_with_is_pinned_as_it_is_tested() -> None:
+    tested = list(pinned())
+    runs_with = list(pinned(LOCK.with_name("requirements.lock")))
+    assert len(runs_with) > 50
+    assert [one for one in runs_with if one not in tested] == []
+    assert {"pytest", "pyspark"}.isdisjoint(name for name, _, _ in runs_with)
+
+
 def test_the_list_of_licences_has_a_line_for_every_pin() -> None:
     lines = list(csv.DictReader(io.StringIO(licences())))
     assert [(line["package"], line["version"]) for line in lines] == [pin[:2] for pin in pinned()]

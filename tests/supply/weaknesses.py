@@ -1,4 +1,4 @@
-"""Holds what requirements.lock pins against a database of known weaknesses, without a network: `make audit OSV=all.zip`.
+"""Holds what requirements-test.lock pins against a database of known weaknesses, without a network: `make audit OSV=all.zip`.
 
 The database is the OSV export for PyPI (one JSON document an entry, https://google.github.io/osv-schema/), fetched anywhere
 (osv.dev: "PyPI/all.zip") and carried to where the software is built. A version is affected when an entry names it, or when it
