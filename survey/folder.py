@@ -18,7 +18,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 import msgspec
 
 from analysis.indicators import AnalysisPlan
@@ -149,6 +148,8 @@ def _bind(
     """SQL type of each sound expression, and what is wrong with each other one. Only derived ones become columns."""
     types: dict[str, str] = {}
     problems: dict[str, str] = {}
+    import duckdb  # a fifth of a second, which processes that bind nothing need not wait
+
     with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as database:
         listed = ", ".join(f"{_quoted(name)} {kind}" for name, kind in columns.items())
         try:
