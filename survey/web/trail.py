@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from litestar import Response, get
 from sqlalchemy import Connection
 
-from survey.fieldwork.dispositions import OUTCOMES
+from survey.fieldwork.backchecks import ENDINGS
+from survey.fieldwork.dispositions import DISPOSITIONS, OUTCOMES
+from survey.fieldwork.plan import SurveyPlan
 from survey.storage import audit
 from survey.storage.accounts import Account
 from survey.storage.audit import AuditLine
@@ -17,7 +20,7 @@ from survey.web.forms import TIME_ZONE
 from survey.web.guards import needs
 from survey.web.site import AnyRequest, SignedIn, Site, language_of, show, site_of
 from survey.web.supervision import frame, signed_for
-from survey.web.words import has_word, word
+from survey.web.words import has_word, number, word
 
 PER_PAGE = 100
 
@@ -48,18 +51,73 @@ def _about(typed: str) -> tuple[str, ...]:
     return (f"case:{name.upper()}", f"household:{name.upper()}", f"account:{name}", name) if name else ()
 
 
-def _deed(language: str, action: str) -> str:
+def _deed(language: str, action: str, plan: SurveyPlan) -> str:
     """A deed in words, and after it what the log says more closely ("visit: nobody_home"); one of an older version as it is."""
     head, _, closer = action.partition(": ")
-    key = f"trail.deed.{head.replace(' ', '_').replace('-', '_')}"
+    key = f"trail.deed.{_name(head)}"
     said = word(language, key) if has_word(language, key) else head
-    outcome = OUTCOMES.get(closer)
-    return f"{said}: {outcome.label[language] if outcome else closer}" if closer else said
+    return f"{said}: {_closer(language, head, closer, plan)}" if closer else said
+
+
+def _name(deed: str) -> str:
+    return deed.replace(" ", "_").replace("-", "_")
+
+
+def _closer(language: str, head: str, closer: str, plan: SurveyPlan) -> str:
+    """What stands behind the colon of a deed: the kind of a visit, of a request, of an invitation, or the purpose agreed to."""
+    purpose = next((one for one in plan.legal.purposes if one.id == closer), None)
+    match head.split(" ")[0]:
+        case "visit" if closer in OUTCOMES:
+            return OUTCOMES[closer].label[language]
+        case "consent" if purpose is not None:
+            return purpose.text[language]
+        case "request" | "rights":
+            key = f"requests.{closer}"
+        case "list":
+            key = f"listing.{closer}"
+        case _:
+            key = f"trail.closer.{_name(head.split(' ')[0])}.{closer}"
+    return word(language, key) if has_word(language, key) else closer
+
+
+def _details(language: str, action: str, details: Mapping[str, Any]) -> str:
+    """What a line tells besides, each thing as a phrase; a thing that no version names so far stays as it was written."""
+    deed = _name(action.partition(": ")[0])
+    said = []
+    for name, value in details.items():
+        if deed.startswith("request_") and name in ("request", "deed"):
+            continue  # the deed itself says them
+        keys = (f"trail.detail.{deed}_{name}", f"trail.detail.{name}")
+        key = next((one for one in keys if has_word(language, one)), None)
+        told = _value(language, name, value)
+        said.append(f"{name}: {told}" if key is None else word(language, key, value=told))
+    return "; ".join(said)
+
+
+def _value(language: str, name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return word(language, f"trail.boolean.{value}")
+    if isinstance(value, int | float):
+        return number(language, value)
+    text = str(value)
+    match name:
+        case "code" | "rule" if text in DISPOSITIONS:
+            return f"{DISPOSITIONS[text].label[language]} ({text})"
+        case "why" if text in ENDINGS:
+            return ENDINGS[text][language]
+        case "hash" | "from" | "to" if len(text) == 64:
+            return text[:12]
+        case "mode" | "role" | "counts":
+            keys = (f"{'role' if name == 'role' else 'mode'}.{text}", f"trail.side.{text}")
+            return next((word(language, key) for key in keys if has_word(language, key)), text)
+    return text
 
 
 def _whom(language: str, named: str) -> str:
     """An account, a household or a thing by its kind and name."""
     kind, _, name = named.partition(":")
+    if kind == "interview" and has_word(language, f"mode.{name}"):
+        return word(language, f"mode.{name}")
     key = f"trail.whom.{kind}"
     return word(language, key, name=name) if has_word(language, key) else named
 
@@ -78,9 +136,9 @@ async def page(request: AnyRequest) -> Response[str]:
         Line(
             datetime.datetime.fromtimestamp(one.at / 1000, TIME_ZONE).strftime("%d/%m/%Y %H:%M:%S"),
             _whom(language, one.actor),
-            _deed(language, one.action),
+            _deed(language, one.action, site.survey.plan),
             _whom(language, one.subject),
-            ", ".join(f"{key}: {value}" for key, value in one.details.items()),
+            _details(language, one.action, one.details),
         )
         for _, one in found[:PER_PAGE]
     ]
