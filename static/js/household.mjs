@@ -37,10 +37,12 @@ status.setAttribute('role', 'status');
 main.before(status);
 
 function tell(state, n = 0) {
+  const said = state && words[state].replace('{n}', n);
+  if (!status.hidden && status.dataset.state === state && status.textContent.startsWith(said)) return; // not read aloud again
   status.hidden = !state;
   status.dataset.state = state;
-  status.textContent = state && words[state].replace('{n}', n);
-  if (state === 'signed-out') {
+  status.textContent = said;
+  if (state === 'signed-out' || state === 'closed') {
     status.append(' ', Object.assign(document.createElement('a'), { href: '/', textContent: words.enter }));
   }
 }
@@ -61,8 +63,8 @@ async function report(sending) {
 
 // --- the road by the page itself -----------------------------------------------------------------------------------
 
-async function post(form) {
-  tell('sending');
+async function post(form, retried = false) {
+  if (!retried) tell('sending');
   let answer = null;
   try {
     answer = await fetch(form.action, {
@@ -80,11 +82,12 @@ async function post(form) {
 }
 
 function again(form, state) {
+  if (state === 'signed-out') return tell('closed'); // this form's session does not come back
   tell(state === 'offline' ? 'here' : state, 1);
   const retry = () => {
     removeEventListener('online', retry);
     clearTimeout(timer);
-    if (form.isConnected) post(form);
+    if (form.isConnected) post(form, true);
   };
   const timer = setTimeout(retry, 3000);
   addEventListener('online', retry);

@@ -205,7 +205,8 @@ async def _with_form(request: AnyRequest) -> tuple[Here, dict[str, list[str]]]:
 
 
 SENDING = (
-    "sending", "saved", "offline", "here", "unrecognised", "signed-out", "busy", "unsent", "enter",
+    "sending", "saved", "offline", "here", "unrecognised", "signed-out", "closed", "busy", "unsent",
+    "enter",
 )  # fmt: skip
 
 
@@ -241,6 +242,8 @@ def here_told(here: Here) -> dict[str, Any]:
 
 def open_to(interview: Interview) -> answered.Response:
     """The response without what the hidden pages hold."""
+    if not interview.hidden:
+        return interview.response
     closed = {
         (question.id, step.row)
         for step in routing.path(interview.questionnaire, interview.response)

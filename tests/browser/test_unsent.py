@@ -331,3 +331,21 @@ def test_a_browser_within_an_app_that_keeps_nothing(browser: Browser, served: Se
         expect(page.locator("h1")).to_contain_text("vào mạng bằng những cách nào")
         assert lost
         assert pages_once(served, case)[-1] == "home_internet_page"
+
+
+def test_a_browser_that_keeps_nothing_does_not_promise_an_answer_of_a_closed_session(
+    browser: Browser, served: Served, case: str
+) -> None:
+    with browser.new_context(viewport=PHONE, service_workers="block") as context:  # type: ignore[arg-type]
+        context.add_init_script("Object.defineProperty(globalThis, 'indexedDB', {value: undefined})")
+        page = context.new_page()
+        enter(page, served, served.codes[case])
+        expect(page.locator("h1")).to_contain_text("Trước khi trả lời")
+        with Database.open(f"sqlite:///{served.out / 'survey.sqlite'}") as database:
+            database.write_now(sessions.revoke_all, "household", case)
+        page.click("main form button")
+        expect(page.locator(STATUS)).to_contain_text("Chưa gửi: trang này")
+        expect(page.locator(STATUS)).to_contain_text("để trả lời lại")
+        page.click(f"{STATUS} a")
+        enter(page, served, served.codes[case])
+        expect(page.locator("h1")).to_contain_text("Trước khi trả lời")
