@@ -7,6 +7,7 @@ behind by a change of mind are set aside, and come back when the path does. A qu
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
@@ -94,6 +95,7 @@ class Walk:
         self.of = _Rows(self)
         self._open: dict[tuple[str, str], bool] = {}
         self._listed: dict[str, tuple[str, ...]] = {}
+        self._done: dict[tuple[str, str], bool] = {}
         self._given = _by_row(response.answers) if given is None else given
 
     def joined(self, answers: Mapping[Key, Answer]) -> Walk:
@@ -296,6 +298,13 @@ class Walk:
 
     def is_done(self, step: Step) -> bool:
         """Whether nothing more is needed on this step."""
+        key = (step.page.id, step.row)
+        found = self._done.get(key)
+        if found is None:
+            found = self._done[key] = self._is_done(step)
+        return found
+
+    def _is_done(self, step: Step) -> bool:
         page = step.page
         marked = place(page.id, step.row) in self.response.done
         if page.kind == "draw":
@@ -417,15 +426,19 @@ def progress(questionnaire: Questionnaire, response: Response, at: Step | None =
         for page in section.pages
         if page.of and page.of not in response.drawn and _may_be_drawn(found, page.of)
     ]
-    on_path = {step.section.id for step in steps} | {section_id for section_id, _ in ahead}
-    sections = [section for section in questionnaire.sections if section.id in on_path]
+    waiting = Counter(section_id for section_id, _ in ahead)
+    inside: dict[str, list[Step]] = {}
+    for step in steps:
+        inside.setdefault(step.section.id, []).append(step)
+    sections = [
+        section for section in questionnaire.sections if section.id in inside or section.id in waiting
+    ]
     left, done = 0.0, 0
     for section in sections:
-        inside = [step for step in steps if step.section.id == section.id]
-        waiting = sum(section_id == section.id for section_id, _ in ahead)
-        finished = sum(map(found.is_done, inside))
+        here = inside.get(section.id, [])
+        finished = sum(map(found.is_done, here))
         done += finished
-        left += section.minutes * (1 - finished / (len(inside) + waiting))
+        left += section.minutes * (1 - finished / (len(here) + waiting[section.id]))
     number = next((place for place, section in enumerate(sections, 1) if section.id == at.section.id), 1)
     return Progress(number, len(sections), done, len(steps) + len(ahead), math.ceil(left - 1e-9))
 

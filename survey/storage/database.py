@@ -621,8 +621,10 @@ def _set_pragma(cursor: Any, pragma: str) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     """Writers take the lock at once: a reading transaction that turns to writing can fail in the middle."""
-    writes = connection.get_execution_options().get("survey_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if connection.get_execution_options().get("survey_writes", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:  # takes no lock and cannot fail: the driver is asked without the ceremony of a statement, at every page
+        connection.connection.cursor().execute("BEGIN")
 
 
 def _durable_postgresql(driver: Any, _record: object) -> None:
