@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 from litestar import Litestar, Request, Response, get
-from litestar.config.compression import CompressionConfig
 from litestar.exceptions import HTTPException, InternalServerException, NotFoundException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.params import FromPath
@@ -44,6 +43,7 @@ from survey.web import (
     mydata,
     office,
     outcomes,
+    packing,
     phone,
     phones,
     quarantined,
@@ -157,17 +157,8 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
         route_handlers=handlers,
         lifespan=[lifespan],
         openapi_config=None,
-        compression_config=CompressionConfig(
-            backend="brotli",
-            brotli_mode="text",
-            brotli_quality=5,
-            brotli_gzip_fallback=True,
-            gzip_compress_level=6,
-            minimum_size=500,
-            exclude_opt_key="packed",
-        ),
         before_send=[security.add_headers],
-        middleware=[site.traffic.around],
+        middleware=[site.traffic.around, packing.around],
         exception_handlers={
             NotYours: _not_yours,
             ForgedForm: _forged,

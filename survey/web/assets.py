@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
+from markupsafe import Markup
 
+from survey.web import packing
 from survey.web.guards import open_to_all
 from survey.web.modules import bundle, shortened
+from survey.web.packing import Packed
 
 if TYPE_CHECKING:
     from survey.web.site import Site
@@ -56,6 +59,7 @@ class Assets:
             self._files[f"js/{entry}.js"] = bundle(modules, f"{entry}.mjs").encode()
         for name in ("app.css", "service-worker.js"):
             self._files[name] = shortened(self._files[name].decode(), name).encode()
+        self._packed = {name: Packed(content) for name, content in self._files.items()}
 
     @cached_property
     def version(self) -> str:
@@ -71,6 +75,15 @@ class Assets:
     def read(self, name: str) -> bytes | None:
         return self._files.get(name)
 
+    @cached_property
+    def style(self) -> Markup:
+        """The style of every page, for one that carries it itself."""
+        return Markup(self._files["app.css"].decode())  # noqa: S704 - our own file
+
+    def packed(self, name: str) -> Packed | None:
+        """The same as it is sent."""
+        return self._packed.get(name)
+
 
 def sounds(folder: Path) -> frozenset[str]:
     """The names of the recordings in a survey's folder: `audio/<name>`, as questions name them."""
@@ -82,28 +95,35 @@ def _site(request: AnyRequest) -> Site:
     return found
 
 
+def _kind(name: str) -> str:
+    return _KINDS.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
 def _file(content: bytes, name: str, headers: Mapping[str, str], status: int = 200) -> Response[bytes]:
-    kind = _KINDS.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return Response(content, media_type=kind, headers=dict(headers), status_code=status)
+    return Response(content, media_type=_kind(name), headers=dict(headers), status_code=status)
 
 
-@get("/static/{version:str}/{name:path}", sync_to_thread=False, guards=[open_to_all])
-def static(request: AnyRequest, version: FromPath[str], name: FromPath[str]) -> Response[bytes]:
+@get("/static/{version:str}/{name:path}", guards=[open_to_all])
+async def static(request: AnyRequest, version: FromPath[str], name: FromPath[str]) -> Response[bytes]:
     """A page that a phone kept from before an update still gets today's file, but does not keep it."""
     assets = _site(request).assets
-    content = assets.read(name.lstrip("/"))
-    if content is None:
-        raise NotFoundException
     kept = "public, max-age=31536000, immutable" if version == assets.version else "no-store"
-    return _file(content, name, {"cache-control": kept})
+    return await _own(request, name.lstrip("/"), kept)
 
 
-@get("/service-worker.js", sync_to_thread=False, guards=[open_to_all])
-def service_worker(request: AnyRequest) -> Response[bytes]:
-    content = _site(request).assets.read("service-worker.js")
-    if content is None:
+@get("/service-worker.js", guards=[open_to_all])
+async def service_worker(request: AnyRequest) -> Response[bytes]:
+    return await _own(request, "service-worker.js", "no-cache")
+
+
+async def _own(request: AnyRequest, name: str, kept: str) -> Response[bytes]:
+    """A file of this installation."""
+    file = _site(request).assets.packed(name)
+    if file is None:
         raise NotFoundException
-    return _file(content, "service-worker.js", {"cache-control": "no-cache"})
+    if not _kind(name).startswith(packing.TEXT):
+        return _file(file.content, name, {"cache-control": kept})
+    return await packing.sent(request, file, _kind(name), {"cache-control": kept})
 
 
 @get("/audio/{name:str}", sync_to_thread=True, guards=[open_to_all])

@@ -6,15 +6,12 @@ draw the pages one by one: there is one renderer. `${…}` stays as written, for
 
 from __future__ import annotations
 
-import asyncio
-import gzip
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import get_args
 
-import brotli
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
@@ -26,6 +23,7 @@ from survey.questionnaire.index import index
 from survey.questionnaire.model import Choice, Page, Question, Questionnaire, Section
 from survey.questionnaire.published import published
 from survey.questionnaire.routing import Step
+from survey.web import packing
 from survey.web.guards import open_to_all
 from survey.web.interview import (
     Interview,
@@ -37,6 +35,7 @@ from survey.web.interview import (
     paragraphs,
     worded,
 )
+from survey.web.packing import Packed
 from survey.web.site import AnyRequest, Site, render, site_of
 from survey.web.words import word
 
@@ -108,10 +107,9 @@ class Booklet:
     content: bytes
 
     @cached_property
-    def packed(self) -> bytes:
-        """As small as can be, by Brotli (RFC 7932): made once and sent to every phone. Browsers take it over https, and
-        over plain http no script runs that would fetch a booklet."""
-        return brotli.compress(self.content, mode=brotli.MODE_TEXT, quality=11)
+    def packed(self) -> Packed:
+        """As it is sent to every phone."""
+        return Packed(self.content)
 
 
 def booklet(site: Site, questionnaire: Questionnaire, version: str, language: str, mode: Mode) -> Booklet:
@@ -141,7 +139,7 @@ def booklet(site: Site, questionnaire: Questionnaire, version: str, language: st
     return site.booklets[name]
 
 
-@get("/booklet/{version:str}/{language:str}/{mode:str}", guards=[open_to_all], packed=True)
+@get("/booklet/{version:str}/{language:str}/{mode:str}", guards=[open_to_all])
 async def read(
     request: AnyRequest, version: FromPath[str], language: FromPath[str], mode: FromPath[Mode]
 ) -> Response[bytes]:
@@ -152,18 +150,7 @@ async def read(
     found = booklet(site, await site.questionnaire(version), version, language, mode)
     current = found.url.endswith(f"?{request.url.query}")
     kept = "public, max-age=31536000, immutable" if current else "no-store"
-    headers = {"cache-control": kept, "vary": "accept-encoding"}
-    wanted = {one.split(";")[0].strip() for one in request.headers.get("accept-encoding", "").split(",")}
-    if "br" in wanted:
-        packed = await asyncio.to_thread(lambda: found.packed)
-        return Response(packed, media_type="text/html", headers=headers | {"content-encoding": "br"})
-    if "gzip" in wanted:
-        return Response(
-            gzip.compress(found.content),
-            media_type="text/html",
-            headers=headers | {"content-encoding": "gzip"},
-        )
-    return Response(found.content, media_type="text/html", headers=headers)
+    return await packing.sent(request, found.packed, "text/html", {"cache-control": kept})
 
 
 HANDLERS = (read,)

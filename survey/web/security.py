@@ -8,7 +8,9 @@ the session's token is kept. A session of the office that nobody uses for half a
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import functools
 import hashlib
 import hmac
 import ipaddress
@@ -44,26 +46,34 @@ HEADERS = {
 }
 AnyRequest = Request[Any, Any, Any]
 
+_ALWAYS = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
+_NOT_KEPT = (b"cache-control", b"no-store")
+_STRICT = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+"""A year, once the site is reached over https."""
+
 
 async def add_headers(message: Message, scope: Scope) -> None:
     """Security headers on every answer; pages of a session are never kept by a cache."""
     if message["type"] != "http.response.start":
         return
-    path = scope["path"]
     headers = list(message.get("headers", ()))
     present = {bytes(name).lower() for name, _ in headers}
-    extra = dict(HEADERS)
-    if not path.startswith(("/static/", "/results")):
-        extra["cache-control"] = "no-store"
+    headers += [one for one in _ALWAYS if one[0] not in present]
+    if _NOT_KEPT[0] not in present and not scope["path"].startswith(("/static/", "/results")):
+        headers.append(_NOT_KEPT)
     if Litestar.from_scope(scope).state.site.settings.secure_cookies:
-        extra["strict-transport-security"] = (
-            "max-age=31536000; includeSubDomains"  # a year, once the site is reached over https
-        )
-    headers += [
-        (name.encode(), value.encode()) for name, value in extra.items() if name.encode() not in present
-    ]
+        headers.append(_STRICT)
     message["headers"] = headers
     await _touch(scope)
+
+
+@functools.cache
+def policy_with_style(style: str) -> str:
+    """The policy of a page that carries this style itself, named by its digest (CSP 3, 2.3.1): no other may stand there."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return HEADERS["content-security-policy"].replace(
+        "style-src 'self'", f"style-src 'self' 'sha256-{digest}'"
+    )
 
 
 def same_site(request: AnyRequest) -> bool:

@@ -97,11 +97,8 @@ class Site:
         self.sounds = sounds(self.settings.folder)
         self.traffic = Traffic(self.database, self.settings.requests_a_minute)
         self.progress = ProgressOfAll(self.database)
-        self.templates.policies["json.dumps_kwargs"] = {
-            "ensure_ascii": False,
-            "sort_keys": True,
-            "separators": (",", ":"),
-        }
+        self.templates.policies["json.dumps_function"] = _written
+        self.templates.policies["json.dumps_kwargs"] = {}
         self.templates.globals |= {"asset": self.assets.url, "sounds": self.sounds}
         self._questionnaires[self.survey.version] = self.survey.questionnaire
 
@@ -158,6 +155,11 @@ class Site:
         if not folder or not (folder / "site").is_dir():
             return None
         return folder / "site" if _public(folder) else None
+
+
+def _written(facts: object) -> str:
+    """As JSON, the same for the same facts: what is sent is kept under an address made of it."""
+    return msgspec.json.encode(facts, order="sorted").decode()
 
 
 def _public(release: Path) -> bool:
