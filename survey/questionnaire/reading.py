@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -383,13 +384,13 @@ class _Review:
         )
 
     def _unknown(self, path: Path, name: str, known: Iterable[str]) -> None:
-        close = difflib.get_close_matches(name, list(known), 1)
+        close = _close(name, tuple(known))
         self._say(
             "unknown_name",
             path,
             f"không có câu hỏi “{name}”",
             f"there is no question “{name}”",
-            {"vi": f"có phải: {close[0]}", "en": f"did you mean: {close[0]}"} if close else None,
+            {"vi": f"có phải: {close}", "en": f"did you mean: {close}"} if close else None,
         )
 
     def _sense(self, path: Path, tree: Node) -> None:
@@ -511,6 +512,13 @@ class _Review:
                     compile(f"${{{name}}}", self.known.scope(self.known.roster_of(page)))
                 except ConditionError as error:
                     self._bad_condition(path, f"${{{name}}}", error)
+
+
+@lru_cache(maxsize=1024)
+def _close(name: str, known: tuple[str, ...]) -> str | None:
+    """The known name that was probably meant; a large form has the same slip in hundreds of conditions."""
+    found = difflib.get_close_matches(name, known, 1)
+    return found[0] if found else None
 
 
 def _within(tree: Node) -> Iterator[Node]:
