@@ -74,6 +74,8 @@ def show(found: Release, console: Console | None = None) -> None:
         name = f"{vi.text(indicator.name)}\n[dim]{en.text(indicator.name)}[/dim]"
         table.add_row(name, _figure(vi, cell), *([_truth(vi, found, cell)] if known else []), *biased)
     console.print(table)
+    if known:
+        console.print(f"[dim]{vi.word('terminal.misses')}\n{en.word('terminal.misses')}[/dim]")
     if others := len(found.plan.indicators) - len(named):
         console.print(
             f"[dim]{vi.word('terminal.others', count=others)} · {en.word('terminal.others', count=others)}[/dim]"
