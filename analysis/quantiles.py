@@ -79,10 +79,11 @@ def quantiles(
     jackknife of a quantile is not consistent.
 
     compat: "R.score" places the ends of the score interval by unweighted shares, "R.shahvaish" leaves the weights
-    of that rule unscaled, as R survey does (both differ from the papers as soon as weights do).
+    of that rule unscaled, as R survey does (both differ from the papers as soon as weights do). "R.first_step" takes
+    for a p below the first step the second smallest value ("hf4": goes on below the smallest), as R survey 4.1 does.
     """
-    if set(compat) - {"R.score", "R.shahvaish"}:
-        raise NotPossible(f"unknown compat: {some(sorted(set(compat) - {'R.score', 'R.shahvaish'}))}")
+    if unknown := set(compat) - {"R.score", "R.shahvaish", "R.first_step"}:
+        raise NotPossible(f"unknown compat: {some(sorted(unknown))}")
     if rule not in RULES:
         raise NotPossible(f'rule="{rule}" is not one of {some(RULES, 12)}')
     for probability in probabilities:
@@ -94,7 +95,11 @@ def quantiles(
     found: list[Quantile] = []
     for mean, (label, mask) in zip(present, domain_masks(design, by, where, values), strict=True):
         inside = mask & (design.weight != 0)
-        chosen = _shah_vaish_unscaled if rule == "shahvaish" and "R.shahvaish" in compat else RULES[rule]
+        chosen = RULES[rule]
+        if rule == "shahvaish" and "R.shahvaish" in compat:
+            chosen = _shah_vaish_unscaled
+        elif rule in _STEPS and "R.first_step" in compat:
+            chosen = _second_smallest(rule)
         inverse = _Inverse(values[inside], design.weight[inside], chosen)
         found += [
             _one(
@@ -233,6 +238,24 @@ def _shah_vaish_unscaled(values: FloatArray, weights: FloatArray, probability: f
     return float(values[order][max(position, 0)])
 
 
+def _second_smallest(rule: Rule) -> Callable[[FloatArray, FloatArray, float], float]:
+    """The rule as R survey 4.1 has it, which below the first step counts from the second value."""
+
+    def of(values: FloatArray, weights: FloatArray, probability: float) -> float:
+        steps, sizes = values, weights
+        if rule == "hf3":
+            steps, code = np.unique(values, return_inverse=True)
+            sizes = np.bincount(code, weights=weights).astype(np.float64)
+        first = sizes[0] / sizes.sum()
+        if steps.size == 1 or probability >= first:
+            return RULES[rule](values, weights, probability)
+        beyond = (probability - first) * sizes.sum() / sizes[1] if rule == "hf4" else 1.0
+        return float(steps[0] + beyond * (steps[1] - steps[0]))
+
+    return of
+
+
+_STEPS: tuple[Rule, ...] = ("math", "school", "hf1", "hf2", "hf3", "hf4")
 RULES: dict[Rule, Callable[[FloatArray, FloatArray, float], float]] = {
     "math": _math,
     "hf1": _math,

@@ -80,3 +80,27 @@ def test_a_quantile_is_asked_properly() -> None:
         quantiles(five(), "x", (50,))
     with pytest.raises(MissingValues):
         quantiles(Design({"x": [1.0, np.nan], "w": [1.0, 1.0]}, weights="w"), "x")
+
+
+@pytest.mark.parametrize(
+    ("rule", "by_r"),
+    [
+        ("math", (2.0, 2.0, 2.0)),
+        ("school", (2.0, 2.0, 2.0)),
+        ("hf1", (2.0, 2.0, 2.0)),
+        ("hf2", (2.0, 2.0, 2.0)),
+        ("hf3", (2.0, 2.0, 2.0)),
+        ("hf4", (-3.375, -0.25, 2.0)),
+        ("hf5", (1.0, 1.416666667, 2.0)),
+    ],
+)
+def test_below_the_first_step_stands_the_smallest_value_and_with_compat_what_r_says(
+    rule: Any, by_r: tuple[float, ...]
+) -> None:
+    # svyquantile of R survey 4.1-1 on svydesign(~1, weights = ~w).
+    design = Design({"x": [4.0, 1.0, 3.0, 2.0, 5.0, 2.0], "w": [1.0, 5.0, 2.0, 1.0, 1.0, 2.5]}, weights="w")
+    asked = (0.05, 0.3, 0.5)
+    theirs = quantiles(design, "x", asked, rule=rule, compat=("R.first_step",))
+    assert [one.value for one in theirs] == pytest.approx(by_r)
+    if rule != "hf5":
+        assert [one.value for one in quantiles(design, "x", asked, rule=rule)] == [1.0, 1.0, 2.0]

@@ -247,10 +247,11 @@ def calibrate(sample: Sample, step: Row) -> Sample:
         given = np.asarray(step["variance"], dtype=float)
         scale = 1.0 / (given if given.size == design.rows else matrix @ given)
     if step.get("aggregate_stage"):
-        # One factor for a cluster: the cluster's means of the variables.
-        unit = design.stages[step["aggregate_stage"] - 1].unit
-        size = np.bincount(unit)
-        matrix = np.stack([(np.bincount(unit, weights=column) / size)[unit] for column in matrix.T], axis=1)
+        # One factor for a cluster: the means of the variables over its rows (after `subset`, over those that are left).
+        unit, there = design.stages[step["aggregate_stage"] - 1].unit, design.weight != 0
+        size = np.maximum(np.bincount(unit, weights=there), 1)
+        means = [np.bincount(unit, weights=column * there) / size for column in matrix.T]
+        matrix = np.stack([mean[unit] for mean in means], axis=1)
     changed = calibration.calibrate(
         design,
         matrix,
@@ -594,7 +595,7 @@ def quantile(sample: Sample, call: Row) -> Row:
         method=kinds.get(kind, kind),  # type: ignore[arg-type]
         level=call.get("level", 0.95),
         df=inside.df,
-        compat=("R.score", "R.shahvaish"),
+        compat=("R.score", "R.shahvaish", "R.first_step"),
     )
     return {
         "quantiles": call["quantiles"],
