@@ -23,7 +23,7 @@ from survey.frozen import HOUSEHOLDS, PERSONS, read_manifest
 from survey.publication.ddi import ddi
 from survey.publication.exchange import data_package, parquet, sdmx_csv
 from survey.publication.figures import Earlier, Truth, figures, hashes
-from survey.publication.maps import outlines
+from survey.publication.maps import check_places, outlines
 from survey.publication.measuring import NotReleased, evaluate
 from survey.publication.microdata import Table, microdata
 from survey.publication.modelled import Auxiliaries, read_auxiliaries, read_census, read_series
@@ -90,19 +90,16 @@ def release(
         found, kept = msgspec.structs.replace(found, rows_of=standing), {}
     theme, boundaries = folder.path / "theme.css", folder.path / "boundaries.geojson"
     style = theme.read_text(encoding="utf-8") if theme.is_file() else ""
+    drawn = outlines(boundaries.read_bytes()) if boundaries.is_file() else None
+    if drawn is not None:
+        check_places(drawn, found)
     files = _files(found, folder, kept, style)
     unseal(out)
     out.mkdir(parents=True, exist_ok=True)
     written = [out / name for name in files]
     for name, content in files.items():
         (out / name).write_bytes(content)
-    written += build(
-        found,
-        out / "site",
-        files,
-        style,
-        outlines(boundaries.read_bytes()) if boundaries.is_file() else None,
-    )
+    written += build(found, out / "site", files, style, drawn)
     seal(out, written, found, key)
     return found
 

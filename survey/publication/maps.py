@@ -69,18 +69,19 @@ class Outlines:
 def outlines(content: bytes) -> Outlines:
     """The polygons of a GeoJSON FeatureCollection whose features have the property `code`.
 
-    Longitudes are shortened by the cosine of the middle latitude, which is true enough for one province.
+    Features of one code are one place. Longitudes are shortened by the cosine of the middle latitude, which is true enough for one province.
     """
     try:
         document = msgspec.json.decode(content)
-        shapes = {
-            str(feature["properties"]["code"]): _rings(feature["geometry"])
+        features = [
+            (str(feature["properties"]["code"]), _rings(feature["geometry"]))
             for feature in document["features"]
-        }
-        points = [point for rings in shapes.values() for ring in rings for point in ring]
+        ]
+        points = [point for _, rings in features for ring in rings for point in ring]
         west, east = min(p[0] for p in points), max(p[0] for p in points)
         south, north = min(p[1] for p in points), max(p[1] for p in points)
-        shrink = math.cos(math.radians((south + north) / 2))
+        in_degrees = all(-180 <= x <= 180 and -90 < y < 90 for x, y in points)
+        shrink = math.cos(math.radians((south + north) / 2)) if in_degrees else 1.0
         scale = WIDTH / ((east - west) * shrink)
     except (KeyError, TypeError, ValueError, IndexError, ArithmeticError, RecursionError) as error:
         raise BadBoundaries(
@@ -89,6 +90,16 @@ def outlines(content: bytes) -> Outlines:
                 "en": f"boundaries.geojson must be a FeatureCollection of areas with the property “code” ({error!r}).",
             }
         ) from error
+    if not in_degrees:
+        raise BadBoundaries(
+            {
+                "vi": "boundaries.geojson phải dùng kinh độ, vĩ độ WGS 84, tính bằng độ; hãy chuyển từ VN-2000 (mét) sang EPSG:4326.",
+                "en": "boundaries.geojson must hold WGS 84 longitudes and latitudes in degrees; convert metres (VN-2000, …) to EPSG:4326.",
+            }
+        )
+    shapes: dict[str, list[list[tuple[float, float]]]] = {}
+    for code, rings in features:  # an island may be a feature of its own
+        shapes.setdefault(code, []).extend(rings)
     paths = {
         code: "".join(
             "M"
@@ -99,6 +110,23 @@ def outlines(content: bytes) -> Outlines:
         for code, rings in shapes.items()
     }
     return Outlines(paths, (north - south) * scale)
+
+
+def check_places(drawn: Outlines, release: Release) -> None:
+    """Raises BadBoundaries when no domain that is mapped has all its places among the outlines: it would have been drawn as
+    tiles, and nobody would have known why."""
+    missing = [
+        [place for place in release.names[one.domain] if not drawn.paths.get(place)]
+        for one in release.plan.small_areas
+    ]
+    if missing and (least := min(missing, key=len)):
+        shown = ", ".join(least[:10]) + (" …" if len(least) > 10 else "")
+        raise BadBoundaries(
+            {
+                "vi": f"boundaries.geojson thiếu {len(least)} đơn vị (thuộc tính “code”): {shown}.",
+                "en": f"boundaries.geojson lacks {len(least)} places (property “code”): {shown}.",
+            }
+        )
 
 
 def _rings(geometry: Any) -> list[list[tuple[float, float]]]:

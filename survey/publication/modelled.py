@@ -79,7 +79,7 @@ def read_auxiliaries(text: str, file: str, columns: Sequence[str]) -> Auxiliarie
     for number, row in enumerate(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))), start=2):
         try:
             values = [float(row[name]) for name in wanted]
-            if not all(map(math.isfinite, values)) or values[0] <= 0:
+            if not all(map(math.isfinite, values)) or values[0] <= 0 or row["category"] in people:
                 raise ValueError
             people[row["category"]] = values[0]
             for name, value in zip(columns, values[1:], strict=True):
@@ -114,12 +114,15 @@ def read_series(text: str, file: str) -> tuple[Series, ...]:
     found, mistakes = [], []
     for number, row in enumerate(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))), start=2):
         try:
+            value = float(row["value"])
+            if not math.isfinite(value):
+                raise ValueError
             found.append(
                 Series(
                     indicator=row["indicator"],
                     name={"vi": row["name_vi"], "en": row["name_en"]},
                     period=row["period"],
-                    value=float(row["value"]),
+                    value=value,
                     unit={"vi": row["unit_vi"], "en": row["unit_en"]},
                     source=row["source"],
                 )
@@ -138,8 +141,8 @@ def _mistake(file: str, row: int, columns: Sequence[str]) -> Finding:
         code="not_number",
         where=f"{file}, row {row}",
         message={
-            "vi": f"cần đủ các cột {listed}, số viết bằng số",
-            "en": f"needs {listed}, numbers as numbers",
+            "vi": f"cần đủ các cột {listed}, số viết bằng số, mỗi nơi hoặc nhóm một dòng",
+            "en": f"needs {listed}, numbers as numbers, each place or group in one row",
         },
     )
 

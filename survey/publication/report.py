@@ -17,6 +17,10 @@ TAKEN: Final = {"ink": "estimate", "quiet": "soft", "rule": "line", "aim": "targ
 """Colour of the report → variable of theme.css."""
 
 
+RULES: Final = {">": ">", ">=": "≥"}
+"""A comparison of a target → how print writes it."""
+
+
 def report(release: Release, language: str, theme: str = "") -> bytes:
     """The PDF of a release in one language. `theme`: the survey's own style, read after the site's."""
     return pdf("report.typ", layout(release, language) | {"colours": _colours(theme)})
@@ -72,6 +76,7 @@ def layout(release: Release, language: str) -> dict[str, Any]:
             "value": voice.word("column.value"),
             "interval": voice.word("column.interval", level=level),
             "verdict": voice.word("column.verdict"),
+            "rule": voice.word("workbook.threshold"),
             "indicator": voice.word("column.indicator"),
             "n": voice.word("column.n"),
             "beside": voice.word("front.beside"),
@@ -85,6 +90,8 @@ def layout(release: Release, language: str) -> dict[str, Any]:
             {
                 "text": voice.text(answer.target.text),
                 "means": answer.target.means,
+                "rule": f"{RULES[answer.target.comparison]} {voice.threshold(answer.target.threshold)}",
+                "note": voice.text(answer.target.note) if answer.target.note else "",
                 "verdict": answer.verdict,
                 "said": voice.word(
                     "held.not_published" if answer.verdict == "held" else f"verdict.{answer.verdict}"

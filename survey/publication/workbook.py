@@ -18,6 +18,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 
+from survey.publication.report import RULES
 from survey.publication.results import Cell, Release
 from survey.publication.voice import LANGUAGES, Voice
 
@@ -83,6 +84,11 @@ def _notes(book: Any, release: Release, voices: Sequence[Voice]) -> None:
             ]
         )  # fmt: skip
 
+    for target in release.plan.targets:
+        if target.note:
+            said = [_text(sheet, voice.text(target.note)) for voice in voices]
+            sheet.append([_text(sheet, target.id, bold=True), *said])
+
 
 def _figures(book: Any, release: Release, voices: Sequence[Voice]) -> None:
     words = ("indicator", "breakdown", "category", *LANGUAGES, "status", "reason")
@@ -98,7 +104,9 @@ def _figures(book: Any, release: Release, voices: Sequence[Voice]) -> None:
     numbers = {name: _number(sheet, None, style) for name, style in NUMBERS.items()}
     for one in release.cells:
         said = [_said(release, one, voice) for voice in voices]
-        reasons = " ".join((*one.reasons, *one.flags))
+        reasons = " · ".join(
+            _reason(reason, voice) for reason in (*one.reasons, *one.flags) for voice in voices
+        )
         for cell, text in zip(
             texts, (one.indicator, one.domain, one.category, *said, one.status, reasons), strict=True
         ):
@@ -107,6 +115,10 @@ def _figures(book: Any, release: Release, voices: Sequence[Voice]) -> None:
         for name, cell in numbers.items():
             cell.value = getattr(one, name)
         sheet.append([*texts, *numbers.values()])
+
+
+def _reason(reason: str, voice: Voice) -> str:
+    return voice.word(f"held.{reason}")
 
 
 def _said(release: Release, cell: Cell, voice: Voice) -> str:
@@ -120,16 +132,17 @@ def _verdicts(book: Any, release: Release, voices: Sequence[Voice]) -> None:
     sheet.column_dimensions["A"].width = 20
     for letter in "BCDE":
         sheet.column_dimensions[letter].width = 52 if letter in "BC" else 30
-    for letter in "FGHIJKL":
+    for letter in "FGHIJKLM":
         sheet.column_dimensions[letter].width = 14
     sheet.freeze_panes = "B2"
-    heads = ("target", *LANGUAGES, "verdict_vi", "verdict_en", "threshold", "alpha", "value", "bound_low", "bound_high", "p_met", "p_not_met")  # fmt: skip
+    heads = ("target", *LANGUAGES, "verdict_vi", "verdict_en", "rule", "threshold", "alpha", "value", "bound_low", "bound_high", "p_met", "p_not_met")  # fmt: skip
     sheet.append([_head(sheet, _both(voices, f"workbook.{name}")) for name in heads])
     for one in release.decisions:
         target = release.target(one.target)
         texts = [one.target, *(voice.text(target.text) for voice in voices)]
         texts += [voice.word(f"verdict.{one.verdict}") for voice in voices]
-        shares = [getattr(one, name) for name in heads[5:]]
+        texts.append(RULES[target.comparison])
+        shares = [getattr(one, name) for name in heads[6:]]
         sheet.append(
             [
                 *(_text(sheet, text) for text in texts),

@@ -104,10 +104,10 @@ def withdraw(connection: Connection, case: str, mode: str) -> None:
             record_consents(connection, [replace(one, given=False, mode=mode, at=now()) for one in given])
 
 
-def ask(connection: Connection, id: str, case: str, kind: Kind) -> None:
-    """Keep a request; the same id again changes nothing."""
+def ask(connection: Connection, id: str, case: str, kind: Kind, at: int | None = None) -> None:
+    """Keep a request; the same id again changes nothing. `at`: when it was received (ms), if that is not now."""
     if find_request(connection, id) is None:
-        values = structs.asdict(Request(id=id, case=case, kind=kind, at=now()))
+        values = structs.asdict(Request(id=id, case=case, kind=kind, at=now() if at is None else at))
         connection.execute(insert(requests).values(values))
 
 

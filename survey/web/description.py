@@ -61,7 +61,7 @@ FORMS: dict[str, tuple[str, ...]] = {
     "/office/officials/{name}": ("purpose",),
     "/office/outcome/{case_id}": ("deed", "code", "reason"),
     "/office/quarantine/{digest}": ("decision",),
-    "/office/requests": ("case", "kind", "form"),
+    "/office/requests": ("case", "kind", "received", "form"),
     "/office/requests/{id}": ("deed", "words"),
     "/office/second-step": ("code",),
     "/office/second-step/new": ("code",),

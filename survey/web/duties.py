@@ -42,6 +42,8 @@ REQUESTS, BREACHES = "/office/requests", "/office/breaches"
 DEEDS = ("reply", "extend", "done", "refuse", "lift")
 ERASES: tuple[Kind, ...] = ("withdraw", "delete")
 BREACH_FIELDS = ("detected", "what", "fields", "people", "measures", "form")
+RECEIVED_WITHIN = datetime.timedelta(days=366)
+"""An older day of receipt is a slip of the pen."""
 LONGEST = 1000
 """Characters of a reason or a description."""
 
@@ -85,13 +87,15 @@ def _requests_page(
     found: list[Request],
     error: str = "",
     at: str = "",
+    sent: Mapping[str, str] | None = None,
 ) -> Response[str]:
     language = language_of(request)
     by_law = site_of(request).survey.plan.legal.basis != "consent"
     return show(
         request, "supervision/requests.html", 422 if error else 200,
         lines=[_line(one, language) for one in found], kinds=get_args(Kind), by_law=by_law, error=error, at=at,
-        form=ids.new_form_id(), **supervision.frame(request, signed, account),
+        sent=sent or dict.fromkeys(("case", "kind", "received"), ""), today=forms.today().isoformat(), form=ids.new_form_id(),
+        **supervision.frame(request, signed, account),
     )  # fmt: skip
 
 
@@ -127,28 +131,51 @@ def possible(one: Request) -> tuple[str, ...]:
 
 @post(REQUESTS, status_code=200, guards=[needs("handle_requests")])
 async def register(request: AnyRequest) -> Response[str]:
-    """Keep a request that came by letter, by telephone or in person; its clock begins now."""
+    """Keep a request that came by letter, by telephone or in person; its clock runs from the day it was received."""
     site = site_of(request)
     signed, account, found = await site.database.read(_requests, site, request)
     form = await form_of(request)
     check_form(site, request, signed, form)
-    sent = {name: next(iter(form.get(name, ())), "").strip() for name in ("case", "kind", "form")}
+    names = ("case", "kind", "received", "form")
+    sent = {name: next(iter(form.get(name, ())), "").strip()[:LONGEST] for name in names}
     kind = next((one for one in get_args(Kind) if one == sent["kind"]), None)
+    received = _day(sent["received"])
+    wrong = ""
     if kind is None or not sent["case"]:
-        wrong = word(language_of(request), "requests.needed")
-        return _requests_page(request, signed, account, found, wrong, "new")
-    id = ids.derived_id(sent["form"] or ids.new_form_id(), f"{sent['case']}:{kind}".encode())
-    if not await site.database.write(_register, account.name, id, sent["case"], kind):
-        wrong = word(language_of(request), "requests.no_case")
-        return _requests_page(request, signed, account, found, wrong, "new")
+        wrong = "requests.needed"
+    elif received is None:
+        wrong = "requests.no_day"
+    else:
+        id = ids.derived_id(sent["form"] or ids.new_form_id(), f"{sent['case']}:{kind}".encode())
+        if not await site.database.write(_register, account.name, id, sent["case"].upper(), kind, received):
+            wrong = "requests.no_case"
+    if wrong:
+        said = word(language_of(request), wrong)
+        return _requests_page(
+            request, signed, account, found, said, "day" if received is None else "new", sent
+        )
     return goto(REQUESTS)
 
 
-def _register(connection: Connection, name: str, id: str, case: str, kind: Kind) -> bool:
+def _day(typed: str) -> datetime.date | None:
+    """The day a request was received: today when nothing is said; None for a day to come or long ago, or no day at all."""
+    try:
+        day = datetime.date.fromisoformat(typed) if typed else forms.today()
+    except ValueError:
+        return None
+    return day if forms.today() - RECEIVED_WITHIN <= day <= forms.today() else None
+
+
+def _register(
+    connection: Connection, name: str, id: str, case: str, kind: Kind, received: datetime.date
+) -> bool:
     if cases.find(connection, case) is None:
         return False
-    rights.ask(connection, id, case, kind)
-    audit.append(connection, f"account:{name}", f"request taken in: {kind}", f"case:{case}")
+    earlier = received < forms.today()
+    at = datetime.datetime.combine(received, datetime.time(), forms.TIME_ZONE)
+    rights.ask(connection, id, case, kind, int(at.timestamp() * 1000) if earlier else None)
+    told = {"received": received.isoformat()} if earlier else {}
+    audit.append(connection, f"account:{name}", f"request taken in: {kind}", f"case:{case}", told)
     return True
 
 

@@ -20,7 +20,7 @@ from survey.web.forms import TIME_ZONE
 from survey.web.guards import needs
 from survey.web.site import AnyRequest, SignedIn, Site, language_of, show, site_of
 from survey.web.supervision import frame, signed_for
-from survey.web.words import has_word, number, word
+from survey.web.words import has_word, long_date, number, word
 
 PER_PAGE = 100
 
@@ -105,6 +105,8 @@ def _value(language: str, name: str, value: object) -> str:
             return f"{DISPOSITIONS[text].label[language]} ({text})"
         case "why" if text in ENDINGS:
             return ENDINGS[text][language]
+        case "received":
+            return long_date(language, text)
         case "hash" | "from" | "to" if len(text) == 64:
             return text[:12]
         case "mode" | "role" | "counts":

@@ -48,6 +48,9 @@ def test_the_workbook_holds_every_figure_as_a_number_and_nothing_held_back(found
         assert row[7].number_format == "0.0%"
         if cell.status != "show":
             assert {one.value for one in row[7:]} == {None}
+            assert " · " in row[6].value, "why, in words of both languages"
+    rules = {one.id: {">": ">", ">=": "≥"}[one.comparison] for one in found.plan.targets}
+    assert {row[0].value: row[5].value for row in verdicts.iter_rows(min_row=2)}.items() <= rules.items()
 
 
 def test_no_text_of_the_workbook_is_a_formula(found):

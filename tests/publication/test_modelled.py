@@ -12,7 +12,7 @@ import pytest
 from analysis.estimates import Estimate
 from analysis.indicators import ReleaseRules, SmallArea
 from survey.problems import BadDocument
-from survey.publication.maps import BadBoundaries, outlines, tile_map
+from survey.publication.maps import BadBoundaries, Outlines, check_places, outlines, tile_map
 from survey.publication.modelled import (
     Auxiliaries,
     People,
@@ -185,8 +185,11 @@ def test_every_mistake_of_the_files_is_named():
         header + "A,Tài khoản,Accounts,2026,132.8,trên 100 người,per 100 people,Ngân hàng\n", "a.csv"
     )
     assert one.value == 132.8
-    with pytest.raises(BadDocument, match="row 2"):
-        read_series(header + "A,Tài khoản,Accounts,2026,x,,,\n", "a.csv")
+    for wrong in ("x", "nan", "1e999"):
+        with pytest.raises(BadDocument, match="row 2"):
+            read_series(header + f"A,Tài khoản,Accounts,2026,{wrong},,,\n", "a.csv")
+    with pytest.raises(BadDocument, match="row 3"):
+        read_auxiliaries("category,people,young\na,100,0.2\na,900,0.3\n", "communes.csv", ("young",))
 
 
 def square(code: str, x: float) -> dict:
@@ -208,6 +211,25 @@ def test_real_boundaries_become_paths_to_scale():
     assert found.height == pytest.approx(1000 / (2 * math.cos(math.radians(20.5))), rel=1e-6)
     with pytest.raises(BadBoundaries):
         outlines(b'{"features": [{"properties": {}, "geometry": {}}]}')
+
+
+def test_boundaries_that_would_be_drawn_wrongly_are_refused_by_name():
+    metres = msgspec.json.encode({"features": [square("a", 580_000.0)]})
+    with pytest.raises(BadBoundaries, match="EPSG:4326"):
+        outlines(metres)
+    with pytest.raises(BadBoundaries):
+        outlines(metres.replace(b"580000.0", b'"nan"'))
+    both = outlines(msgspec.json.encode({"features": [square("a", 106.0), square("a", 108.0)]}))
+    assert both.paths["a"].count("M") == 2, "an island that is a feature of its own stays"
+
+    release = example()
+    domain = next(name for name, places in release.names.items() if len(places) > 12)
+    model = replace(ASKED, domain=domain)
+    release = msgspec.structs.replace(release, plan=replace(release.plan, small_areas=(model,)))
+    places = list(release.names[domain])
+    check_places(Outlines(dict.fromkeys(places, "M0,0Z"), 1.0), release)
+    with pytest.raises(BadBoundaries, match=f"1 places.*{places[-1]}"):
+        check_places(Outlines(dict.fromkeys(places[:-1], "M0,0Z"), 1.0), release)
 
 
 def test_the_map_says_of_each_place_how_it_is_known():

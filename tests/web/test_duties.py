@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from survey.app import create_app
 from survey.loading import create_account
 from survey.settings import Settings
 from survey.storage import audit, cases, responses, rights
-from survey.web import words
+from survey.web import forms, words
 from tests.test_loading import FOLDER
 from tests.web.phone import PASSWORD, Phone, settle
 
@@ -67,6 +68,21 @@ def test_a_request_by_letter_is_taken_in_replied_to_prolonged_and_refused(office
     assert (after.refused, after.extended, after.done_at > 0) == (True, "chờ hồ sơ", True)
     send(office, "/office/requests", at, deed="done", words="đổi ý")  # what is done stays done
     assert request_of(office) == after
+
+
+def test_the_days_of_a_letter_run_from_the_day_it_came(office: TestClient[Any]) -> None:
+    day = forms.today() - datetime.timedelta(days=4)
+    for wrong in ("2999-01-01", "1999-01-01", "hôm qua"):
+        refused = send(office, "/office/requests", case=CASE, kind="see", received=wrong)
+        assert refused.status_code == 422
+        assert said("requests.no_day") in refused.text
+        assert f'value="{CASE}"' in refused.text, "what was typed stays"
+    page = send(office, "/office/requests", case=CASE.lower(), kind="see", received=day.isoformat()).text
+    assert words.long_date("vi", day.isoformat()) in page
+    assert words.long_date("vi", (day + datetime.timedelta(days=10)).isoformat()) in page
+    with office.app.state.site.database.reading() as connection:
+        (line,) = audit.of_subject(connection, f"case:{CASE}")
+    assert line.details == {"received": day.isoformat()}
 
 
 def test_accepting_a_deletion_deletes_and_the_audit_says_so(office: TestClient[Any]) -> None:
