@@ -60,6 +60,7 @@ export function takePictures(page, said, { keep, find, say }) {
     };
     input.before(told);
     input.name = ''; // the file itself is no answer
+    input.className = 'hidden pick'; // the picture is shown here, not the name of its file
     if (answer.value) find(answer.value).then((content) => content && show(content));
     input.addEventListener('change', async () => {
       const [file] = input.files;

@@ -83,7 +83,7 @@ def _line(language: str, one: Device) -> PhoneLine:
         id=_named(one),
         account=one.account,
         seen=datetime.fromtimestamp(one.last_seen / 1000, TIME_ZONE).strftime("%d/%m/%Y %H:%M"),
-        unsent=number(language, one.unsent),
+        unsent=number(language, one.unsent) if one.unsent else "",
         clock=word(language, "phones.clock", n=minutes) if abs(one.clock_skew) > SKEW else "",
         lost=one.revoked_at is not None,
     )

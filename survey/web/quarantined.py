@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from litestar import Response, get, post
 from litestar.params import FromPath
@@ -27,6 +28,7 @@ from survey.storage.quarantine import Misfit
 from survey.web import ids, supervision
 from survey.web.agreed import agreed
 from survey.web.field import actor
+from survey.web.forms import TIME_ZONE
 from survey.web.guards import needs
 from survey.web.noted import noted
 from survey.web.site import (
@@ -85,9 +87,16 @@ def _page(
     for group in found.values():
         first = group.items[0]
         what = word(language, f"quarantine.{first.kind}")
-        said = word(language, "quarantine.items", n=number(language, len(group.items)), what=what)
+        at = datetime.fromtimestamp(first.received_at / 1000, TIME_ZONE).strftime("%d/%m/%Y %H:%M")
+        said = [
+            word(language, "quarantine.items", n=number(language, len(group.items)), what=what),
+            first.author,
+            word(language, "quarantine.arrived", time=at),
+        ]
         reasons = dict.fromkeys(one.reason for one in group.items)
-        lines.append((group.id, first.case, first.author, said, [_why(one, language) for one in reasons]))
+        lines.append(
+            (group.id, first.case, " · ".join(filter(None, said)), [_why(one, language) for one in reasons])
+        )
     return show(
         request, "supervision/quarantine.html", 422 if error else 200, lines=lines, error=error,
         **supervision.frame(request, signed, account),

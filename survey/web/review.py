@@ -22,6 +22,7 @@ from survey.questionnaire.index import index
 from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.piping import REFERENCE
 from survey.questionnaire.response import Event, Key, fold
+from survey.questionnaire.response import Response as Answers
 from survey.storage import audit, cases, responses, reviews
 from survey.storage.accounts import Account
 from survey.storage.responses import ResponseRecord
@@ -43,18 +44,26 @@ from survey.web.words import word
 
 BASE = "/office/review"
 MOST = 300  # letters of a comment: it is read at a door
+AT_ONCE = 20  # households on the page: more is scrolled past unread
 
 
 @dataclass(frozen=True)
 class Line:
-    """One odd answer as drawn: whose interview, which question, what the check says; never the answer."""
+    """One odd answer as drawn: which question of which person, what the check says; never the answer."""
 
     id: str
-    case: str
-    official: str
     question: str
     check: str
     explained: bool
+
+
+@dataclass(frozen=True)
+class Household:
+    """What is odd in one interview, together: whether to ask again is decided of a household as a whole."""
+
+    case: str
+    official: str
+    lines: tuple[Line, ...]
 
 
 @dataclass(frozen=True)
@@ -110,23 +119,35 @@ async def _page(
     open_ones: list[Return], error: str = "", kept: Any = None,
 ) -> Response[str]:  # fmt: skip
     site, language = site_of(request), language_of(request)
-    drawn = [
-        _line(await site.questionnaire(interview.record.version), language, one, interview)
-        for one, interview in lines
-    ]
+    together: dict[str, list[tuple[Review, Interviewed]]] = {}
+    for one, interview in lines:
+        together.setdefault(interview.record.id, []).append((one, interview))
+    drawn = [await _household(site, language, found) for found in list(together.values())[:AT_ONCE]]
     current = site.survey.questionnaire
     return show(
-        request, "supervision/review.html", 422 if error else 200, lines=drawn, error=error, kept=kept or {"case": "", "question": "", "comment": ""},
+        request, "supervision/review.html", 422 if error else 200, households=drawn, more=len(together) - len(drawn), error=error, kept=kept or {"case": "", "question": "", "comment": ""},
         returned=[(one.case, question_words(current, one.question, language), one.comment) for one in open_ones],
         questions=askable(current, language), most=MOST, **supervision.frame(request, signed, account),
     )  # fmt: skip
 
 
-def _line(questionnaire: Questionnaire, language: str, one: Review, interview: Interviewed) -> Line:
-    checks = index(questionnaire).places[one.question].question.checks
+async def _household(site: Site, language: str, found: list[tuple[Review, Interviewed]]) -> Household:
+    interview = found[0][1]
+    questionnaire = await site.questionnaire(interview.record.version)
+    response = fold(interview.record.id, interview.events)
+    lines = tuple(_line(questionnaire, language, one, response) for one, _ in found)
+    return Household(interview.case.id, interview.asked_by, lines)
+
+
+def _line(questionnaire: Questionnaire, language: str, one: Review, response: Answers) -> Line:
+    place = index(questionnaire).places[one.question]
+    checks = place.question.checks
     said = _said(checks[one.number].message, language) if one.number < len(checks) else ""
     words = question_words(questionnaire, one.question, language)
-    return Line(one.id, one.case, interview.asked_by, words, said, one.explained)
+    rows = response.rows.get(place.roster, ())
+    if one.row in rows:  # the same question was asked of several persons
+        words = f"{words} ({word(language, 'conflicts.person', n=rows.index(one.row) + 1)})"
+    return Line(one.id, words, said, one.explained)
 
 
 def question_words(questionnaire: Questionnaire, question: str, language: str) -> str:

@@ -35,6 +35,8 @@ from survey.questionnaire.response import Event
 from survey.storage import cases, responses, surveys
 from survey.storage.database import Database
 from survey.storage.responses import canonical
+from survey.web.assets import FOLDER
+from survey.web.modules import bundle
 from tests.browser.test_field import CODE, TALK, sign_in, unlock
 from tests.browser.test_stories import FLAGS
 from tests.faults.proxy import _message
@@ -46,6 +48,8 @@ BYTES_A_SECOND = 64_000 / 8
 AWAY = 0.3
 LOST = 0.1
 CHROMIUM = "/usr/bin/chromium"
+PATIENCE = 1800
+"""Seconds for the whole sync; it needs a few minutes."""
 
 
 class Line:
@@ -105,10 +109,11 @@ def interviews(address: str, number: int) -> list[list[Event]]:
         return [phone.interview(kept.questionnaire, one.id, one.unit.respondent_draw) for one in mine]
 
 
-PUT = """async ([version, finished]) => {
-  const { openVault } = await import(`/static/${version}/js/vault.mjs`);
-  const { openOutbox } = await import(`/static/${version}/js/outbox.mjs`);
-  const { handedOver } = await import(`/static/${version}/js/field-lock.mjs`);
+KEEPING = """
+import { openVault } from './vault.mjs';
+import { openOutbox } from './outbox.mjs';
+import { handedOver } from './field-lock.mjs';
+window.keep = async (finished) => {
   const vault = await openVault('field an vault', await handedOver('field an vault'));
   const outbox = await openOutbox('field an', { seal: vault.seal, unseal: vault.unseal });
   for (const [group, events] of finished) {
@@ -117,8 +122,10 @@ PUT = """async ([version, finished]) => {
     const { response, version } = all[0];
     await vault.put(`interview ${response}`, { case: group, version, response, events: all });
   }
-}"""
-"""Finished interviews as the app keeps them: each whole, and its events in the outbox."""
+};
+"""
+"""Finished interviews as the app keeps them: each whole, and its events in the outbox. The phone has no network then and
+keeps the app as one script, so this goes with the modules that it needs."""
 FIRST_CARD = """() => new Promise((resolve) => {
   const seen = () => document.querySelector('.cards li') ? resolve(performance.now()) : setTimeout(seen, 4);
   seen();
@@ -149,6 +156,12 @@ def main() -> None:
     arguments.add_argument("--interviews", type=int, default=200)
     asked = arguments.parse_args()
     found = Table("", "measured", "limit")
+
+    def note(*line: str) -> None:
+        """Told at once: the whole takes its time, and what was measured before it stops is not lost."""
+        found.add_row(*line)
+        print(*line, sep=" · ", file=sys.stderr, flush=True)
+
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
         address = settle(Path(folder), 2 * asked.cases)
         with serving(address) as port:
@@ -166,7 +179,7 @@ def main() -> None:
             page.evaluate("navigator.serviceWorker.ready")
             time.sleep(3)
             limit = 80_000 + 1_000 * asked.cases
-            found.add_row("download, bytes", f"{line.bytes:,}", f"{limit:,}")
+            note("download, bytes", f"{line.bytes:,}", f"{limit:,}")
 
             context.set_offline(True)
             slowed(page)
@@ -178,11 +191,11 @@ def main() -> None:
                 for _ in range(5):
                     page.reload(wait_until="commit")
                     times.append(page.evaluate(FIRST_CARD))
-                found.add_row(f"list of {asked.cases:,}, {held} interviews held, s", f"{statistics.median(times) / 1000:.2f}", "1.00")  # fmt: skip
+                note(f"list of {asked.cases:,}, {held} interviews held, s", f"{statistics.median(times) / 1000:.2f}", "1.00")  # fmt: skip
                 page.evaluate(TALK)
                 pages = page.evaluate(PAGES, case)
-                found.add_row(f"next page, {held} held, median ms", f"{statistics.median(pages):.0f}", "100")
-                found.add_row(f"next page, {held} held, 95 of 100, ms", f"{sorted(pages)[int(0.95 * len(pages))]:.0f}", "")  # fmt: skip
+                note(f"next page, {held} held, median ms", f"{statistics.median(pages):.0f}", "100")
+                note(f"next page, {held} held, 95 of 100, ms", f"{sorted(pages)[int(0.95 * len(pages))]:.0f}", "")  # fmt: skip
 
             opened_and_asked(0, last)
             finished = interviews(address, asked.interviews)
@@ -191,8 +204,9 @@ def main() -> None:
                 for events in finished
             ]
             size = sum(len(text.encode()) for _, events in sent for _, text in events)
-            version = page.get_attribute("script[type=module]", "src").split("/")[2]  # type: ignore[union-attr]
-            page.evaluate(PUT, [version, msgspec.to_builtins(sent)])
+            modules = {file.name: file.read_text(encoding="utf-8") for file in (FOLDER / "js").glob("*.mjs")}
+            page.evaluate(bundle({**modules, "keeping.mjs": KEEPING}, "keeping.mjs"))
+            page.evaluate("(finished) => keep(finished)", msgspec.to_builtins(sent))
             page.reload(wait_until="commit")  # what lies there is found and counted, once
             page.evaluate(FIRST_CARD)
             opened_and_asked(asked.interviews, other)
@@ -201,7 +215,7 @@ def main() -> None:
             begun = time.perf_counter()
             page.click("#view form button")
             page.wait_for_selector(".cards li")
-            found.add_row("list after the code, s", f"{time.perf_counter() - begun:.2f}", "")
+            note("list after the code, s", f"{time.perf_counter() - begun:.2f}", "")
 
             line.thin, line.bytes, line.posts = True, 0, 0
             begun = time.perf_counter()
@@ -215,13 +229,15 @@ def main() -> None:
                         == asked.interviews + 2
                     ):
                         break
+                if time.perf_counter() - begun > PATIENCE:
+                    raise SystemExit(f"not everything arrived within {PATIENCE} s: {page.inner_text('#status')}")
                 time.sleep(1)
             took = time.perf_counter() - begun
             with Database.open(address) as database, database.reading() as connection:
                 stored = [event.id for _, events in responses.all(connection) for event in events]
                 assert len(stored) == len(set(stored))
                 assert {event.id for events in finished for event in events} <= set(stored)
-            found.add_row(
+            note(
                 f"{asked.interviews} interviews ({size / 1e6:.1f} MB) sent, s", f"{took:.0f}",
                 f"{line.posts} batches, {line.lost} requests lost, {line.bytes / 1e6:.2f} MB",
             )  # fmt: skip

@@ -59,7 +59,7 @@ def test_a_question_goes_back_to_the_phone_and_the_correction_comes_back(
     page = client.get(f"{BASE}?lang=en").text
     assert "once more to be sure" not in page
     assert "1931" not in page, "the supervisor sees no answer"
-    found = re.search(rf'born\?</strong>.*?{BASE}/(\w+)"', page, re.S)
+    found = re.search(rf'born\? \(person 2\)</strong>.*?{BASE}/(\w+)"', page, re.S)
     assert found, page
     refused = client.post(f"{BASE}/{found[1]}", data={"csrf": csrf, "act": "return", "comment": " "})
     assert refused.status_code == 422
