@@ -22,8 +22,11 @@ from playwright.sync_api import Error as PlaywrightError
 
 from survey.fieldwork.listing import drawn_of
 from survey.fieldwork.reviews import Return
+from survey.questionnaire.response import fold
 from survey.storage import cases, devices, quarantine, responses, reviews
 from survey.storage.database import Database
+from survey.web.assets import FOLDER
+from survey.web.modules import bundle
 from tests.browser.test_stories import FLAGS
 from tests.faults.proxy import FaultyProxy
 from tests.served import serving
@@ -271,6 +274,62 @@ def test_a_day_without_a_network_in_two_tabs_arrives_once(
     assert kept == ["field an", "field an vault"]
 
 
+COUNTED = """
+import { formId } from './events.mjs';
+import { openStore } from './field-store.mjs';
+const asked = { on: false, requests: 0, records: 0 };
+for (const [kind, names] of [
+  [IDBObjectStore, ['get', 'getAll', 'getAllKeys', 'count', 'put', 'add', 'delete', 'openCursor', 'openKeyCursor']],
+  [IDBIndex, ['get', 'getAll', 'getAllKeys', 'count', 'openCursor', 'openKeyCursor']],
+]) for (const name of names) {
+  const real = kind.prototype[name];
+  kind.prototype[name] = function (...told) {
+    const request = real.apply(this, told);
+    if (asked.on) {
+      asked.requests += 1;
+      request.addEventListener('success', () => { asked.records += Array.isArray(request.result) ? request.result.length : 1; });
+    }
+    return request;
+  };
+}
+window.counted = async (cases, held) => {
+  const key = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
+  const account = `counted ${cases}`;
+  const store = await openStore(account, { key, comesBack: () => true });
+  const list = Array.from({ length: cases }, (_, n) => ({ id: `C${n}`, commune: 'X', state: 'waiting' }));
+  await store.invent({ account, csrf: '', version: 'v', booklets: {}, cases: list });
+  const event = (response, kind) => ({ id: formId(), response, kind, at: 1, author: account, mode: 'visit', version: 'v' });
+  for (let n = 0; n < held; n += 1) {
+    await store.begin(`C${n}`, (response) => event(response, 'opened'));
+  }
+  const { response } = store.interview('C0');
+  const told = new Promise((resolve) => { store.watch(resolve); });
+  asked.requests = asked.records = 0;
+  asked.on = true;
+  await store.say(response, 'C0', [event(response, 'answered')]);
+  await told;
+  await store.read(store.interview('C0').response);
+  const here = [store.case('C0').state, store.carried('C0').unsent];
+  asked.on = false;
+  return [asked.requests, asked.records, ...here];
+};
+"""
+"""The phone's store, with everything counted that it asks of the disk for one page of an interview."""
+
+
+def test_a_page_costs_the_phone_the_same_however_many_households_it_holds(
+    field: tuple[Network, str], handset: Handset
+) -> None:
+    page = handset.open().new_page()
+    page.goto(f"{field[0].url}/field/sign-in")
+    modules = {file.name: file.read_text(encoding="utf-8") for file in (FOLDER / "js").glob("*.mjs")}
+    page.evaluate(bundle({**modules, "counted.mjs": COUNTED}, "counted.mjs"))
+    few, many = page.evaluate("async () => [await counted(3, 2), await counted(1000, 60)]")
+    assert few[2:] == ["started", 3], "the opening, the visit and the answer wait"
+    assert 0 < few[0] <= few[1] < 20
+    assert many == few
+
+
 def test_training_stays_on_the_phone_and_a_lost_phone_forgets_everything(
     field: tuple[Network, str], handset: Handset
 ) -> None:
@@ -322,7 +381,11 @@ def test_a_question_that_comes_back_opens_alone_and_blank_and_its_correction_is_
     settled(page)
     with Database.open(address) as database, database.reading() as connection:
         case = next(one.id for one in cases.assigned_to(connection, "an") if one.state == "waiting")
-    assert page.evaluate("(id) => talk.interview(id, 2)", case)
+    context.set_offline(True)  # and thirty people live there
+    assert page.evaluate("(id) => talk.interview(id, 30)", case)
+    page.wait_for_selector("[data-where=phone]", state="attached")
+    context.set_offline(False)
+    page.evaluate("dispatchEvent(new Event('online'))")
     page.wait_for_selector("#status[data-state=sent]", state="attached", timeout=30_000)
     page.evaluate("(id) => { location.hash = `#/case/${id}`; }", case)
     page.wait_for_selector("[data-where=confirmed]", timeout=30_000)
@@ -330,6 +393,7 @@ def test_a_question_that_comes_back_opens_alone_and_blank_and_its_correction_is_
         with database.writing() as connection:
             found = cases.existing(connection, case)
             events = responses.events(connection, found.response)
+            assert {len(rows) for rows in fold(found.response, events).rows.values()} == {30}
             answered = next(one for one in events if "own_mobile" in str(one.answers))
             row = answered.row
             back = Return(id="back", case=case, response=found.response, page=answered.page, row=row,
