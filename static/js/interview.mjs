@@ -33,13 +33,18 @@ export class Interview {
 
   /** The interview as it would be with what a trial answers; nothing of it is kept. */
   as({ walk }) {
-    const seen = Object.assign(Object.create(Interview.prototype), this, { response: walk.response });
+    const seen = Object.assign(Object.create(Interview.prototype), this, { response: walk.response, following: undefined });
     seen.look(walk);
     return seen;
   }
 
   /** The interview after some more events. */
-  with(events) { return new Interview(this.q, this.facts, [...this.events, ...events], this.start); }
+  with(events) {
+    if (this.following?.events !== events) { // asked twice for each page: where it leads to, and what is shown there
+      this.following = { events, made: new Interview(this.q, this.facts, [...this.events, ...events], this.start) };
+    }
+    return this.following.made;
+  }
 
   step(id, row = '') { return this.steps.find((step) => step.page.id === id && step.row === row); }
   url({ page, row }) { return `${this.facts.base}/p/${page.id}${row && `/${row}`}`; }
