@@ -383,7 +383,7 @@ def test_a_question_that_comes_back_opens_alone_and_blank_and_its_correction_is_
         case = next(one.id for one in cases.assigned_to(connection, "an") if one.state == "waiting")
     context.set_offline(True)  # and thirty people live there
     assert page.evaluate("(id) => talk.interview(id, 30)", case)
-    page.wait_for_selector("[data-where=phone]", state="attached")
+    page.wait_for_selector("#status[data-state=offline]", state="attached")
     context.set_offline(False)
     page.evaluate("dispatchEvent(new Event('online'))")
     page.wait_for_selector("#status[data-state=sent]", state="attached", timeout=30_000)
