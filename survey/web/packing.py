@@ -22,8 +22,8 @@ Way = Literal["br", "gzip", ""]
 
 LEAST: Final = 500
 """Bytes below which nothing is won: what is sent fits into one packet either way."""
-BROTLI, GZIP = 4, 6
-"""Of a page in Vietnamese: a step more costs half as much time again and saves one or two per cent."""
+BROTLI, GZIP = 5, 6
+"""Of a page: a step less of Brotli saves an eighth of its quarter of a millisecond and makes the page a sixteenth larger."""
 TEXT: Final = ("text/", "application/json", "application/manifest+json", "image/svg+xml")
 """How the kinds begin that packing makes smaller."""
 _GZIP_HEADER: Final = 31  # zlib's word for the format of gzip
