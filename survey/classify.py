@@ -70,8 +70,15 @@ class Question:
             return lqas(
                 self.low, self.high, self.alpha, self.beta, take=self.take, correlation=self.correlation
             )
-        except AnalysisError as error:
-            raise _refused(error) from error
+        except AnalysisError as error:  # what `check` lets through can fail in one way only
+            raise NotClassified(
+                {
+                    "vi": f"Cần quá nhiều người mới phân biệt được {self.low:g} với {self.high:g}: hãy chọn hai mức xa nhau hơn, "
+                    "hoặc chấp nhận khả năng xếp nhầm lớn hơn (--alpha, --beta).",
+                    "en": f"Too many people would have to be asked to tell {self.low:g} from {self.high:g}: choose levels further "
+                    "apart, or accept to err more often (--alpha, --beta).",
+                }
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -329,7 +336,27 @@ def check(question: Question) -> None:
                 "en": "Levels and probabilities are plain numbers, for example 0.5.",
             }
         )
-    try:
-        sequential((), question.low, question.high, question.alpha, question.beta)
-    except AnalysisError as error:
-        raise _refused(error) from error
+    wrong = []
+    if not 0.0 < question.low < question.high < 1.0:
+        wrong.append(
+            {
+                "vi": "--low và --high phải nằm giữa 0 và 1, mức thấp nhỏ hơn mức cao.",
+                "en": "--low and --high lie between 0 and 1, low first.",
+            }
+        )
+    if not (0.0 < question.alpha < 0.5 and 0.0 < question.beta < 0.5):
+        wrong.append(
+            {
+                "vi": "--alpha và --beta phải lớn hơn 0 và nhỏ hơn 0.5.",
+                "en": "--alpha and --beta lie between 0 and 0.5.",
+            }
+        )
+    if question.take < 1 or not 0.0 <= question.correlation < 1.0:
+        wrong.append(
+            {
+                "vi": "--take phải từ 1 trở lên; --correlation từ 0 đến dưới 1.",
+                "en": "--take is 1 or more; --correlation is from 0 to below 1.",
+            }
+        )
+    if wrong:
+        raise NotClassified({code: "\n".join(one[code] for one in wrong) for code in ("vi", "en")})

@@ -28,7 +28,7 @@ from survey.fieldwork.plan import SurveyPlan
 from survey.fieldwork.sample import SampledUnit
 from survey.folder import Folder
 from survey.problems import BadDocument, Conflict, Finding, Unavailable
-from survey.spreadsheet import safe
+from survey.spreadsheet import safe, text_of
 
 COLUMNS = (
     "case", "household", "stratum", "psu", "commune", "urban_rural", "stage1_probability", "stage2_probability",
@@ -77,7 +77,7 @@ def sample(folder: Folder, frame: Path, listing: Path | None, out: Path, seed: i
     `out` holds another sample.
     """
     communes = as_of(areas(folder.areas), folder.plan.territory.as_of)
-    frame_text = _text(frame)
+    frame_text = text_of(frame)
     units = read_frame(frame_text, frame.name, folder.plan, communes)
     drawn = draw_areas(units, folder.plan, seed)
     files = {
@@ -90,7 +90,7 @@ def sample(folder: Folder, frame: Path, listing: Path | None, out: Path, seed: i
     if listing is not None:
         files["listing"] = listing
         listed = read_listing(
-            _text(listing),
+            text_of(listing),
             listing.name,
             folder.plan.frame,
             {area.unit.psu for area in drawn},
@@ -106,19 +106,6 @@ def sample(folder: Folder, frame: Path, listing: Path | None, out: Path, seed: i
     hashes = {what: hashlib.sha256(path.read_bytes()).hexdigest() for what, path in files.items()}
     _write(out, {name: text, "sample.json": _record(result, folder, hashes)})
     return result
-
-
-def _text(path: Path) -> str:
-    """A CSV file as text, or BadDocument saying why it cannot be read."""
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        code, vi, en = "not_utf8", "tệp không ở dạng UTF-8", "the file is not UTF-8"
-        remedy = {"vi": "lưu lại dưới dạng CSV UTF-8", "en": "save it as CSV UTF-8"}
-    except OSError as error:
-        code, vi, en = "no_file", "không mở được tệp này", f"the file cannot be opened ({error.strerror})"
-        remedy = {"vi": f"kiểm tra đường dẫn {path}", "en": f"check the path {path}"}
-    raise BadDocument([Finding(code=code, where=path.name, message={"vi": vi, "en": en}, remedy=remedy)])
 
 
 def _write(out: Path, files: dict[str, str]) -> None:

@@ -53,10 +53,19 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 
 def read_manifest(frozen: Path) -> Manifest:
-    """The manifest of a frozen sample, its files checked against their hashes. Raises Conflict when one differs."""
-    manifest = msgspec.json.decode((frozen / "manifest.json").read_bytes(), type=Manifest)
+    """The manifest of a frozen sample, its files checked against their hashes. Raises Conflict when there is none, or one
+    differs or is gone."""
+    try:
+        manifest = msgspec.json.decode((frozen / "manifest.json").read_bytes(), type=Manifest)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise Conflict(
+            {
+                "vi": f"{frozen} không phải là mẫu đã đóng băng: không có manifest.json đọc được. Hãy tạo bằng survey freeze.",
+                "en": f"{frozen} is no frozen sample: it has no manifest.json that can be read. Make one with survey freeze.",
+            }
+        ) from error
     for name, file in manifest.files.items():
-        if sha256(frozen / name) != file.sha256:
+        if not (frozen / name).is_file() or sha256(frozen / name) != file.sha256:
             raise Conflict(
                 {
                     "vi": f"{frozen / name} không còn là tệp đã đóng băng: mã băm khác với manifest.json.",

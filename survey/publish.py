@@ -36,7 +36,7 @@ from survey.publication.trends import compared
 from survey.publication.voice import LANGUAGES
 from survey.publication.weighting import Margins, margins_of, weigh
 from survey.publication.workbook import workbook
-from survey.spreadsheet import csv_bytes
+from survey.spreadsheet import csv_bytes, text_of
 
 
 def release(
@@ -89,7 +89,7 @@ def release(
     if kept and (standing := _rows_told_before(found, kept, chain)) is not None:
         found, kept = msgspec.structs.replace(found, rows_of=standing), {}
     theme, boundaries = folder.path / "theme.css", folder.path / "boundaries.geojson"
-    style = theme.read_text(encoding="utf-8") if theme.is_file() else ""
+    style = text_of(theme) if theme.is_file() else ""
     drawn = outlines(boundaries.read_bytes()) if boundaries.is_file() else None
     if drawn is not None:
         check_places(drawn, found)
@@ -198,7 +198,7 @@ def _moment(embargo: str) -> str:
 def read_totals(folder: Folder) -> dict[str, Margins]:
     """The population totals of every raking step of the plan, by the name of the file."""
     return {
-        step.totals: margins_of((folder.path / step.totals).read_text(encoding="utf-8"), step.margins)
+        step.totals: margins_of(text_of(folder.path / step.totals), step.margins)
         for step in folder.analysis.weighting
         if step.step == "rake"
     }
@@ -210,11 +210,10 @@ def read_auxiliaries_of(folder: Folder) -> dict[tuple[str, str], Auxiliaries]:
     for one in folder.analysis.small_areas:
         path = folder.path / one.auxiliaries
         if path.is_file():
-            text = path.read_text(encoding="utf-8")
-            auxiliaries = read_auxiliaries(text, path.name, one.columns)
+            auxiliaries = read_auxiliaries(text_of(path), path.name, one.columns)
             census = folder.path / one.census
             if one.census and census.is_file():
-                counted = read_census(census.read_text(encoding="utf-8"), census.name, one.by)
+                counted = read_census(text_of(census), census.name, one.by)
                 auxiliaries = replace(auxiliaries, census=counted)
             found[one.indicator, one.domain] = auxiliaries
     return found
@@ -223,7 +222,7 @@ def read_auxiliaries_of(folder: Folder) -> dict[tuple[str, str], Auxiliaries]:
 def _series(folder: Folder) -> tuple[Series, ...]:
     name = folder.analysis.administrative
     path = folder.path / name
-    return read_series(path.read_text(encoding="utf-8"), name) if name and path.is_file() else ()
+    return read_series(text_of(path), name) if name and path.is_file() else ()
 
 
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────

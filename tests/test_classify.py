@@ -8,7 +8,7 @@ import io
 import pytest
 
 from analysis.classification import lqas, sequential
-from survey.classify import Heard, NotClassified, Question, by_lots, heard_of, one_by_one, read_answers
+from survey.classify import Heard, NotClassified, Question, by_lots, check, heard_of, one_by_one, read_answers
 from survey.cli import main
 from survey.problems import BadDocument
 
@@ -114,3 +114,14 @@ def test_the_chance_of_calling_high_is_that_of_the_plan():
     assert plan.called_high(0.4) == pytest.approx(plan.alpha)
     assert 1 - plan.called_high(0.6) == pytest.approx(plan.beta)
     assert Heard((1.0, 0.5), (4, 2)).n == 6
+
+
+def test_every_mistake_of_a_question_is_said_in_both_languages():
+    with pytest.raises(NotClassified) as refused:
+        check(Question(low=0.5, high=0.4, alpha=0.7, beta=0.2, take=0))
+    for language in ("vi", "en"):
+        said = refused.value.message[language]
+        assert [option in said for option in ("--low", "--alpha", "--take")] == [True] * 3
+    assert "between" not in refused.value.message["vi"]
+    with pytest.raises(NotClassified, match=r"--alpha|Cần quá nhiều người"):
+        Question(low=0.5, high=0.5001, alpha=0.01, beta=0.01).lot()

@@ -24,10 +24,12 @@ from survey import documents
 from survey.fieldwork.areas import areas, as_of
 from survey.fieldwork.frame import read_frame, read_listing
 from survey.folder import Folder, check
+from survey.frozen import read_manifest
 from survey.loading import read_sample
-from survey.problems import SurveyError
+from survey.problems import BadDocument, Conflict, SurveyError
 from survey.publication.maps import outlines
 from survey.questionnaire import reading
+from survey.spreadsheet import text_of
 from survey.web.sync import UNPACKED_LIMIT, read_batch
 from survey.xlsform.importing import import_form
 from tests.test_loading import write_sample
@@ -184,6 +186,29 @@ def test_a_spoiled_map_is_drawn_or_refused(text: str) -> None:
 def test_what_is_no_map_is_refused(text: str) -> None:
     with pytest.raises(SurveyError):
         outlines(text.encode("latin-1"))
+
+
+# --- files of a release --------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_a_spreadsheet_saved_otherwise_is_named_with_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "communes.csv"
+    for content in ("xã".encode("utf-16"), "Hải Dương".encode("cp1258", "replace") + b"\xff"):
+        file.write_bytes(content)
+        with pytest.raises(BadDocument, match=r"communes\.csv.*UTF-8"):
+            text_of(file)
+    file.write_bytes("\ufeffcategory\n".encode())
+    assert text_of(file) == "category\n"
+    with pytest.raises(BadDocument, match=r"none\.csv"):
+        text_of(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"\xff", b'{"files": 1}'])
+def test_what_is_no_frozen_sample_is_refused(content: bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "manifest.json").write_bytes(content)
+    with pytest.raises(Conflict, match="survey freeze"):
+        read_manifest(tmp_path)
 
 
 # --- workbooks -----------------------------------------------------------------------------------------------------

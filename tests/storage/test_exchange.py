@@ -84,7 +84,6 @@ def test_the_old_secret_opens_nothing_and_every_code_stays_good(
     assert len(list(file.parent.glob("secret.key.old-*"))) == 2
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_what_was_cut_off_before_the_commit_changed_nothing(
     url: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,7 +140,6 @@ def test_nobody_else_may_have_the_database_open(
     everything_opens(url)
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_broken_audit_log_is_not_sealed_anew(
     url: str, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,7 +151,6 @@ def test_a_broken_audit_log_is_not_sealed_anew(
         assert identities.find(connection, unit(1).case) == ADDRESS
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_secret_of_the_environment_needs_a_file_for_the_new_one(
     url: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
