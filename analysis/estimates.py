@@ -415,7 +415,7 @@ class _Spread:
         if design.phase is not None or design.joint is not None:
             linear = sum(cells.spread(slope) * one for slope, one in zip(slopes, products, strict=True))
             spread.weighted = _rows_by_domain(np.asarray(linear), cells, design.rows)
-        elif design.adjustments:
+        elif design.residual_steps:
             spread.residuals = residual_totals(design, cells, products, sums, slopes)
         else:
             linear = sum(slope[cells.domain] * one for slope, one in zip(slopes, sums, strict=True))

@@ -300,7 +300,7 @@ def rank_test(
     else:
         table = np.zeros((design.rows, difference.size))
         table[chosen] = influence
-        spread = of_influence(design, table)
+        spread = of_influence(design, table, members)
     name = f"{test.replace('_', ' ')} test of {column} by {by}"
     if not df > 0:
         raise NotPossible(f"{name}: the design leaves {df:g} degrees of freedom")

@@ -419,17 +419,17 @@ def _linearised(
     cells, weight = patterns.cells, design.weight
     scale = patterns.n / weight[members].sum()
     direction = patterns.matrix @ naive * (ratio * scale)[:, np.newaxis]
-    plain = not design.adjustments and design.phase is None and design.joint is None
+    plain = not design.residual_steps and design.phase is None and design.joint is None
     if plain and patterns.mean.size < patterns.n:
         residual = patterns.outcomes - patterns.weights * mu[cells.domain]
         table = [add_up(cells.unit, one[cells.domain] * residual, patterns.units) for one in direction.T]
-        return covariance(design, UnitTotals.dense(np.stack(table, axis=1)))
+        return covariance(design, UnitTotals.of_units(np.stack(table, axis=1), np.unique(cells.unit)))
     code = np.zeros(design.rows, dtype=np.int64)
     code[members] = 0 if cells.row_domain is None else cells.row_domain
     influence = np.zeros((design.rows, naive.shape[0]))
     error = patterns.outcome[members] - mu[code[members]]
     influence[members] = direction[code[members]] * error[:, np.newaxis]
-    return of_influence(design, influence)
+    return of_influence(design, influence, members)
 
 
 def _replicated(

@@ -112,6 +112,14 @@ class UnitTotals:
         )
 
     @classmethod
+    def of_units(cls, table: FloatArray, units: IntArray) -> UnitTotals:
+        """From a whole table of which only these units hold members of the domain."""
+        columns = table.shape[1]
+        return cls(
+            np.repeat(units, columns), np.tile(np.arange(columns), units.size), table[units].ravel(), columns
+        )
+
+    @classmethod
     def joined(cls, parts: list[UnitTotals]) -> UnitTotals:
         """Several side by side: their columns are numbered on."""
         if len(parts) == 1:

@@ -99,17 +99,18 @@ def covariance(design: Sampling, totals: UnitTotals) -> FloatArray:
     return result
 
 
-def of_influence(design: Design, influence: FloatArray) -> FloatArray:
+def of_influence(design: Design, influence: FloatArray, members: BoolArray | None = None) -> FloatArray:
     """The covariance matrix of statistics given by their linearised values (rows x statistics), unweighted.
 
-    Rows outside the domain are zeros. This is the door for statistics that are not smooth functions of a few
+    Rows outside the domain are zeros; `members` says which those are, where a lonely-PSU policy asks which strata
+    hold anybody of the domain. This is the door for statistics that are not smooth functions of a few
     totals: regression coefficients, ranks, quantiles. Calibration steps are taken into account. Designs with
     replicates have no linearised variance: use `analysis.replicates`.
     """
-    return of_weighted(design, influence * design.weight[:, np.newaxis])
+    return of_weighted(design, influence * design.weight[:, np.newaxis], members)
 
 
-def of_weighted(design: Design, weighted: FloatArray) -> FloatArray:
+def of_weighted(design: Design, weighted: FloatArray, members: BoolArray | None = None) -> FloatArray:
     """As `of_influence`, of values already multiplied by the weights."""
     if design.phase is not None:
         return design.phase.covariance(design, weighted)
@@ -118,7 +119,10 @@ def of_weighted(design: Design, weighted: FloatArray) -> FloatArray:
         first = design.stages[0]
         return design.joint.covariance(fold_rows(first.unit, first.units, residuals))
     last = design.stages[-1]
-    return covariance(design, UnitTotals.dense(fold_rows(last.unit, last.units, residuals)))
+    table = fold_rows(last.unit, last.units, residuals)
+    if members is None or design.residual_steps:  # a weighting step leaves something in every unit
+        return covariance(design, UnitTotals.dense(table))
+    return covariance(design, UnitTotals.of_units(table, np.unique(last.unit[members])))
 
 
 def adjusted(design: Design, weighted: FloatArray) -> FloatArray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import json
 import math
 import re
@@ -70,14 +71,26 @@ class Sample:
     """A design and the domain to which `subset` has narrowed it; R counts degrees of freedom in the domain.
 
     counted: the design whose degrees of freedom R has kept, when it did not count them again (see `calibrate`).
+    lost: rows that R has dropped on the way.
     """
 
     design: Design
     where: Any = None
     counted: Design | None = None
+    lost: Any = False
 
     def within(self, mask: Any) -> Sample:
-        return replace(self, where=mask if self.where is None else self.where & mask, counted=None)
+        lost = self.lost if self.keeps_rows else self.lost | ~mask
+        return replace(self, where=mask if self.where is None else self.where & mask, counted=None, lost=lost)
+
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether R's subset keeps all rows: of a calibrated or PPS design, and of two phases with the "full" variance.
+        Trimming is no calibration."""
+        design = self.design
+        if design.phase is not None:
+            return design.phase.asked.method == "full"
+        return design.replicates is None and bool(design.residual_steps or design.unequal is not None)
 
     @property
     def members(self) -> Any:
@@ -290,12 +303,16 @@ def trim(sample: Sample, step: Row) -> Sample:
 def standardize(sample: Sample, step: Row) -> Sample:
     """The shares of `by` in the population given to each group of `over`, by post-stratifying the cross of both."""
     design = narrowed(sample)
-    levels, groups = weighed(design, step["by"]), weighed(design, step["over"])
-    whole = sum(step["population"])
+    groups = weighed(design, step["over"])
+    # A factor keeps the levels that `subset` has left without rows; the first varies fastest.
+    every = [design.columns.codes(name)[1] for name in reversed(step["by"])]
+    levels = [tuple(reversed(level)) for level in itertools.product(*every)]
+    whole, there = sum(step["population"]), weighed(design, [*step["by"], *step["over"]])
     totals = {
         (*level, *group): share / whole * size
         for level, share in zip(levels, step["population"], strict=True)
         for group, size in groups.items()
+        if (*level, *group) in there  # `partial = TRUE`
     }
     design = calibration.poststratify(design, [*step["by"], *step["over"]], totals)
     return replace(sample, design=design)
@@ -535,17 +552,10 @@ def ciprop(sample: Sample, call: Row, df: float | None = None) -> Row:
 
 
 def nrow(sample: Sample) -> int:
-    """What R's nrow() says of a narrowed design: a calibrated or PPS one keeps its rows, any other loses them.
-
-    So do two phases with the "full" variance; trimming is no calibration.
-    """
-    design = sample.design
-    if design.phase is not None:
-        kept = design.phase.asked.method == "full" or sample.where is None
-        return int(np.count_nonzero(design.phase.selected & (kept | sample.members)))
-    if design.replicates is None and (design.residual_steps or design.unequal is not None):
-        return design.rows
-    return int(np.count_nonzero(sample.members))
+    """What R's nrow() says of a narrowed design."""
+    phase = sample.design.phase
+    there = np.ones(sample.design.rows, dtype=bool) if phase is None else phase.selected
+    return int(np.count_nonzero(there & ~np.asarray(sample.lost)))
 
 
 def logit_of_replicates(sample: Sample, name: str, level: float, df: float) -> Interval:
@@ -711,6 +721,10 @@ def table(sample: Sample, call: Row) -> Row:
     cells: list[tuple[Any, ...]] = [()]
     for name in names:
         own, labels = sample.design.columns.codes(name)
+        if not isinstance(labels[0], str):  # numbers have no levels: only those of the rows that R still has
+            held = np.unique(own[~np.asarray(sample.lost) & (own >= 0)])
+            own = np.where(np.isin(own, held), np.searchsorted(held, own), -1)
+            labels = [labels[one] for one in held.tolist()]
         inside &= own >= 0
         code, size = code + size * own, size * len(labels)
         cells = [(*cell, label) for label in labels for cell in cells]
