@@ -30,7 +30,7 @@ from survey.publication.modelled import Auxiliaries, read_auxiliaries, read_cens
 from survey.publication.publicuse import described, public_use, rows
 from survey.publication.report import report
 from survey.publication.results import Release, Series
-from survey.publication.sealing import manifest_hash, read, seal, unseal, verify
+from survey.publication.sealing import manifest_hash, opened, read, seal, unseal
 from survey.publication.site import build
 from survey.publication.trends import compared
 from survey.publication.voice import LANGUAGES
@@ -108,8 +108,7 @@ def _chain(previous: Sequence[Path], folder: Folder) -> list[tuple[Release, Path
     """The releases before, the last first, found genuine, of the same survey and complete back to the first."""
     found = []
     for path in previous:
-        verify(path)
-        one = msgspec.json.decode((path / "estimates.json").read_bytes(), type=Release)
+        one = opened(path)
         if one.survey != folder.plan.id:
             raise NotReleased(
                 {

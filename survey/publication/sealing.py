@@ -80,14 +80,34 @@ def unseal(out: Path) -> None:
 
 
 def read(out: Path) -> Seal:
-    """The manifest of a release. Raises NotGenuine when there is none that can be read."""
+    """The manifest of a release. Raises NotGenuine when there is none that can be read, or when it names a file outside the
+    folder: `unseal` deletes what it names."""
     try:
-        return msgspec.json.decode((out / MANIFEST).read_bytes(), type=Seal)
-    except (OSError, msgspec.MsgspecError) as error:
+        found = msgspec.json.decode((out / MANIFEST).read_bytes(), type=Seal)
+        outside = [name for name in found.files if not (out / name).resolve().is_relative_to(out.resolve())]
+        if outside:
+            raise ValueError(f"{outside[0]!r} lies outside the folder")
+        return found
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise NotGenuine(
             {
                 "vi": f"{out} không có bảng kê {MANIFEST} đọc được: {error}",
                 "en": f"{out} has no manifest {MANIFEST} that can be read: {error}",
+            }
+        ) from error
+
+
+def opened(out: Path) -> Release:
+    """The figures of a release that is as it was sealed. Raises NotGenuine when it is not, or when another version wrote them
+    in a way that this one cannot read."""
+    verify(out)
+    try:
+        return msgspec.json.decode((out / "estimates.json").read_bytes(), type=Release)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise NotGenuine(
+            {
+                "vi": f"{out}: không đọc được estimates.json (do phiên bản phần mềm khác ghi?): {error}",
+                "en": f"{out}: estimates.json cannot be read (written by another version?): {error}",
             }
         ) from error
 

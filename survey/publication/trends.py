@@ -16,7 +16,7 @@ from analysis.indicators import Indicator
 from analysis.trend import Figure, change
 from survey.publication.measuring import NotReleased
 from survey.publication.results import Cell, Release, Round, Trend
-from survey.publication.sealing import manifest_hash, verify
+from survey.publication.sealing import manifest_hash, opened
 
 
 def compared(found: Release, folders: Sequence[Path]) -> Release:
@@ -62,8 +62,7 @@ def compared(found: Release, folders: Sequence[Path]) -> Release:
 
 
 def _read(folder: Path, found: Release) -> Release:
-    verify(folder)
-    other = msgspec.json.decode((folder / "estimates.json").read_bytes(), type=Release)
+    other = opened(folder)
     if other.reference >= found.reference:
         raise NotReleased(
             {

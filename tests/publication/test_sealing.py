@@ -11,7 +11,7 @@ import pytest
 from survey.cli import main
 from survey.problems import Conflict
 from survey.publication.results import Cell
-from survey.publication.sealing import NotGenuine, manifest_hash, read, seal, unseal, verify
+from survey.publication.sealing import NotGenuine, manifest_hash, opened, read, seal, unseal, verify
 from tests.publication.test_site import example
 
 
@@ -34,6 +34,28 @@ def test_a_release_as_it_was_sealed_is_genuine(out, tmp_path):
     assert set(found.files) == {"estimates.csv", "site/index.html"}
     assert len(fingerprint) == 16
     assert (tmp_path / "keys" / "office.pem").stat().st_mode & 0o077 == 0
+
+
+def test_a_manifest_from_elsewhere_deletes_nothing_outside_its_folder(out, tmp_path):
+    kept = tmp_path / "kept.txt"
+    kept.write_text("mine")
+    (out / "away").symlink_to(tmp_path)
+    for name in ("../kept.txt", str(kept), "site/../../kept.txt", "away/kept.txt"):
+        sealed(out)
+        manifest = msgspec.json.decode((out / "manifest.json").read_bytes())
+        manifest["files"][name] = "0" * 64
+        (out / "manifest.json").write_bytes(msgspec.json.encode(manifest))
+        with pytest.raises(NotGenuine, match="outside"):
+            unseal(out)
+        assert kept.read_text() == "mine"
+        (out / "manifest.json").unlink()
+
+
+def test_figures_of_another_version_are_refused_in_words(out):
+    (out / "estimates.json").write_text('{"of": "another version"}')
+    sealed(out)
+    with pytest.raises(NotGenuine, match="another version"):
+        opened(out)
 
 
 @pytest.mark.parametrize(
