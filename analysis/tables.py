@@ -329,6 +329,8 @@ def _ibis(source: Any, expression: Expression) -> Any:
         return inner * inner
     column = source[expression.name]
     if isinstance(expression, Column):
+        if column.type().is_boolean():  # PostgreSQL turns no truth value into a number
+            return ibis.ifelse(column.isnull(), ibis.null("float64"), column.ifelse(1.0, 0.0))
         number = column.cast("float64")
         if not column.type().is_floating():
             return number

@@ -45,6 +45,7 @@ def _households(seed: int = 1, strata: int = 6, psus: int = 5, size: int = 12) -
         "psu": psu,
         "w": generator.uniform(20.0, 120.0, count),
         "account": account.astype(float),
+        "none": ~account,
         "income": np.round(np.exp(generator.normal(8.0 + 0.3 * level, 0.5))),
         "members": generator.integers(1, 7, count).astype(float),
         "region": np.array(["north", "south"])[(stratum >= strata // 2).astype(int)],
