@@ -696,7 +696,12 @@ def _chart_csv(marks: Sequence[Mark], voice: Voice, synthetic: bool) -> bytes:
                 *(None if one is None else round(100 * one, 4) for one in numbers),
                 cell.n,
             ]
-            row += [cell.df, None if cell.deff is None else round(cell.deff, 3), cell.status, mark.held]
+            row += [
+                cell.df,
+                None if cell.deff is None else round(cell.deff, 3),
+                cell.status,
+                "; ".join(filter(None, (mark.held, *mark.notes))),
+            ]
         elif contrast is not None:
             share = None if contrast.value is None else round(100 * contrast.value, 4)
             row = [

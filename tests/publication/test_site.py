@@ -15,6 +15,7 @@ import pytest
 from analysis.indicators import AnalysisPlan, Domain, Indicator, ReleaseRules, Step, Target
 from survey.publication.results import Cell, Contrast, Decision, Outcomes, Release, StepReport
 from survey.publication.site import build
+from survey.publication.views import Mark, _chart_csv
 from survey.publication.voice import LANGUAGES, Voice, _words
 from survey.spreadsheet import csv_bytes
 
@@ -381,6 +382,24 @@ def test_no_cell_of_a_csv_file_runs_as_a_formula(start):
     rows = list(csv.reader(io.StringIO(csv_bytes(["name"], [[f"{start}1+1"]]).decode(), newline="")))
     assert rows[1][0].startswith("'")
     assert csv_bytes(["n"], [[-0.5]]) == b"n\r\n-0.5\r\n", "a number stays a number"
+
+
+def test_the_file_of_a_chart_has_its_cautions():
+    cell = Cell(
+        indicator="A",
+        value=0.5,
+        se=0.1,
+        lower=0.3,
+        upper=0.7,
+        n=43,
+        df=2.0,
+        flags=("few_degrees_of_freedom",),
+    )
+    mark = Mark(label="A", cell=cell, notes=("dựa trên ít địa bàn",))
+    (row,) = csv.DictReader(
+        io.StringIO(_chart_csv([mark], Voice("vi"), False).decode("utf-8-sig"), newline="")
+    )
+    assert (row["status"], row["note"]) == ("show", "dựa trên ít địa bàn")
 
 
 def test_numbers_are_written_as_each_language_writes_them():
