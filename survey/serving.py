@@ -42,7 +42,6 @@ def serve(
     )
     os.environ[SETTINGS_VARIABLE] = msgspec.json.encode(settings, enc_hook=str).decode()
     os.environ[ADDRESS_VARIABLE] = f"http://{host}:{port}/"
-    # Its event loop is uvloop's wherever that is installed: a fifth less processor time for a page than with asyncio's.
     Granian(
         "survey.app:from_environment",
         factory=True,
