@@ -267,12 +267,14 @@ def rank_test(
     test: RankTest = "wilcoxon",
     where: str | BoolArray | None = None,
     missing: Missing = "error",
+    compat: Literal["R.ties"] | None = None,
 ) -> Test:
     """Do groups of the population differ in location? (Lumley and Scott 2013, Biometrika 100: 831-842)
 
     Scores of the population ranks, estimated with the weights, are compared between the groups: "wilcoxon" (with more
     groups: Kruskal-Wallis), "van_der_waerden" (normal scores) or the "median". Two groups: a t test of the difference
     in mean score; more: an F test; on as many degrees of freedom fewer than the design's as groups are compared.
+    compat="R.ties": rows outside the domain count among the ties, as in R in a domain of a calibrated design.
     """
     if test not in SCORES:
         raise NotPossible(f'rank_test: "{test}" is not one of {some(SCORES)}')
@@ -292,7 +294,9 @@ def rank_test(
     chosen = np.flatnonzero(members)
     group = np.stack([code[chosen] == one for one in held], axis=1).astype(np.float64)
     df = design.domain_df(members) - (held.size - 1.0)
-    difference, influence = _score_difference(values[chosen], group, design.weight[chosen], SCORES[test])
+    ranked = (design.weight != 0) & (code >= 0) & ~np.isnan(values) if compat else members
+    rank = _ranks(values[ranked], np.where(members, design.weight, 0.0)[ranked])[members[ranked]]
+    difference, influence = _score_difference(rank, group, design.weight[chosen], SCORES[test])
     if design.replicates is not None:
         # Scores are held, as in the linearisation: under the hypothesis their own error does not matter.
         replicated = influence.T @ design.replicates.weights(design)[chosen]
@@ -322,16 +326,19 @@ def rank_test(
     return Test(name, statistic, (q, df), float(scipy.special.fdtrc(q, df, statistic)))
 
 
-def _score_difference(
-    values: FloatArray, group: FloatArray, weight: FloatArray, score: Callable[[FloatArray], FloatArray]
-) -> tuple[FloatArray, FloatArray]:
-    """Mean score of each group less that of the first, and its linearised values (rows x groups less one)."""
+def _ranks(values: FloatArray, weight: FloatArray) -> FloatArray:
+    """The place of each in the population; ties share the plain mean of their places, as R survey does."""
     _, place = np.unique(values, return_inverse=True)
     order = np.argsort(values, kind="stable")
     middle = np.cumsum(weight[order]) - weight[order] / 2.0
     count = np.bincount(place).astype(np.float64)
-    # Ties share the plain mean of their places, as R survey does.
-    rank = (add_up(place[order], middle, count.size) / count)[place]
+    return np.asarray((add_up(place[order], middle, count.size) / count)[place])
+
+
+def _score_difference(
+    rank: FloatArray, group: FloatArray, weight: FloatArray, score: Callable[[FloatArray], FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Mean score of each group less that of the first, and its linearised values (rows x groups less one)."""
     scored = score(rank / weight.sum())
     size = weight @ group
     mean = (weight * scored) @ group / size

@@ -81,8 +81,9 @@ def quantiles(
     compat: "R.score" places the ends of the score interval by unweighted shares, "R.shahvaish" leaves the weights
     of that rule unscaled, as R survey does (both differ from the papers as soon as weights do). "R.first_step" takes
     for a p below the first step the second smallest value ("hf4": goes on below the smallest), as R survey 4.1 does.
+    "R.rows" lets the beta interval count all rows, not the domain's, as R does in a domain of a calibrated design.
     """
-    if unknown := set(compat) - {"R.score", "R.shahvaish", "R.first_step"}:
+    if unknown := set(compat) - {"R.score", "R.shahvaish", "R.first_step", "R.rows"}:
         raise NotPossible(f"unknown compat: {some(sorted(unknown))}")
     if rule not in RULES:
         raise NotPossible(f'rule="{rule}" is not one of {some(RULES, 12)}')
@@ -114,6 +115,7 @@ def quantiles(
                 level,
                 mean.df,
                 label,
+                _rows(design, design.weight != 0) if "R.rows" in compat else _rows(design, mask),
                 "R.score" in compat,
             )
             for probability in probabilities
@@ -133,6 +135,7 @@ def _one(
     level: float,
     df: float,
     label: Mapping[str, Label],
+    rows: float,
     unweighted_score: bool,
 ) -> Quantile:
     value = inverse(probability)
@@ -144,7 +147,7 @@ def _one(
         share = estimate(below, Proportion("at_or_below"), where=mask, df=df, deff=False)[0]
         kinds = {"mean": "t", "xlogit": "logit", "beta": "korn_graubard", "asin": "asin"}
         kind = kinds[method]
-        limits = interval(kind, share.value, share.se, df, _rows(design, mask), level=level)  # type: ignore[arg-type]
+        limits = interval(kind, share.value, share.se, df, rows, level=level)  # type: ignore[arg-type]
         lower = inverse(limits.lower) if limits.lower >= 0.0 else math.nan
         upper = inverse(limits.upper) if limits.upper <= 1.0 else math.nan
     return Quantile(

@@ -605,7 +605,7 @@ def quantile(sample: Sample, call: Row) -> Row:
         method=kinds.get(kind, kind),  # type: ignore[arg-type]
         level=call.get("level", 0.95),
         df=inside.df,
-        compat=("R.score", "R.shahvaish", "R.first_step"),
+        compat=("R.score", "R.shahvaish", "R.first_step", *(("R.rows",) if inside.keeps_rows else ())),
     )
     return {
         "quantiles": call["quantiles"],
@@ -910,6 +910,7 @@ def rank(sample: Sample, call: Row) -> Row:
         test=RANKS[call.get("test", "wilcoxon")],  # type: ignore[arg-type]
         where=sample.where,
         missing="domain",
+        compat="R.ties" if sample.keeps_rows else None,
     )
     if found.estimate is None:
         q = found.df[0]
