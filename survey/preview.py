@@ -389,16 +389,12 @@ def application(path: Path) -> Iterator[Litestar]:
 
 def serve(path: Path, port: int) -> None:
     """Serve until it is stopped (Ctrl-C). What is wrong with the file is said before the server starts."""
-    from granian import Granian
-    from granian.constants import Interfaces
+    from survey.serving import run
 
-    trial_of(path.resolve())  # and no more: a forked worker could not use what the pages load
+    trial_of(path.resolve())
     os.environ[PATH_VARIABLE] = str(path.resolve())
     print(f"http://127.0.0.1:{port}/")
-    Granian(
-        "survey.preview:from_environment", factory=True, address="127.0.0.1", port=port, interface=Interfaces.ASGI,
-        workers=1, log_access=False, log_enabled=False,
-    ).serve()  # fmt: skip
+    run("survey.preview:from_environment", "127.0.0.1", port)
 
 
 def from_environment() -> Litestar:

@@ -27,9 +27,6 @@ def serve(
     second_step: bool = True,
 ) -> None:
     """Run the application until it is stopped: one worker process; several machines share a PostgreSQL."""
-    # A worker that is forked inherits the shortener of scripts in mid-breath, and hangs at its first use.
-    multiprocessing.set_start_method("spawn", force=True)
-
     settings = Settings(
         folder=folder.resolve(),
         database=database,
@@ -42,8 +39,15 @@ def serve(
     )
     os.environ[SETTINGS_VARIABLE] = msgspec.json.encode(settings, enc_hook=str).decode()
     os.environ[ADDRESS_VARIABLE] = f"http://{host}:{port}/"
+    run("survey.app:from_environment", host, port)
+
+
+def run(factory: str, host: str, port: int) -> None:
+    """Serve the application that `factory` makes, in a worker of its own, until it is stopped."""
+    # A worker that is forked inherits the shortener of scripts in mid-breath, and hangs at its first use.
+    multiprocessing.set_start_method("spawn", force=True)
     Granian(
-        "survey.app:from_environment",
+        factory,
         factory=True,
         address=host,
         port=port,

@@ -419,7 +419,7 @@ def progress(questionnaire: Questionnaire, response: Response, at: Step | None =
     """
     found = walk(questionnaire, response)
     steps = found.steps
-    at = at or found.next_step or steps[-1]
+    at = at or found.next_step or (steps[-1] if steps else None)  # a form may compute and ask nothing
     ahead = [
         (section.id, page)
         for section in questionnaire.sections
@@ -439,7 +439,7 @@ def progress(questionnaire: Questionnaire, response: Response, at: Step | None =
         finished = sum(map(found.is_done, here))
         done += finished
         left += section.minutes * (1 - finished / (len(here) + waiting[section.id]))
-    number = next((place for place, section in enumerate(sections, 1) if section.id == at.section.id), 1)
+    number = next((place for place, one in enumerate(sections, 1) if at and one.id == at.section.id), 1)
     return Progress(number, len(sections), done, len(steps) + len(ahead), math.ceil(left - 1e-9))
 
 

@@ -285,7 +285,7 @@ def _frame(interview: Interview, step: Step) -> dict[str, Any]:
             title=interview.say(step.section.title),
         ),
         "minutes": word(language, "minutes", n=progress.minutes_left) if progress.minutes_left else "",
-        "done": progress.done / progress.total,
+        "done": progress.done / progress.total if progress.total else 1.0,
     }
 
 

@@ -156,6 +156,24 @@ def test_the_end_is_reached_when_nothing_on_the_path_is_open(story: Story) -> No
     assert progress(story.questionnaire, story.now).minutes_left == 0
 
 
+def test_a_form_that_only_computes_is_complete_at_once() -> None:
+    form = read(
+        """
+id: computed
+languages: [vi, en]
+title: {vi: Chỉ tính, en: Only computed}
+sections:
+  - id: all
+    title: {vi: Tất cả, en: All}
+    pages:
+      - {id: one, questions: [{id: two, kind: calculate, calculate: "1 + 1", label: {vi: Hai, en: Two}}]}
+"""
+    )
+    found = progress(form, Response(id="r"))
+    assert (found.done, found.total, found.minutes_left) == (0, 0, 0)
+    assert complete(form, Response(id="r"))
+
+
 def test_asking_changes_nothing(story: Story) -> None:
     before = story.now
     for step in path(story.questionnaire, before):
