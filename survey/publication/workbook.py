@@ -17,7 +17,9 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.properties import PageSetupProperties
 
+from analysis.indicators import Indicator
 from survey.publication.report import RULES
 from survey.publication.results import Cell, Release
 from survey.publication.voice import LANGUAGES, Voice
@@ -55,9 +57,9 @@ def _notes(book: Any, release: Release, voices: Sequence[Voice]) -> None:
     sheet = book.create_sheet(" · ".join(voice.word("workbook.notes") for voice in voices))
     sheet.column_dimensions["A"].width = 26
     sheet.column_dimensions["B"].width = sheet.column_dimensions["C"].width = 64
-    sheet.append(
+    rows = [
         [_text(sheet, part, bold=True) for part in ("", *(voice.text(release.title) for voice in voices))]
-    )
+    ]
     facts = [("organiser", [voice.text(release.organiser) for voice in voices]),
              ("territory", [voice.text(release.territory) for voice in voices]),
              ("reference", [voice.date(release.reference) for voice in voices]),
@@ -69,25 +71,27 @@ def _notes(book: Any, release: Release, voices: Sequence[Voice]) -> None:
     facts += [(key, [voice.word(f"workbook.{key}_text", level=voice.threshold(release.plan.release.level))
                      for voice in voices]) for key in ("interval", "held", "total", "columns")]  # fmt: skip
     for key, said in facts:
-        sheet.append(
+        rows.append(
             [_text(sheet, _both(voices, f"workbook.{key}"), bold=True), *(_text(sheet, one) for one in said)]
         )
-    for indicator in release.plan.indicators:
-        sheet.append(
-            [
-                _text(sheet, indicator.id, bold=True),
-                *(
-                    _text(sheet, f"{voice.text(indicator.name)}. {voice.text(indicator.denominator)}. {indicator.source}. "
-                                 f"{voice.text(indicator.reference_period)}. {voice.text(indicator.note)}".strip())
-                    for voice in voices
-                ),
-            ]
-        )  # fmt: skip
-
+    rows += [
+        [
+            _text(sheet, indicator.id, bold=True),
+            *(_text(sheet, _defined(indicator, voice)) for voice in voices),
+        ]
+        for indicator in release.plan.indicators
+    ]
     for target in release.plan.targets:
         if target.note:
             said = [_text(sheet, voice.text(target.note)) for voice in voices]
-            sheet.append([_text(sheet, target.id, bold=True), *said])
+            rows.append([_text(sheet, target.id, bold=True), *said])
+    _fill(sheet, rows)
+
+
+def _defined(indicator: Indicator, voice: Voice) -> str:
+    """What an indicator is, in one cell."""
+    parts = f"{voice.text(indicator.name)}. {voice.text(indicator.denominator)}. {indicator.source}. "
+    return f"{parts}{voice.text(indicator.reference_period)}. {voice.text(indicator.note)}".strip()
 
 
 def _figures(book: Any, release: Release, voices: Sequence[Voice]) -> None:
@@ -98,7 +102,7 @@ def _figures(book: Any, release: Release, voices: Sequence[Voice]) -> None:
     sheet.freeze_panes = "D2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(words) + len(NUMBERS))}{len(release.cells) + 1}"
     heads = [f"workbook.{name}" for name in (*words, *NUMBERS)]
-    sheet.append([_head(sheet, _both(voices, key)) for key in heads])
+    _fill(sheet, [[_head(sheet, _both(voices, key)) for key in heads]])
     # A row is written as soon as it is appended, so the cells of one row serve all of them.
     texts = [_text(sheet, "", wrapped=False) for _ in words]
     numbers = {name: _number(sheet, None, style) for name, style in NUMBERS.items()}
@@ -136,20 +140,38 @@ def _verdicts(book: Any, release: Release, voices: Sequence[Voice]) -> None:
         sheet.column_dimensions[letter].width = 14
     sheet.freeze_panes = "B2"
     heads = ("target", *LANGUAGES, "verdict_vi", "verdict_en", "rule", "threshold", "alpha", "value", "bound_low", "bound_high", "p_met", "p_not_met")  # fmt: skip
-    sheet.append([_head(sheet, _both(voices, f"workbook.{name}")) for name in heads])
+    rows = [[_head(sheet, _both(voices, f"workbook.{name}")) for name in heads]]
     for one in release.decisions:
         target = release.target(one.target)
         texts = [one.target, *(voice.text(target.text) for voice in voices)]
         texts += [voice.word(f"verdict.{one.verdict}") for voice in voices]
         texts.append(RULES[target.comparison])
         shares = [getattr(one, name) for name in heads[6:]]
-        sheet.append(
+        rows.append(
             [
                 *(_text(sheet, text) for text in texts),
                 *(_number(sheet, share, "0.0%") for share in shares[:5]),
                 *(_number(sheet, share, "0.0000") for share in shares[5:]),
             ]
         )
+    _fill(sheet, rows)
+
+
+def _fill(sheet: Any, rows: Sequence[Sequence[Any]]) -> None:
+    """The first rows of a sheet, each as high as its longest text needs (not every program finds that out itself), and
+    how the sheet is printed: across, as wide as the paper, the first row on every page."""
+    sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", 9  # A4
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.page_setup.fitToHeight = 0  # as many pages down as it takes
+    sheet.print_title_rows = "1:1"
+    for number, row in enumerate(rows, start=1):
+        lines = [1]
+        for place, cell in enumerate(row, start=1):
+            width = sheet.column_dimensions[get_column_letter(place)].width
+            if isinstance(cell.value, str):
+                lines.append(sum(-(-max(len(line), 1) // int(width - 2)) for line in cell.value.split("\n")))
+        sheet.row_dimensions[number].height = 15.0 * max(lines)
+        sheet.append(row)
 
 
 def _text(sheet: Any, text: str, *, bold: bool = False, wrapped: bool = True) -> Any:
