@@ -174,8 +174,8 @@ def main() -> None:
             )
             page = context.new_page()
             page.set_default_timeout(1000 * PATIENCE)
-            sign_in(page, url)
             line.bytes = 0
+            sign_in(page, url)
             page.goto(f"{url}/field/app/vi#/?all")
             unlock(page)
             page.wait_for_selector(".cards li")
