@@ -278,6 +278,8 @@ def rank_test(
     """
     if test not in SCORES:
         raise NotPossible(f'rank_test: "{test}" is not one of {some(SCORES)}')
+    if compat not in (None, "R.ties"):
+        raise NotPossible(f'rank_test: unknown compat "{compat}"; there is "R.ties"')
     values = design.columns.numbers(column)
     code, labels = design.columns.codes(by)
     inside = design.domain(where) & (design.weight != 0)
