@@ -120,10 +120,52 @@ def assigned_to(connection: Connection, account: str) -> list[Case]:
     return [of_row(row) for row in connection.execute(query.order_by(cases.c.commune, cases.c.id))]
 
 
-def of_commune(connection: Connection, commune: str) -> list[Case]:
-    """The households of one commune, by area; reserves that are not opened are not there."""
-    query = select(cases).where(cases.c.reserve.is_(False), cases.c.commune == commune)
-    return [of_row(row) for row in connection.execute(query.order_by(cases.c.psu, cases.c.id))]
+class Placed(Struct, frozen=True):
+    """One household in its area, as a list of areas needs it."""
+
+    id: str
+    psu: str
+    state: str
+    assignee: str
+
+
+def areas(
+    connection: Connection, commune: str, limit: int, *, after: str = "", before: str = ""
+) -> list[str]:
+    """At most `limit` areas of a commune in the order of their codes: those behind `after`, or the last ones before
+    `before`. Takes as long in a large commune as in a small one."""
+    query = select(cases.c.psu).distinct()
+    query = query.where(cases.c.commune == commune, cases.c.reserve.is_(False), cases.c.psu > after)
+    if before:
+        last = query.where(cases.c.psu < before).order_by(cases.c.psu.desc()).limit(limit)
+        return list(connection.execute(last).scalars())[::-1]
+    return list(connection.execute(query.order_by(cases.c.psu).limit(limit)).scalars())
+
+
+def placed(connection: Connection, commune: str, psus: Sequence[str] | None = None) -> list[Placed]:
+    """The households of these areas of a commune, or of all of it; reserves that are not opened are not there."""
+    query = select(*(cases.c[name] for name in Placed.__struct_fields__))
+    query = query.where(cases.c.reserve.is_(False), cases.c.commune == commune)
+    if psus is not None:
+        query = query.where(cases.c.psu.in_(list(psus)))
+    return [Placed(*row) for row in connection.execute(query.order_by(cases.c.psu, cases.c.id))]
+
+
+def of_area(connection: Connection, commune: str, psu: str) -> list[Case]:
+    """The households of one area; reserves that are not opened are not there."""
+    query = select(cases).where(cases.c.reserve.is_(False), cases.c.commune == commune, cases.c.psu == psu)
+    return [of_row(row) for row in connection.execute(query.order_by(cases.c.id))]
+
+
+def of_official(
+    connection: Connection, account: str, communes: Sequence[str] | None, limit: int
+) -> list[Case]:
+    """The first of an official's cases by commune and id, of all communes (None) or of these."""
+    query = select(cases).where(cases.c.assignee == account, cases.c.reserve.is_(False))
+    if communes is not None:
+        query = query.where(cases.c.commune.in_(list(communes)))
+    query = query.order_by(cases.c.commune, cases.c.id).limit(limit)
+    return [of_row(row) for row in connection.execute(query)]
 
 
 def workloads(connection: Connection, communes: Sequence[str] | None = None) -> list[Workload]:

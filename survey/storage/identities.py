@@ -69,6 +69,18 @@ def of_cases(connection: Connection, case_ids: Sequence[str]) -> dict[str, Ident
     return found
 
 
+def hamlets(connection: Connection, case_ids: Sequence[str]) -> dict[str, str]:
+    """In which hamlet these cases lie, and nothing else of where they are; cases without an address are not there."""
+    found: dict[str, str] = {}
+    vault = Vault(connection)
+    for start in range(0, len(case_ids), 500):
+        known = {name: case for case in case_ids[start : start + 500] for name in vault.names(case)}
+        query = select(identities.c.case, identities.c.hamlet).where(identities.c.case.in_(known))
+        for name, sealed in connection.execute(query):
+            found[known[name]] = vault.open(sealed, f"{known[name]}/hamlet")
+    return found
+
+
 def destroy(connection: Connection, case_ids: Sequence[str]) -> int:
     """Remove the addresses of these cases; returns how many there were. Backups are the organiser's to expire."""
     removed, vault = 0, Vault(connection)

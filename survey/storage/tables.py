@@ -69,6 +69,7 @@ cases = Table(
     Column("finding", Text),  # where the list was wrong
     Index(None, "assignee", "commune", "id"),
     Index(None, "commune", "state"),
+    Index(None, "commune", "psu"),
 )
 
 identities = Table(  # apart from every answer, sealed field by field; destroyed first (retention)

@@ -22,7 +22,7 @@ from survey.problems import Conflict
 from survey.storage import audit, cases
 from survey.storage.accounts import Account
 from survey.storage.extent import extent, sufficient
-from survey.web import forms, ids, supervision
+from survey.web import forms, handover, ids, supervision
 from survey.web.field import actor, scope
 from survey.web.guards import needs
 from survey.web.site import (
@@ -87,7 +87,7 @@ def _page(
     decided = found.case.override
     return show(
         request, "supervision/outcome.html", 422 if error else 200, error=error, case=found.case.id,
-        commune=area.name if area else found.case.unit.commune, back=f"/office/cases?commune={found.case.unit.commune}",
+        commune=area.name if area else found.case.unit.commune, back=handover.address(commune=found.case.unit.commune, area=found.case.unit.psu),
         history=[
             (OUTCOMES[one.outcome].label[language],
              (_moment(one.at), one.author, word(language, f"mode.{one.mode}"), *(NOTES[code][language] for code in one.codes)))

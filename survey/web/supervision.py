@@ -1,45 +1,36 @@
-"""The office of a supervisor and a statistician: outcome rates, precision, who works on which case, what waits apart.
+"""The office of a supervisor and a statistician: outcome rates, precision, how interviews are made.
 
-A supervisor sees the cases of his or her communes, never their answers. What the sample says so far is for
-statisticians alone.
+What the sample says so far is for statisticians alone.
 """
 
 from __future__ import annotations
 
 import datetime
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from litestar import Response, get, post
+from litestar import Response, get
 from sqlalchemy import Connection
 
 from survey.access.policy import Action, holds, may
 from survey.fieldwork.backchecks import Agreement
-from survey.fieldwork.cases import Case
-from survey.fieldwork.dispositions import OUTCOMES
 from survey.fieldwork.progress import FORMULAS, Ending, Precision, Rates, Reached, Report, Way
 from survey.fieldwork.signals import KINDS as SIGNALS
 from survey.fieldwork.signals import Effect, Signal
 from survey.problems import SurveyError
 from survey.questionnaire.index import index
-from survey.storage import accounts, audit, cases, identities
+from survey.storage import audit
 from survey.storage.accounts import Account
-from survey.storage.cases import Workload
-from survey.storage.identities import Identity
 from survey.web import forms, security
-from survey.web.field import actor, find_account, looked, natural, scope
+from survey.web.field import actor, find_account
 from survey.web.guards import needs
 from survey.web.site import (
     AnyRequest,
     NotYours,
     SignedIn,
     Site,
-    check_form,
-    form_of,
-    goto,
     language_of,
     show,
     site_of,
@@ -338,164 +329,4 @@ def _measure(language: str, kind: str, value: float) -> str:
     return percent(language, value)
 
 
-# --- who works on which case ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class CaseLine:
-    """One case as a supervisor sees it: where, who, how far, never what was said. `address` is "" for those who may not
-    see where somebody lives."""
-
-    id: str
-    address: str
-    assignee: str
-    key: str
-    state: str
-    attempts: int
-    last: str
-
-
-@dataclass(frozen=True)
-class AreaLine:
-    """One enumeration area with its households in the order of their doors; `officials` are those who work there."""
-
-    psu: str
-    hamlets: str
-    open: int
-    officials: tuple[tuple[str, int], ...]
-    lines: tuple[CaseLine, ...]
-
-
-@dataclass(frozen=True)
-class CommuneLine:
-    """One commune before it is opened: households, those still open, and how many nobody has."""
-
-    code: str
-    name: str
-    cases: str
-    open: str
-    nobody: str
-    officials: tuple[tuple[str, int], ...]
-
-
-OPEN = ("waiting", "visited", "started")
-
-
-def _map(
-    connection: Connection, site: Site, request: AnyRequest
-) -> tuple[SignedIn, Account, list[str], list[Workload], str, list[Case], dict[str, Identity]]:
-    signed, account = signed_for(connection, site, request, "assign_any")
-    communes = communes_of(account)
-    loads = cases.workloads(connection, communes)
-    officials = [
-        one.name for one in accounts.every(connection) if one.role == "official" and one.disabled_at is None
-    ]
-    there = {one.commune for one in loads}
-    asked = request.query_params.get("commune", "")
-    commune = asked if asked in there else next(iter(there)) if len(there) == 1 else ""
-    own = cases.of_commune(connection, commune) if commune else []
-    doors = {}
-    if own and may(actor(account), "see_case", scope(own[0])):
-        doors = identities.of_cases(connection, [case.id for case in own])
-    return signed, account, officials, loads, commune, own, doors
-
-
-@get("/office/cases", guards=[needs("assign_any")])
-async def case_list(request: AnyRequest) -> Response[str]:
-    """The communes, and the areas of one of them with every household in its place, to be handed over."""
-    site, language = site_of(request), language_of(request)
-    signed, account, officials, loads, commune, own, doors = await site.database.read(_map, site, request)
-    if doors:
-        await site.database.write(
-            looked, account.name, "look at list of addresses", f"commune:{commune}", len(doors)
-        )
-    name = site.areas[commune].name if commune in site.areas else commune
-    return show(
-        request, "supervision/cases.html", officials=officials, commune=commune, name=name,
-        communes=[] if commune else _communes(site, language, loads), areas=_areas(language, own, doors),
-        states=[(state, word(language, f"state.{state}")) for state in (*OPEN, "complete", "closed")],
-        several=len({one.commune for one in loads}) > 1, **frame(request, signed, account),
-    )  # fmt: skip
-
-
-def _communes(site: Site, language: str, loads: Sequence[Workload]) -> list[CommuneLine]:
-    lines = []
-    for code in sorted({one.commune for one in loads}):
-        own = [one for one in loads if one.commune == code]
-        open_ones = [one for one in own if one.state in OPEN]
-        nobody = sum(one.cases for one in open_ones if not one.assignee)
-        lines.append(
-            CommuneLine(
-                code, site.areas[code].name if code in site.areas else code, number(language, sum(one.cases for one in own)),
-                number(language, sum(one.cases for one in open_ones)), number(language, nobody) if nobody else "",
-                _shared({name: sum(one.cases for one in open_ones if one.assignee == name) for name in {one.assignee for one in open_ones}}),
-            )
-        )  # fmt: skip
-    return lines
-
-
-def _shared(by: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
-    return tuple((name, many) for name, many in sorted(by.items()) if name)
-
-
-def _areas(language: str, own: Sequence[Case], doors: Mapping[str, Identity]) -> list[AreaLine]:
-    def door(case: Case) -> tuple[object, ...]:
-        found = doors.get(case.id)
-        return (natural(found.hamlet), natural(found.address)) if found else ([], natural(case.id))
-
-    areas: dict[str, list[Case]] = {}
-    for case in own:
-        areas.setdefault(case.unit.psu, []).append(case)
-    found = []
-    for psu in sorted(areas, key=natural):
-        inside = sorted(areas[psu], key=door)
-        left = [case.assignee for case in inside if case.state in OPEN]
-        hamlets = dict.fromkeys(doors[case.id].hamlet for case in inside if case.id in doors)
-        found.append(
-            AreaLine(
-                psu, ", ".join(filter(None, hamlets)), len(left), _shared(Counter(left)),
-                tuple(
-                    CaseLine(
-                        case.id, doors[case.id].address if case.id in doors else "", case.assignee, case.state,
-                        word(language, f"state.{case.state}"), case.attempts,
-                        OUTCOMES[case.last_outcome].label.get(language, "") if case.last_outcome else "",
-                    )
-                    for case in inside
-                ),
-            )
-        )  # fmt: skip
-    return found
-
-
-@post("/office/assign", status_code=200, guards=[needs("assign")])
-async def assign(request: AnyRequest) -> Response[str]:
-    """Hand the ticked cases over; every one is in the audit log."""
-    site = site_of(request)
-    form = await form_of(request)
-    signed, account = await site.database.read(signed_for, site, request, "assign_any")
-    check_form(site, request, signed, form)
-    official, commune = (next(iter(form.get(name, ())), "") for name in ("official", "commune"))
-    await site.database.write(_assign, account, form.get("case", []), form.get("area", []), commune, official)
-    return goto("/office/cases" + (f"?commune={commune}" if commune.isalnum() else ""))
-
-
-def _assign(
-    connection: Connection, account: Account, chosen: Sequence[str], areas: Sequence[str], commune: str, official: str
-) -> None:  # fmt: skip
-    """The ticked households, and of ticked areas those that are still open."""
-    known = accounts.find(connection, official) if official else None
-    if official and (known is None or known.role != "official" or known.disabled_at is not None):
-        raise NotYours("case")
-    whole = cases.of_commune(connection, commune) if areas else []
-    given = {case.id: case for case in whole if case.unit.psu in areas and case.state in OPEN}
-    given |= {case.id: case for case in cases.several(connection, chosen)}
-    for case in given.values():
-        if not may(actor(account), "assign", scope(case)):
-            raise NotYours("case")
-        if case.assignee == official:
-            continue
-        cases.reassign(connection, case.id, official)
-        audit.append(connection, f"account:{account.name}", "assign", f"case:{case.id}", {"to": official})
-
-
-HANDLERS = (rates, precision, quality, case_list, assign)
+HANDLERS = (rates, precision, quality)

@@ -91,7 +91,7 @@ def looks(database: Database, households: int) -> dict[str, Callable[[int], obje
     return {
         "an official's list": read(mine),
         "the supervisor's list of a commune": read(
-            lambda connection, _: cases.of_commune(connection, commune)
+            lambda connection, _: cases.placed(connection, commune, cases.areas(connection, commune, 20))
         ),
         "a household by its code": read(lambda connection, number: codes.find(connection, f"digest{number}")),
         "one save": save,

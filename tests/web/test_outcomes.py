@@ -4,6 +4,8 @@ in the audit log, in the frozen sample, and can take it back."""
 from __future__ import annotations
 
 import dataclasses
+import html
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +49,10 @@ def test_a_decision_stands_beside_the_rule_and_can_be_taken_back(
 ) -> None:
     visited(client, "nobody_home")
     csrf = office(client, "chi")
-    assert PAGE in client.get("/office/cases?commune=10507").text
     page = client.get(PAGE).text
+    area = re.search(r'class="back"><a href="([^"]+)"', page)
+    assert area
+    assert PAGE in client.get(html.unescape(area[1])).text
     assert "2.24" in page
     assert "Bà Tư" not in page  # words of a visit are for whoever visits
     for wrong in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 from litestar.testing import TestClient
+from sqlalchemy import text
 
 from survey.settings import keys
 from survey.storage import accounts, audit, cases, quarantine, responses
 from survey.storage.database import Database
 from survey.storage.quarantine import Misfit
+from survey.web import handover
 from survey.web.supervision import percent
 from tests.village import Village
 
@@ -76,10 +79,15 @@ def test_cases_are_handed_over_only_in_the_own_communes(client: TestClient[Any],
         own = accounts.find(connection, "giamsat").communes  # type: ignore[union-attr]
         mine = next(case.id for case in cases.every(connection) if case.unit.commune in own)
         foreign = next(case.id for case in cases.every(connection) if case.unit.commune not in own)
-        communes = [cases.existing(connection, case).unit.commune for case in (mine, foreign)]
-    assert f"?commune={communes[0]}" in client.get("/office/cases").text
-    assert mine in client.get(f"/office/cases?commune={communes[0]}").text
-    assert foreign not in client.get(f"/office/cases?commune={communes[1]}").text
+        units = {case: cases.existing(connection, case).unit for case in (mine, foreign)}
+    assert f"?commune={units[mine].commune}" in client.get("/office/cases").text
+    for case, shown in ((mine, True), (foreign, False)):
+        unit = units[case]
+        page = client.get("/office/cases", params={"commune": unit.commune, "area": unit.psu}).text
+        assert (case in page) == shown
+        assert (
+            case in client.get("/office/cases", params={"find": case.lower()}).text.partition("<ul")[2]
+        ) == shown
     client.post("/office/assign", data={"csrf": csrf, "case": mine, "official": "binh"})
     refused = client.post("/office/assign", data={"csrf": csrf, "case": foreign, "official": "binh"})
     assert refused.status_code == 404
@@ -97,8 +105,8 @@ def test_a_whole_area_is_given_and_what_is_finished_stays_with_whoever_did_it(
     csrf = _sign_in(client, "giamsat")
     with database.reading() as connection:
         commune = accounts.find(connection, "giamsat").communes[0]  # type: ignore[union-attr]
-        before = cases.of_commune(connection, commune)
-    area = before[0].unit.psu
+        before = cases.placed(connection, commune)
+    area = before[0].psu
     page = client.get(f"/office/cases?commune={commune}").text
     assert page.count(f'value="{area}"') == 1
     squares = re.findall(r'class="spot (\w+)"', page.partition('class="spots"')[2])
@@ -106,11 +114,64 @@ def test_a_whole_area_is_given_and_what_is_finished_stays_with_whoever_did_it(
     given = {"csrf": csrf, "area": area, "commune": commune, "official": "binh"}
     assert client.post("/office/assign", data=given).url.query == f"commune={commune}".encode()
     with database.reading() as connection:
-        for case in cases.of_commune(connection, commune):
+        for case in cases.placed(connection, commune):
             finished = case.state in ("complete", "closed")
-            assert (case.assignee == "binh") == (case.unit.psu == area and not finished)
+            assert (case.assignee == "binh") == (case.psu == area and not finished)
         lines = [line for line in audit.of_subject(connection, "survey") if line.actor == "account:giamsat"]
     assert not any(line.action == "look at list of addresses" for line in lines), "no address, no look at one"
+
+
+def test_areas_come_a_page_at_a_time_and_a_whole_commune_is_given_at_once(
+    client: TestClient[Any], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    csrf = _sign_in(client, "giamsat")
+    monkeypatch.setattr(handover, "PAGE", 2)
+    monkeypatch.setattr(handover, "PORTION", 3)
+    with database.writing() as connection:
+        connection.execute(
+            text("UPDATE cases SET psu = commune || '-' || substr(id, length(id))")
+        )  # ten areas each
+        own = accounts.find(connection, "giamsat").communes  # type: ignore[union-attr]
+        by_commune = {code: cases.areas(connection, code, 1000) for code in own}
+    commune, areas = max(by_commune.items(), key=lambda one: len(one[1]))
+    assert len(areas) > 2, "more than one page"
+    seen: list[str] = []
+    address: str | None = f"/office/cases?commune={commune}"
+    back = 0
+    while address:
+        page = html.unescape(client.get(address).text)
+        found = re.findall(r'name="area" value="([^"]+)"', page)
+        assert 1 <= len(found) <= 2
+        earlier = re.search(r'href="([^"]+)" rel="prev"', page)
+        assert bool(earlier) == bool(seen)
+        if earlier:
+            before = html.unescape(client.get(earlier[1]).text)
+            assert re.findall(r'name="area" value="([^"]+)"', before) == seen[-2:]
+            back += 1
+        seen += found
+        later = re.search(r'href="([^"]+)" rel="next"', page)
+        address = later and later[1]
+    assert (seen, back) == (areas, -(-len(areas) // 2) - 1)
+    given = {"csrf": csrf, "whole": "1", "commune": commune, "official": "binh", "after": areas[1]}
+    assert f"after={areas[1]}" in str(client.post("/office/assign", data=given).url)
+    with database.reading() as connection:
+        for case in cases.placed(connection, commune):
+            assert (case.assignee == "binh") == (case.state not in ("complete", "closed"))
+    foreign = given | {"commune": next(code for code in _communes(database) if code not in own)}
+    assert client.post("/office/assign", data=foreign).status_code == 404
+    monkeypatch.setattr(handover, "FOUND", 3)
+    with database.reading() as connection:
+        ticked = [case.id for case in cases.placed(connection, commune)]
+    client.post("/office/assign", data={"csrf": csrf, "case": ticked, "official": "an"})
+    page = client.get("/office/cases?find=An&lang=en").text
+    assert page.count('name="case"') == 3
+    assert "These are the first 3 households" in page
+    assert "No household has this code" in client.get("/office/cases?find=HD-999999&lang=en").text
+
+
+def _communes(database: Database) -> list[str]:
+    with database.reading() as connection:
+        return sorted({case.unit.commune for case in cases.every(connection)})
 
 
 def test_progress_stands_against_the_design_by_mode_and_by_outcome(
