@@ -23,10 +23,9 @@ function first(form, name) {
   return clean.replace(AROUND, '');
 }
 
-/** {answers by key, findings: [{code, where, message, severity}]} of one page. */
-export function readForm(q, response, step, form) {
+/** {answers by key, findings: [{code, where, message, severity}]} of one page; `before` is a walk of the response. */
+export function readForm(q, response, step, form, before = new Walk(q, response)) {
   const { page, row } = step, answers = {}, findings = [];
-  const before = new Walk(q, response);
   let walk = before;
   for (const question of page.questions ?? []) {
     const hangs = question.when || question.filter || written(q, question).some(({ when }) => when);

@@ -14,18 +14,29 @@ const alone = ({ page, section, row }) => `${section.id} ${row} ${page.kind ?? '
 export const groups = (interview, at) => !(at.change || at.add || at.remove || at.step.page.kind || interview.start
   || interview.walk.isDone(at.step));
 
-/** The page that comes on the same screen after this one, or undefined. */
-function following(interview, at) {
-  const place = interview.steps.findIndex((step) => interview.url(step) === interview.url(at.step));
-  const step = interview.steps[place + 1];
-  return step && alone(step) === alone(at.step) && !interview.walk.isDone(step) ? { ...at, step } : undefined;
+/** The interview as it would be with what a trial answers; nothing of it is kept. */
+const as = (interview, { walk }) => (walk === interview.walk ? interview : Object.assign(
+  Object.create(Object.getPrototypeOf(interview)), interview, { response: walk.response, walk, path: undefined, following: undefined },
+));
+
+/** The page that comes on the same screen after this one, or undefined; the rest of the path is not walked for it. */
+function following({ walk }, at) {
+  const { section, page, row } = at.step;
+  for (const next of section.pages.slice(section.pages.indexOf(page))) {
+    const rows = [];
+    walk.take(next, (one) => rows.push(one));
+    const found = rows[next === page ? rows.indexOf(row) + 1 : 0];
+    if (found === undefined) continue;
+    const step = { section, page: next, row: found };
+    return alone(step) === alone(at.step) && !walk.isDone(step) ? { ...at, step } : undefined;
+  }
 }
 
 /**
  * @param {HTMLElement} frame where the pages stand
  * @param {(page: DocumentFragment, at: object, sent?: object) => DocumentFragment} dress what else a page of this app has
- * @returns {{save: () => Promise<{events: object[], next: string, wrong: boolean}>}} what all of them come to; where one is
- *   wrong it is shown with what is wrong, and the events are of those before it
+ * @returns {{save: () => Promise<{events: object[], next: string, now: object, wrong: boolean}>}} what all of them come to, and the
+ *   interview after it; where one is wrong it is shown with what is wrong, and the events are of those before it
  */
 export function showGroup(frame, booklet, interview, first, dress) {
   const pages = new Map();
@@ -57,7 +68,7 @@ export function showGroup(frame, booklet, interview, first, dress) {
       const form = node.querySelector('form');
       const trial = view.trial(at, formOf(form));
       booklet.open(form, trial.walk, trial.step);
-      view = view.as(trial);
+      view = as(view, trial);
     }
     const nodes = order.map(({ node }) => node);
     for (const node of [...frame.children]) if (node.tagName === 'DIV' && !nodes.includes(node)) node.remove();
@@ -66,25 +77,24 @@ export function showGroup(frame, booklet, interview, first, dress) {
 
   async function save() {
     let now = interview;
-    let next = '';
+    let last = null;
     const events = [];
     for (const { at, node } of order) {
-      const here = now.at(now.url(at.step));
-      if (!here) continue;
+      if (!now.walk.visible(at.step).length) continue; // closed by what was said above it
       const sent = formOf(node.querySelector('form'));
-      const said = await now.save(here, sent);
+      const said = await now.save(at, sent);
       if (said.findings) {
-        const again = page(now, here, sent, said.findings);
+        const again = page(now, at, sent, said.findings);
         pages.set(now.url(at.step), again);
         node.replaceWith(again);
         again.querySelector('.summary').focus();
-        return { events, next, wrong: true };
+        return { events, next: '', now, wrong: true };
       }
       events.push(...said.events);
-      next = said.next;
+      last = said;
       now = now.with(said.events);
     }
-    return { events, next, wrong: false };
+    return { events, next: last.next, now, wrong: false };
   }
 
   draw();

@@ -44,14 +44,13 @@ async function bookletOf(store, version) {
 }
 
 let current = null;
+/** The page that comes next, drawn while the answers before it were being kept. */
+let ready = null;
 
 /** The interview of a case as it is kept now; the one on the screen goes on if nobody else has changed it. */
 async function interviewOf(store, id, one) {
-  if (current?.fresh && current.facts.response === one.response) {
-    current.fresh = false;
-    return current;
-  }
   const kept = await store.read(one.response);
+  if (!kept) return null;
   if (current?.facts.response === kept.response && current.events.length === kept.events.length) return current;
   const booklet = await bookletOf(store, kept.version);
   if (!booklet) return null;
@@ -59,8 +58,7 @@ async function interviewOf(store, id, one) {
     response: kept.response, author: store.account, mode: 'visit', language, base: `/interview/${id}`, number: one.draw,
     hidden: kept.hidden,
   }, kept.events, kept.start);
-  current.booklet = booklet;
-  return current;
+  return Object.assign(current, { booklet, surplus: kept.surplus });
 }
 
 /**
@@ -71,28 +69,46 @@ export async function showInterview(view, store, id, address, shell) {
   const one = store.case(id);
   const mine = store.interview(id);
   if (!one || !mine) return message(view, 'not_found');
-  const interview = await interviewOf(store, id, { ...mine, draw: one.draw });
+  const drawn = ready?.address === address && ready.response === mine.response ? ready : null;
+  ready = null;
+  const interview = drawn?.interview ?? await interviewOf(store, id, { ...mine, draw: one.draw });
   if (!interview) return message(view, 'no_booklet');
   if (interview.response.submitted) return finished(view, interview);
+  const { made, shown, instead } = drawn ?? draw(store, one, interview, address, shell);
+  if (instead) return shell.go(instead);
+  view.replaceChildren(made);
+  shown();
+}
+
+/**
+ * A page of an interview, in no document yet: {made, shown} with what to do once it stands there, or {instead}, the address
+ * that comes in place of one to which the path does not lead.
+ */
+function draw(store, one, interview, address, shell) {
+  const { id } = one;
   const { booklet } = interview;
   const end = `/interview/${id}/check`;
   const at = address === end ? null : interview.at(address);
-  if (!at && (address !== end || interview.next() !== end)) return shell.go(interview.next());
+  if (!at && (address !== end || interview.next() !== end)) return { instead: interview.next() };
 
   const made = template('t-interview');
   Object.assign(part(made, 'comment'), { hidden: !one.comment, textContent: one.comment && say('returned', { comment: one.comment }) });
   Object.assign(part(made, 'stop'), { href: `#/case/${id}`, textContent: say('stop', { name: one.address || id }) });
   const frame = part(made, 'page');
-  view.replaceChildren(made);
 
-  const keep = async (said, next) => {
+  /** Keep what was said; the next page is drawn meanwhile, and shown when it is kept. */
+  const keep = async (said, next, after) => {
     const again = interview.start && !interview.events.length; // the first word of a correction
     const events = again ? [await interview.event({}, 'reopened'), ...said] : said;
-    const kept = await store.say(interview.response.id, id, events);
-    const alone = kept.events.length === interview.events.length + events.length;
-    current = alone ? Object.assign(interview.with(events), { booklet, fresh: true }) : null; // another tab has written too: read again
+    const keeping = store.say(interview.response.id, id, events);
+    const now = Object.assign(again || !after ? interview.with(events) : after, { booklet, surplus: interview.surplus });
+    const over = events.at(-1).kind === 'submitted';
+    const drawn = over ? null : draw(store, one, now, next, shell);
+    const alone = await keeping === now.events.length + now.surplus; // else another tab has written too: read again
+    current = alone ? now : null;
+    ready = alone && { ...drawn, interview: now, address: next, response: now.response.id };
     shell.go(next);
-    if (events.at(-1).kind === 'submitted') shell.send();
+    if (over) shell.send();
   };
   const response = interview.response.id;
   /** A page whose photo questions take pictures here; `sent` is what of it was not accepted. */
@@ -104,9 +120,9 @@ export async function showInterview(view, store, id, address, shell) {
     });
     return page;
   };
+  const look = () => frame.querySelector('.summary, h1')?.focus({ preventScroll: true });
   const show = (page) => {
     frame.replaceChildren(page);
-    frame.querySelector('.summary, h1')?.focus({ preventScroll: true });
     const form = frame.querySelector('form');
     let sending = false;
     form.addEventListener('submit', async (event) => {
@@ -115,9 +131,10 @@ export async function showInterview(view, store, id, address, shell) {
       sending = true;
       const sent = formOf(form);
       if (!at) return keep([await interview.submit(sent)], address);
-      const { events, next, findings } = await interview.save(at, sent);
-      if (!findings) return keep(events, next);
-      show(pictured(booklet.page(interview, at, '', sent, findings), at, sent));
+      const said = await interview.save(at, sent);
+      if (!said.findings) return keep(said.events, said.next);
+      show(pictured(booklet.page(interview, at, '', sent, said.findings), at, sent));
+      look();
       scrollTo(0, 0);
     });
     if (at && !at.remove && form.querySelector('[data-q]')) {
@@ -138,14 +155,13 @@ export async function showInterview(view, store, id, address, shell) {
       event.preventDefault();
       if (sending) return;
       sending = true;
-      const { events, next, wrong } = await group.save();
-      if (!wrong) return keep(events, next);
+      const { events, next, now, wrong } = await group.save();
+      if (!wrong) return keep(events, next, now);
       if (events.length) await store.say(interview.response.id, id, events);
       sending = false;
     };
     button.addEventListener('click', send);
     frame.addEventListener('submit', send);
-    frame.querySelector('h1')?.focus({ preventScroll: true });
   };
   if (!at) show(summary(booklet, interview, ''));
   else {
@@ -153,6 +169,7 @@ export async function showInterview(view, store, id, address, shell) {
     if (groups(interview, at)) showSeveral();
     else show(at.remove ? booklet.page(interview, at, '') : pictured(booklet.page(interview, at, ''), at));
   }
+  return { made, shown: look };
 }
 
 async function finished(view, interview) {

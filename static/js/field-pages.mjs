@@ -3,7 +3,8 @@
 import { formId } from './events.mjs';
 import { arrange, drawnOf, mapLink, standing } from './field-list.mjs';
 
-const AT_ONCE = 40; // cards drawn before the first look; the rest follow as one scrolls
+const FIRST = 12; // cards drawn before the first look: more than any phone shows at once
+const AT_ONCE = 40; // the rest follow as one scrolls, by so many
 
 /** @param {string} id */
 export const template = (id) => /** @type {HTMLTemplateElement} */ (document.getElementById(id)).content.cloneNode(true);
@@ -65,11 +66,12 @@ export function showList(view, store, filter) {
   for (const link of made.querySelectorAll('[data-filter]')) {
     if (link.dataset.filter === filter) link.setAttribute('aria-current', 'page');
   }
-  let left = [];
+  let all = [];
+  let drawn = 0;
   const draw = (most) => {
     const fragment = document.createDocumentFragment();
-    for (let drawn = 0; left.length && drawn < most; drawn += 1) {
-      const [{ group, one }] = left.splice(0, 1);
+    for (const end = Math.min(drawn + most, all.length); drawn < end; drawn += 1) {
+      const { group, one } = all[drawn];
       if (!group.list) {
         const section = template('t-hamlet');
         section.querySelector('h2').textContent = `${group.commune} · ${group.hamlet || say('hamlet_unknown')}`;
@@ -79,9 +81,10 @@ export function showList(view, store, filter) {
       group.list.append(card(store, one));
     }
     hamlets.append(fragment);
-    more.hidden = !left.length;
+    more.hidden = drawn === all.length;
   };
-  const fill = () => {
+  /** As many as were drawn before stay drawn, so that nothing moves under the finger when something was sent. */
+  const fill = (most) => {
     const cases = store.cases();
     const done = cases.filter((one) => one.state === 'complete' || one.state === 'closed').length;
     const progress = view.querySelector('progress');
@@ -91,19 +94,20 @@ export function showList(view, store, filter) {
     checks.firstElementChild.textContent = say('checks', { n: store.list.checks });
     progress.value = cases.length ? done / cases.length : 0;
     const groups = arrange(cases, { filter, find: find.value, day: store.today(), carried: store.carried });
-    left = groups.flatMap((group) => group.cases.map((one) => ({ group, one })));
-    found.textContent = left.length ? say('found', { n: left.length }) : say('none_found');
-    found.classList.toggle('hidden', left.length > 0);
+    all = groups.flatMap((group) => group.cases.map((one) => ({ group, one })));
+    found.textContent = all.length ? say('found', { n: all.length }) : say('none_found');
+    found.classList.toggle('hidden', all.length > 0);
     hamlets.replaceChildren();
-    draw(AT_ONCE);
+    drawn = 0;
+    draw(most);
   };
   more.querySelector('button').addEventListener('click', () => draw(AT_ONCE));
   new IntersectionObserver(([seen]) => seen.isIntersecting && draw(AT_ONCE), { rootMargin: '600px' }).observe(more);
-  find.addEventListener('input', fill);
+  find.addEventListener('input', () => fill(FIRST));
   find.form.addEventListener('submit', (event) => event.preventDefault());
   view.replaceChildren(made);
-  fill();
-  return fill;
+  fill(FIRST);
+  return () => fill(Math.max(drawn, AT_ONCE));
 }
 
 /**

@@ -18,6 +18,7 @@ const packed = async (json) => 'CompressionStream' in globalThis
 
 export const APP = 1; // raised when the server must tell data of this version apart
 const TRAINING = 'training-';
+const FEW = 20; // things looked for in the outbox before the list is drawn
 
 /** Thrown when the server does not know who is signed in. */
 export class SignedOut extends Error {}
@@ -138,7 +139,7 @@ export async function openStore(account, { training = false, key, device = '', c
     list = made;
     byId = new Map((made?.cases ?? []).map((one) => [one.id, one]));
   };
-  listed(await vault.get('list'));
+  const keptList = vault.get('list').then(listed);
 
   /** case → its interview in hand, without the answers; → attempts, and the finding, that the list does not know yet */
   const interviews = new Map();
@@ -147,6 +148,12 @@ export async function openStore(account, { training = false, key, device = '', c
   /** case → {receipt, at, aside} of what was confirmed; case → {unsent, tried} */
   let confirmed = {};
   let waiting = new Map();
+  let noting = 0;
+  let kept = 0; // how often something was kept since this page was opened
+  const hold = (of, id, made) => {
+    kept += 1;
+    of.set(id, made);
+  };
 
   /** What stands in plain beside an interview: which it is and how far, so that none is opened to draw the list. */
   const summary = ({ case: of, response, version, events, sent = 0, start }) => ({
@@ -156,8 +163,20 @@ export async function openStore(account, { training = false, key, device = '', c
   const item = (group, type, value) => ({
     id: value.id, group, type, text: type === 'events' ? canonical(value) : JSON.stringify(value),
   });
+  /**
+   * An interview lies as one thing and, after it, what each page has said since: a page writes itself alone, however long
+   * the interview is. What was said twice counts once.
+   */
+  const whole = async (response) => {
+    const { about, value, parts } = await vault.gather(`interview ${response}`, `said ${response} `);
+    const events = new Map([value?.events ?? [], ...parts].flat().map((event) => [event.id, event]));
+    return { about, kept: value && { ...value, events: [...events.values()] } };
+  };
+  const ofPage = (response, number) => `said ${response} ${String(number).padStart(6, '0')}`;
   /** The answers of an interview and its pictures go from this phone. */
-  const wipe = async (response) => vault.remove(`interview ${response}`, ...await vault.keys(`photo ${response} `));
+  const wipe = async (response) => vault.remove(
+    `interview ${response}`, ...await vault.keys(`said ${response} `), ...await vault.keys(`photo ${response} `),
+  );
 
   /** What waits, of these households or (without any) of all. */
   async function count(groups) {
@@ -166,6 +185,25 @@ export async function openStore(account, { training = false, key, device = '', c
     waiting = new Map(groups ? [...waiting, ...found] : found);
     if (!groups) confirmed = (await outbox.shelf('confirmed')) ?? {};
     unsent = await outbox.count();
+    clearTimeout(noting);
+    noting = setTimeout(() => outbox.shelve('waiting', [...waiting]).catch(() => {}), 1000); // not in the way of a page
+  }
+
+  /** One thing after the other, in the order asked for, each some milliseconds later than the one before. */
+  let turn = Promise.resolve();
+  function afterwards(pause, work) {
+    const asked = turn.catch(() => {}).then(() => new Promise((later) => { setTimeout(later, pause); })).then(work);
+    turn = asked;
+    asked.catch(() => {}); // what was not waited for lies in the vault, and is looked for when the interview ends or the app opens
+    return asked;
+  }
+
+  /** What waited when it was last counted, if that is as much as waits now: enough to draw the list, and counted again then. */
+  async function recall() {
+    const [found, left, told] = await Promise.all([outbox.shelf('waiting'), outbox.count(), outbox.shelf('confirmed')]);
+    const all = (found ?? []).reduce((sum, [, one]) => sum + one.unsent, 0);
+    if (all !== left) return count();
+    [waiting, unsent, confirmed] = [new Map(found), left, told ?? {}];
   }
 
   /** Remember the last receipt of each household, an interview's before a visit's, and why anything was set aside. */
@@ -187,15 +225,25 @@ export async function openStore(account, { training = false, key, device = '', c
   const ownEvents = ({ case: id, events, sent = 0 }) => events.slice(sent).map((event) => item(id, 'events', event));
 
   /** The visit that an interview is: it follows from the first event, so that a crash between the two loses neither. */
-  const visitOf = ({ id, case: of, at, author, mode }) => ({
-    id: visitId(id), case: of, at, author, mode, outcome: 'interviewed', note: '', appointment: '',
+  const visitOf = ({ id, case: of, at, mode }) => aloneOf({ id: visitId(id), case: of, at, mode });
+
+  /** What stands in plain beside the visits to a household; of one that was the interview alone, that is all there is to it. */
+  const besideVisits = ([{ id, case: of, at, mode, outcome }, ...more]) => ({
+    case: of, ...(outcome === 'interviewed' && !more.length && { alone: { id, case: of, at, mode } }),
   });
+  const aloneOf = ({ id, case: of, at, mode }) => ({ id, case: of, at, author: account, mode, outcome: 'interviewed', note: '', appointment: '' });
+  /** The visits that the list does not know yet; only those are opened that do not stand in plain. */
+  async function visitsHere() {
+    const [abouts, keys] = await Promise.all([vault.abouts('visits '), vault.keys('visits ')]);
+    const plain = new Map(abouts.filter(({ alone }) => alone).map(({ alone }) => [`visits ${alone.case}`, [aloneOf(alone)]]));
+    return Promise.all(keys.map((key) => plain.get(key) ?? vault.get(key)));
+  }
 
   const keepVisit = (attempt) => navigator.locks.request(`${name} visits ${attempt.case}`, async () => {
-    const kept = (await vault.get(`visits ${attempt.case}`)) ?? [];
-    if (kept.some(({ id }) => id === attempt.id) || !(await outbox.unknown([attempt.id])).size) return;
-    await vault.put(`visits ${attempt.case}`, [...kept, attempt]);
-    attempts.set(attempt.case, [...kept, attempt]);
+    const before = (await vault.get(`visits ${attempt.case}`)) ?? [];
+    if (before.some(({ id }) => id === attempt.id) || !(await outbox.unknown([attempt.id])).size) return;
+    await vault.put(`visits ${attempt.case}`, [...before, attempt], besideVisits([...before, attempt]));
+    hold(attempts, attempt.case, [...before, attempt]);
   });
 
   /** A case of the list with what this phone knows of it beyond. */
@@ -206,42 +254,69 @@ export async function openStore(account, { training = false, key, device = '', c
     return { ...found, state: mine.submitted ? 'complete' : found.state === 'returned' ? 'returned' : 'started' };
   };
 
-  /** What a crash kept from the outbox goes there now; what was sent to the end is forgotten. */
-  async function settle() {
-    interviews.clear();
-    attempts.clear();
-    listings.clear();
-    let abouts = await vault.abouts('interview ');
-    if (abouts.length < (await vault.keys('interview ')).length) { // kept before they had words beside them
-      for (const kept of await vault.all('interview ')) await vault.put(`interview ${kept.response}`, kept, summary(kept));
-      abouts = await vault.abouts('interview ');
-    }
+  /** What this phone holds, from the words that stand in plain; the visits are opened. */
+  async function look() {
+    const begun = kept;
+    const [abouts, visits, found] = await Promise.all([vault.abouts('interview '), visitsHere(), vault.all('listing ')]);
+    if (begun !== kept) return look(); // something was kept meanwhile
+    for (const of of [interviews, attempts, listings]) of.clear();
     for (const about of abouts) interviews.set(about.case, about);
-    for (const kept of await vault.all('visits ')) attempts.set(kept[0].case, kept);
-    for (const kept of await vault.all('listing ')) listings.set(kept.case, kept);
+    for (const made of visits) if (made) attempts.set(made[0].case, made);
+    for (const made of found) listings.set(made.case, made);
+    return abouts;
+  }
+
+  /**
+   * What a crash kept from the outbox goes there now. An interview or a visit that was found in the outbox once is
+   * `settled` and not looked for again.
+   * @param {number} [most] with more to look for than that nothing is done
+   */
+  async function mend(most = Infinity) {
+    const sure = new Set((await vault.abouts('visits ')).filter((about) => about.settled).map((about) => about.case));
+    const open = [...interviews.values()].filter((about) => !about.settled);
+    const fresh = [...attempts].filter(([id]) => !sure.has(id));
     const here = new Set([...attempts.values()].flat().map(({ id }) => id));
-    const made = [...abouts.flatMap(({ last, visit }) => [last, visit]), ...here, ...[...listings.values()].map(({ id }) => id)].filter(Boolean);
-    const lost = training || !made.length ? new Set() : await outbox.unknown(made);
-    for (const { response, last, visit } of abouts) {
+    const made = [
+      ...open.flatMap(({ last, visit }) => [last, visit]), ...fresh.flatMap(([, visits]) => visits.map(({ id }) => id)),
+      ...[...listings.values()].map(({ id }) => id),
+    ].filter(Boolean);
+    if (training || !made.length || made.length > most) return;
+    const lost = await outbox.unknown(made);
+    for (const { response, last, visit } of open) {
       if (!lost.has(last) && (!lost.has(visit) || here.has(visit))) continue;
-      const kept = await vault.get(`interview ${response}`);
-      await outbox.add(ownEvents(kept));
-      if (visit) await keepVisit(visitOf(kept.events[0]));
+      const { kept: all } = await whole(response);
+      await outbox.add(ownEvents(all));
+      if (visit) await keepVisit(visitOf(all.events[0]));
     }
     await add([
       ...[...attempts.values()].flat().map((attempt) => item(attempt.case, 'attempts', attempt)),
       ...[...listings.values()].map((one) => item(one.case, 'listings', one)),
     ].filter(({ id }) => lost.has(id)));
+    for (const { response, last } of open) await settled(`interview ${response}`, last);
+    for (const [id] of fresh) await settled(`visits ${id}`);
+  }
+
+  /** What a crash kept from the outbox goes there now; what was sent to the end is forgotten. */
+  async function settle() {
+    const abouts = await look();
+    if (abouts.length < (await vault.keys('interview ')).length) { // kept before they had words beside them
+      for (const all of await vault.all('interview ')) await vault.put(`interview ${all.response}`, all, summary(all));
+      await look();
+    }
+    await mend();
     await count();
     await forget();
   }
+  /** It is in the outbox: nobody need look there again, unless more was said since. */
+  const settled = (id, last) => vault.amend(id, (about) => about && about.last === last && { about: { ...about, settled: true } });
   const add = async (items) => !training && items.length && outbox.add(items);
 
   /** Wipe interviews that were submitted and wholly confirmed. */
   async function forget() {
     if (training) return;
-    for (const [id, { response, submitted }] of interviews) {
+    for (const [id, { response, submitted, last }] of interviews) {
       if (!submitted || waiting.get(id)) continue;
+      if (last && ((await outbox.unknown([last])).size || (await outbox.waiting([last])).size)) continue; // on its way there
       await wipe(response);
       await remember(await outbox.receipts(id)); // perhaps it was another tab that got them, and did not live to tell
       await outbox.forget(id);
@@ -249,16 +324,21 @@ export async function openStore(account, { training = false, key, device = '', c
     }
   }
 
-  /** The interview of a response as it is now, changed, and kept: one tab at a time. */
-  const within = (response, change) => navigator.locks.request(`${name} ${response}`, async () => {
-    const kept = await vault.get(`interview ${response}`);
-    const changed = await change(kept);
-    if (changed === kept) return kept;
-    const about = summary(changed);
-    await vault.put(`interview ${response}`, changed, about);
-    interviews.set(changed.case, about);
-    return changed;
-  });
+  /** The interview of a response as it is now, changed, and kept as one thing; again if another tab said more meanwhile. */
+  async function within(response, change) {
+    for (;;) {
+      const { kept, about } = await whole(response);
+      const changed = await change(kept);
+      if (changed === kept) return kept;
+      const sealed = await vault.seal(JSON.stringify(changed));
+      const said = await vault.amend(`interview ${response}`, (now) => now?.events === about?.events && {
+        put: [[`interview ${response}`, sealed]], gone: `said ${response} `, about: summary(changed),
+      });
+      if (!said) continue;
+      hold(interviews, changed.case, said);
+      return changed;
+    }
+  }
 
   /** Interviews that the server knows, perhaps begun on another phone: joined with what only this phone has. */
   async function adopt(begun) {
@@ -290,7 +370,9 @@ export async function openStore(account, { training = false, key, device = '', c
     changed();
   });
 
-  await settle();
+  await Promise.all([keptList, look()]);
+  await mend(FEW); // what a page left behind that was closed at once
+  await recall(); // enough for the first look at the list; `settle` does the rest
 
   return {
     /** Call this when something has been kept, or sent by another tab. */
@@ -332,7 +414,7 @@ export async function openStore(account, { training = false, key, device = '', c
       for (const [id, kept] of attempts) {
         const left = kept.filter((attempt) => waits.has(attempt.id));
         if (!left.length) over.push(`visits ${id}`);
-        else if (left.length < kept.length) await vault.put(`visits ${id}`, left);
+        else if (left.length < kept.length) await vault.put(`visits ${id}`, left, besideVisits(left));
       }
       await vault.remove(...over);
       const mine = new Set(list.cases.filter(({ state }) => state !== 'complete').map(({ id }) => id));
@@ -357,36 +439,53 @@ export async function openStore(account, { training = false, key, device = '', c
     begin: (id, opened) => navigator.locks.request(`${name} begin ${id}`, async () => {
       for (const about of await vault.abouts('interview ')) { // perhaps another tab's
         if (about.case !== id || about.submitted) continue;
-        interviews.set(id, about);
-        return vault.get(`interview ${about.response}`);
+        hold(interviews, id, about);
+        return;
       }
       const response = (training ? TRAINING : '') + hexOf(16);
       const first = opened(response);
-      const kept = await within(response, () => ({ case: id, version: first.version, response, events: [first] }));
+      await within(response, () => ({ case: id, version: first.version, response, events: [first] }));
       const visit = visitOf(first);
       await keepVisit(visit);
       await add([item(id, 'events', first), item(id, 'attempts', visit)]);
       await count([id]);
-      return kept;
     }),
 
-    read: (response) => vault.get(`interview ${response}`),
+    /** An interview with all that was said in it; `surplus` is how much of that was said twice. */
+    async read(response) {
+      const { kept: found, about } = await whole(response);
+      return found && { ...found, surplus: (about?.events ?? found.events.length) - found.events.length };
+    },
 
     /**
-     * Keep events of an interview; resolves when they are on the disk. Returns the interview with them. Of its two
-     * places either may come first: what is in one alone after a crash is asked again, or sent when the app opens.
+     * Keep events of an interview; resolves when they are on the disk, with the number of events kept of it now (0: it is
+     * no longer on this phone, and they are sent all the same). They go into the outbox once the next page is seen, except
+     * the last ones, which are waited for; what a crash keeps from there goes there when the app opens.
      */
     async say(response, id, events) {
-      const keeping = within(response, (before) => {
-        const known = new Set(before.events.map((event) => event.id));
-        const fresh = events.filter((event) => !known.has(event.id));
-        return fresh.length ? { ...before, events: [...before.events, ...fresh] } : before;
+      const last = events.at(-1);
+      const page = await vault.seal(JSON.stringify(events));
+      const about = await vault.amend(`interview ${response}`, (before) => before && {
+        put: [[ofPage(response, before.events), page]],
+        about: { ...before, events: before.events + events.length, submitted: last.kind === 'submitted', last: last.id, settled: false },
       });
-      const [kept] = await Promise.all([keeping, add(events.map((event) => item(id, 'events', event)))]);
-      // the last chance for what a crashed tab left behind
-      if (events.at(-1)?.kind === 'submitted') await add(ownEvents(kept));
-      count([id]).then(() => { changed(); others.postMessage({ of: [id] }); });
-      return kept;
+      if (about) hold(interviews, id, about);
+      const over = !about || about.submitted;
+      const sending = afterwards(over ? 0 : 100, async () => {
+        await add(events.map((event) => item(id, 'events', event)));
+        if (about?.submitted && !training) { // the last chance for what a crashed tab left behind
+          const { kept: all } = await whole(response);
+          const made = [...ownEvents(all), ...(about.visit ? [item(id, 'attempts', visitOf(all.events[0]))] : [])];
+          const lost = await outbox.unknown(made.map((one) => one.id));
+          await add(made.filter((one) => lost.has(one.id)));
+        }
+        if (about && !training) await settled(`interview ${response}`, last.id);
+        await count([id]);
+        changed();
+        others.postMessage({ of: [id] });
+      });
+      if (over) await sending;
+      return about?.events ?? 0;
     },
 
     /** Keep a picture of an interview; it is sent after the answers that are waiting already. */
@@ -412,7 +511,7 @@ export async function openStore(account, { training = false, key, device = '', c
     async found(listing) {
       const made = training ? { ...listing, id: TRAINING + listing.id } : listing;
       await vault.put(`listing ${made.case}`, made);
-      listings.set(made.case, made);
+      hold(listings, made.case, made);
       await add([item(made.case, 'listings', made)]);
       await count([made.case]);
     },

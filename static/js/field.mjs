@@ -132,8 +132,8 @@ async function route() {
 
 /** Show another address; the same one is drawn again. */
 function go(address) {
-  if (location.hash === `#${address}`) return route();
-  location.hash = `#${address}`;
+  if (location.hash !== `#${address}`) history.pushState(null, '', `#${address}`);
+  return route();
 }
 
 /** Links and pages of an interview are written as addresses of a server; here they stand behind the #. */
@@ -175,6 +175,12 @@ async function lastHere() {
   return names.length === 1 ? names[0] : '';
 }
 
+/** Once what was drawn can be seen; a page in the background is not painted. */
+const seen = () => new Promise((resolve) => {
+  requestAnimationFrame(() => setTimeout(resolve));
+  setTimeout(resolve, 500);
+});
+
 async function start() {
   if (!supported) return message(view, 'storage_failed');
   let account = localStorage.getItem('field account');
@@ -203,7 +209,11 @@ async function start() {
   button.addEventListener('click', exchange);
   for (const change of ['online', 'offline']) addEventListener(change, exchange);
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && exchange());
-  if (store.list) route();
+  if (store.list) await route();
+  await seen();
+  await store.settle();
+  tell();
+  redraw();
   await exchange();
   if (!view.querySelector('h1')) await route();
   navigator.storage?.persist?.();

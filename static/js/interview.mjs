@@ -20,28 +20,21 @@ export class Interview {
    * @param {object[]} events all there are, or those since `start`
    * @param {object} [start] the response as the server knew it
    */
-  constructor(q, facts, events, start) {
-    Object.assign(this, { q, facts, events, start, response: fold(facts.response, events, start) });
-    this.look(new Walk(q, this.response));
+  constructor(q, facts, events, start, response = fold(facts.response, events, start)) {
+    Object.assign(this, { q, facts, events, start, response, walk: new Walk(q, response) });
   }
 
-  look(walk) {
-    const hidden = new Set(this.facts.hidden);
-    this.walk = walk;
-    this.steps = walk.steps.filter(({ page, row }) => !hidden.has(place(page.id, row)));
-  }
-
-  /** The interview as it would be with what a trial answers; nothing of it is kept. */
-  as({ walk }) {
-    const seen = Object.assign(Object.create(Interview.prototype), this, { response: walk.response, following: undefined });
-    seen.look(walk);
-    return seen;
+  /** The path, without what somebody else answers: walked when it is first asked for. */
+  get steps() {
+    const hidden = this.facts.hidden ?? [];
+    return (this.path ??= this.walk.steps.filter(({ page, row }) => !hidden.includes(place(page.id, row))));
   }
 
   /** The interview after some more events. */
   with(events) {
     if (this.following?.events !== events) { // asked twice for each page: where it leads to, and what is shown there
-      this.following = { events, made: new Interview(this.q, this.facts, [...this.events, ...events], this.start) };
+      const after = fold(this.response.id, events, this.response);
+      this.following = { events, made: new Interview(this.q, this.facts, [...this.events, ...events], this.start, after) };
     }
     return this.following.made;
   }
@@ -94,11 +87,14 @@ export class Interview {
 
   /** The walk as it would be with what a page's form says now, for the questions that this opens or closes. */
   trial({ step: at, add }, form) {
-    const { response, step } = add ? this.withRow(at, form.row[0]) : { response: this.response, step: at };
+    const { response, walk, step } = add ? this.withRow(at, form.row[0]) : { ...this, step: at };
+    const said = at.page.questions.map(({ id }) => key(id, step.row)).filter((name) => name in response.answers);
     const others = { ...response.answers };
-    for (const { id } of at.page.questions) delete others[key(id, step.row)];
-    const { answers } = readForm(this.q, { ...response, answers: others }, step, form);
-    return { walk: new Walk(this.q, { ...response, answers: { ...others, ...answers } }), step };
+    for (const name of said) delete others[name];
+    const before = said.length ? new Walk(this.q, { ...response, answers: others }) : walk;
+    const { answers } = readForm(this.q, before.response, step, form, before);
+    const same = !Object.keys(answers).length; // an empty page, as it is when it is drawn
+    return { walk: same ? before : new Walk(this.q, { ...response, answers: { ...others, ...answers } }), step };
   }
 
   event(form, kind, facts, answers) { return event(this.facts, form.form?.[0] || formId(), kind, facts, answers); }
@@ -124,7 +120,7 @@ export class Interview {
       if (open) return found('unfinished', { row: open, question: page.questions[0].id });
       return this.kept(step, change, [await this.event(form, 'page_done', { page: page.id, ...(row && { row }) })]);
     }
-    const { answers, findings } = readForm(this.q, this.response, step, form);
+    const { answers, findings } = readForm(this.q, this.response, step, form, this.walk);
     if (findings.length) return { findings, answers };
     if (page.kind !== 'notice' && page.kind !== 'draw') {
       return this.kept(step, change, [await this.event(form, 'answered', { page: page.id, row }, answers)]);
@@ -140,14 +136,16 @@ export class Interview {
     if (this.walk.rows(roster, step.row).length >= maximum) return found('too_many', { n: maximum });
     const row = form.row[0];
     const trial = this.withRow(step, row);
-    const { answers, findings } = readForm(this.q, trial.response, trial.step, form);
+    const { answers, findings } = readForm(this.q, trial.response, trial.step, form, trial.walk);
     if (findings.length) return { findings, answers };
     const events = [await this.event(form, 'row_added', { roster, row }), await this.event(form, 'answered', { page: id, row }, answers)];
     return { events, next: this.url(step) };
   }
 
+  /** Where it leads is found when it is asked for: the whole path is walked for it. */
   kept(step, change, events) {
-    return { events, next: this.with(events).after(step, change) };
+    const it = this;
+    return { events, get next() { return it.with(events).after(step, change); } };
   }
 
   submit(form) { return this.event(form, 'submitted'); }

@@ -89,12 +89,9 @@ export async function openOutbox(name, {
       id, group, type, text: await seal(text), letters: text.length, hash: hex(await sha256(text)),
     })));
     await within(['unsent', 'receipts'], 'readwrite', async (transaction) => {
-      const unsent = transaction.objectStore('unsent');
-      for (const item of hashed) {
-        const known = await done(unsent.index('id').count(item.id))
-          || await done(transaction.objectStore('receipts').count(item.id));
-        if (!known) unsent.add(item);
-      }
+      const [unsent, receipts] = [transaction.objectStore('unsent'), transaction.objectStore('receipts')];
+      const known = await Promise.all(hashed.flatMap(({ id }) => [unsent.index('id').count(id), receipts.count(id)]).map(done));
+      hashed.forEach((item, n) => known[2 * n] || known[2 * n + 1] || unsent.add(item));
     });
   }
 

@@ -20,7 +20,7 @@ export function summary(booklet, interview, csrf) {
       part.querySelector('dl').replaceChildren();
       sections.push(part);
     }
-    const pages = booklet.copy(`p-${page.id}${page.kind === 'list' ? '-row' : ''}`);
+    const pages = booklet.pages.getElementById(`p-${page.id}${page.kind === 'list' ? '-row' : ''}`).content; // only read
     for (const { id } of asked) {
       const line = pattern.querySelector('dl').firstElementChild.cloneNode(true);
       const label = pages.querySelector(`[data-q="${CSS.escape(id)}"] .label`);

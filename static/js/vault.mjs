@@ -83,6 +83,33 @@ export async function openVault(name, given) {
     seal,
     unseal,
     get: async (id) => opened(await read('sealed', (store) => store.get(id))),
+    /** A thing, what begins with `prefix` in order, and the words beside the thing, as they were at one moment. */
+    async gather(id, prefix) {
+      const transaction = database.transaction(['sealed', 'about'], 'readonly');
+      const objects = transaction.objectStore('sealed');
+      const [one, parts, about] = await Promise.all([
+        objects.get(id), objects.getAll(range(prefix)), transaction.objectStore('about').get(id),
+      ].map(done));
+      return { about, value: await opened(one), parts: await Promise.all(parts.map(opened)) };
+    },
+    /**
+     * One change as a whole: `make` is told the words beside `id` as they stand then, and answers with what is put
+     * ([id, sealed] each), the new words, and a prefix of what goes; with nothing it changes nothing.
+     * @returns {Promise<object|undefined>} the new words, once they are on the disk
+     */
+    async amend(id, make) {
+      let made;
+      await change((objects, abouts) => {
+        abouts.get(id).onsuccess = ({ target }) => {
+          made = make(target.result);
+          if (!made) return;
+          if (made.gone) objects.delete(range(made.gone));
+          for (const [key, sealed] of made.put ?? []) objects.put(sealed, key);
+          abouts.put(made.about, id);
+        };
+      });
+      return made?.about;
+    },
     /** Everything whose id begins so, opened. */
     all: async (prefix) => Promise.all((await read('sealed', (store) => store.getAll(range(prefix)))).map(opened)),
     /** Resolves when it is on the disk. */

@@ -132,6 +132,17 @@ FIRST_CARD = """() => new Promise((resolve) => {
   const seen = () => document.querySelector('.cards li') ? resolve(performance.now()) : setTimeout(seen, 4);
   seen();
 })"""
+FOUND = """(number) => new Promise((resolve) => {
+  const asked = indexedDB.open('field an vault');
+  asked.onsuccess = () => {
+    const kept = asked.result.transaction('about').objectStore('about').getAll();
+    kept.onsuccess = () => {
+      asked.result.close();
+      resolve(kept.result.filter(({ response, settled }) => response && settled).length >= number);
+    };
+  };
+})"""
+"""Whether the app, after its list was drawn, has found in the outbox all that these interviews hold."""
 PAGES = """async ([id, people]) => {
   const times = [];
   let last = 0;
@@ -141,6 +152,8 @@ PAGES = """async ([id, people]) => {
   new MutationObserver(() => {
     if (last && document.querySelector('[data-part=page] form')) { times.push(performance.now() - last); last = 0; }
   }).observe(document.getElementById('view'), { childList: true, subtree: true });
+  const painted = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+  talk.rest = async () => { await painted(); await painted(); }; // what was chosen is seen before the button is pressed
   await talk.interview(id, people);
   return times;
 }"""
@@ -218,6 +231,8 @@ def main() -> None:
             page.evaluate(bundle({**modules, "keeping.mjs": KEEPING}, "keeping.mjs"))
             page.evaluate("(finished) => keep(finished)", msgspec.to_builtins(sent))
             opened()  # what lies there is found and counted, once
+            page.wait_for_function(FOUND, arg=asked.interviews)
+            time.sleep(3)
             opened_and_asked(asked.interviews, other)
             page.evaluate("location.hash = '#/?all'")
             page.wait_for_selector(".cards li")

@@ -48,6 +48,7 @@ window.talk = (() => {
         before = form();
         fill(rows === 0);
       } else fill(false);
+      await talk.rest();
       (view.querySelector('[data-part=page] > button') ?? before.querySelector('button:not([hidden])')).click();
     }
     return false;
@@ -58,5 +59,5 @@ window.talk = (() => {
       talk.done.push(id);
     }
   }
-  return { interview, day, done: [], failed: '' };
+  return { interview, day, done: [], failed: '', rest: () => {} };
 })();
