@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import mimetypes
@@ -21,7 +22,7 @@ from survey.fieldwork.areas import areas, as_of
 from survey.folder import read_areas
 from survey.problems import Refused, SurveyError, Unavailable, tell
 from survey.settings import ADDRESS_VARIABLE, SETTINGS_VARIABLE, Settings, keys
-from survey.storage import surveys
+from survey.storage import surveys, tallies
 from survey.storage.database import Database
 from survey.storage.vault import Vault, carried
 from survey.web import (
@@ -76,6 +77,20 @@ class SecondStepNeeded(SurveyError):
     code = "second_step_needed"
 
 
+FIRST_COUNT, COUNT_EVERY = 2, 600
+"""Seconds after the start, and between one count and the next."""
+
+
+async def _keep_counting(database: Database) -> None:
+    """Count what has changed now and then, so that whoever looks at figures finds little left to be counted."""
+    wait = FIRST_COUNT
+    while True:
+        await asyncio.sleep(wait)
+        with contextlib.suppress(SurveyError):  # the database is away: the next time
+            await asyncio.to_thread(tallies.refresh, database)
+        wait = COUNT_EVERY
+
+
 def create_app(settings: Settings, database: Database | None = None) -> Litestar:
     """The application for one survey folder and one database, which must hold a loaded sample (`survey load`).
 
@@ -118,7 +133,9 @@ def create_app(settings: Settings, database: Database | None = None) -> Litestar
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        counting = asyncio.create_task(_keep_counting(opened))
         yield
+        counting.cancel()
         if database is None:
             opened.close()
 

@@ -23,7 +23,7 @@ from survey.folder import Folder
 from survey.problems import BadDocument, Conflict, Finding, SurveyError
 from survey.settings import Keys, keys
 from survey.spreadsheet import plain, safe
-from survey.storage import accounts, audit, cases, codes, identities, surveys
+from survey.storage import accounts, audit, cases, codes, identities, surveys, tallies
 from survey.storage.database import Database
 from survey.storage.vault import carried
 
@@ -62,6 +62,7 @@ def load_sample(
     secret = keys(database_url)
     with Database.open(database_url).hold_key(secret.identities) as database:
         loaded = _load(database, read, rows, secret, codes_csv, synthetic=synthetic)
+        tallies.refresh(database)
     (console or Console()).print(
         f"{loaded.cases} hộ trong mẫu, {loaded.new} hộ mới; {loaded.codes} mã ghi vào {codes_csv} · "
         f"{loaded.cases} cases in the sample, {loaded.new} new; {loaded.codes} codes written to {codes_csv}"

@@ -11,9 +11,7 @@ import math
 import statistics
 import tempfile
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo
@@ -31,8 +29,8 @@ from analysis.outcomes import Outcomes, rates
 from analysis.outlook import Outlook, where
 from analysis.targets import verdict
 from survey.fieldwork.backchecks import PREFIX, Agreement
-from survey.fieldwork.cases import Case, Mode, disposition
-from survey.fieldwork.dispositions import Disposition
+from survey.fieldwork.cases import Mode
+from survey.fieldwork.dispositions import DISPOSITIONS
 from survey.fieldwork.progress import (
     CATEGORIES,
     FORMULAS,
@@ -53,162 +51,48 @@ from survey.publication.weighting import Weighted, answered, shares, weigh
 from survey.publish import evaluate, read_totals
 from survey.questionnaire.index import index
 from survey.questionnaire.response import Answer, Event, Key, fold
-from survey.storage import cases, responses, surveys
+from survey.storage import cases, responses, surveys, tallies
 from survey.storage.clock import now
 from survey.storage.database import Database
-from survey.storage.extent import extent, sufficient
-from survey.storage.remembered import KEPT_MILLISECONDS, LARGE, Remembered
+from survey.storage.tallies import COMPLETE, UNIT, Tally
 
 T = TypeVar("T")
 By = Literal["commune", "stratum", "official"]
+KEPT_MILLISECONDS = 10 * 60 * 1000
+"""How long the precision, which freezes and weighs all that was answered, is shown before it is worked out anew."""
 TIME_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
-@dataclass(frozen=True)
-class _Standing:
-    """One case now: its outcome code, base weight, the mode that it was answered in, and those of its attempts."""
-
-    case: Case
-    final: Disposition
-    weight: float
-    mode: str
-    tried: tuple[str, ...]
-
-    @property
-    def answered(self) -> bool:
-        return self.final.category == "I"
-
-
-@dataclass(frozen=True)
-class Figures:
-    """How all cases of some communes stand at one moment."""
-
-    standing: Sequence[_Standing]
-
-    def rates(self, by: By) -> list[Rates]:
-        """Outcome rates of all cases first, then by commune, by stratum or by the official who has the case."""
-        found: dict[str, list[tuple[str, float]]] = {"": []}
-        for one in self.standing:
-            pair = (one.final.category, one.weight)
-            found[""].append(pair)
-            if key := _group(by, one.case):
-                found.setdefault(key, []).append(pair)
-        return [_rates(key, found[key]) for key in sorted(found)]
-
-    def reached(self) -> list[Reached]:
-        """Each stratum against what was drawn in it."""
-        strata: dict[str, list[_Standing]] = {}
-        for one in self.standing:
-            strata.setdefault(one.case.unit.stratum, []).append(one)
-        everybody = sum(one.weight for own in strata.values() for one in own)
-        answered = sum(one.weight for own in strata.values() for one in own if one.answered)
-        return [_reached(name, strata[name], everybody, answered) for name in sorted(strata)]
-
-    def ways(self) -> list[Way]:
-        """By mode: who answered in it, and what was tried."""
-        standing = self.standing
-        done = [one for one in standing if one.answered]
-        weight = sum(one.weight for one in done)
-        tried = Counter(mode for one in standing for mode in one.tried)
-        return [
-            Way(
-                mode=mode,
-                complete=len(own),
-                plain=len(own) / len(done) if done else math.nan,
-                weighted=sum(one.weight for one in own) / weight if done else math.nan,
-                attempts=tried[mode],
-            )
-            for mode in get_args(Mode)
-            if (own := [one for one in done if one.mode == mode]) or tried[mode]
-        ]
-
-    def endings(self) -> list[Ending]:
-        """How the cases stand by outcome code, as if field work ended now."""
-        standing = self.standing
-        weight = sum(one.weight for one in standing)
-        found: dict[str, list[_Standing]] = {}
-        for one in standing:
-            found.setdefault(one.final.code, []).append(one)
-        return [
-            Ending(
-                disposition=own[0].final,
-                cases=len(own),
-                plain=len(own) / len(standing),
-                weighted=sum(one.weight for one in own) / weight,
-            )
-            for _, own in sorted(found.items())
-        ]
-
-
 class Oversight:
-    """The figures of one survey and database. Safe to use from several threads.
-
-    Those of all communes together are at most so old as `at` says where the survey is a large one (`LARGE`), and of this
-    moment where it is not.
-    """
+    """The figures of one survey and database, of this moment. Safe to use from several threads."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.database, self.folder = database, folder
         self._turn = threading.Lock()
         self._kept: Report | None = None
-        self._large = Remembered(lambda: self._read(cases.count) >= LARGE)
-        self._whole = Remembered(lambda: _Whole.of(Figures(self._standing(None))))
 
-    def _read(self, look: Callable[[Connection], T]) -> T:
+    def _counted(self, look: Callable[[Connection], T]) -> T:
+        """What `look` reads of the tallies, when they say how things stand now."""
+        tallies.refresh(self.database)
         with self.database.reading() as connection:
             return look(connection)
 
-    def _all(self, communes: Sequence[str] | None) -> bool:
-        """Whether all communes of a large survey are looked at."""
-        return communes is None and self._large.value()
-
-    def at(self, communes: Sequence[str] | None = None) -> int | None:
-        """When the outcome figures were worked out that are shown now (milliseconds since 1970), None for this moment."""
-        return self._whole.at if self._all(communes) else None
-
     def rates(self, by: By, communes: Sequence[str] | None = None) -> list[Rates]:
-        """`Figures.rates` of these communes, or of all."""
-        return self._whole.value().rates[by] if self._all(communes) else self._now(communes).rates(by)
+        """Outcome rates of all cases first, then by commune, by stratum or by the official who has the case: of these
+        communes, or of all. Households first drawn are counted: a reserve makes up for nothing, and is left out."""
+        return self._counted(lambda connection: _rates_by(connection, by, communes))
 
     def reached(self, communes: Sequence[str] | None = None) -> list[Reached]:
-        """`Figures.reached` of these communes, or of all."""
-        return self._whole.value().reached if self._all(communes) else self._now(communes).reached()
+        """Each stratum against what was drawn in it."""
+        return self._counted(lambda connection: _reached(connection, communes))
 
     def ways(self, communes: Sequence[str] | None = None) -> list[Way]:
-        """`Figures.ways` of these communes, or of all."""
-        return self._whole.value().ways if self._all(communes) else self._now(communes).ways()
+        """By mode: who answered in it, and what was tried."""
+        return self._counted(lambda connection: _ways(connection, communes))
 
     def endings(self, communes: Sequence[str] | None = None) -> list[Ending]:
-        """`Figures.endings` of these communes, or of all."""
-        return self._whole.value().endings if self._all(communes) else self._now(communes).endings()
-
-    def _now(self, communes: Sequence[str] | None) -> Figures:
-        return Figures(self._standing(communes))
-
-    def _standing(self, communes: Sequence[str] | None) -> list[_Standing]:
-        """Where each household first drawn stands: a reserve makes up for nothing, and is left out."""
-        with self.database.reading() as connection:
-            attempts = cases.every_attempt(connection, communes)
-            records = list(responses.records(connection, communes))
-            modes = {record.id: record.mode for record in records}
-            begun = {record.case for record in records if not record.id.startswith(PREFIX)}
-            asked = sufficient(connection)
-            found = []
-            for case in cases.every(connection, communes):
-                if case.reserve or case.release is not None:
-                    continue
-                tried = attempts.get(case.id, [])
-                answers = extent(connection, case, asked) if case.id in begun else "none"
-                found.append(
-                    _Standing(
-                        case=case,
-                        final=disposition(case, tried, answers),
-                        weight=1.0 / (case.unit.stage1_probability * case.unit.stage2_probability),
-                        mode=modes.get(case.response, ""),
-                        tried=tuple(attempt.mode for attempt in tried),
-                    )
-                )
-            return found
+        """How the cases stand by outcome code, as if field work ended now."""
+        return self._counted(lambda connection: _endings(connection, communes))
 
     def signals(self, communes: Sequence[str] | None = None) -> list[Signal]:
         """Signs in how officials' interviews were made (`survey.fieldwork.signals`); no answer leaves this function."""
@@ -388,67 +272,112 @@ def _agreement(question: str, pairs: Sequence[tuple[str, str]]) -> Agreement:
     return Agreement(question=question, pairs=len(pairs), differ=differ, kappa=coefficient)
 
 
-@dataclass(frozen=True)
-class _Whole:
-    """What is kept of the figures of all communes: not the cases themselves."""
-
-    rates: Mapping[By, list[Rates]]
-    reached: list[Reached]
-    ways: list[Way]
-    endings: list[Ending]
-
-    @classmethod
-    def of(cls, figures: Figures) -> _Whole:
-        rates: dict[By, list[Rates]] = {by: figures.rates(by) for by in get_args(By)}
-        return cls(rates, figures.reached(), figures.ways(), figures.endings())
+def _rates_by(connection: Connection, by: By, communes: Sequence[str] | None) -> list[Rates]:
+    found: dict[str, dict[str, Tally]] = {}
+    if by == "commune":
+        for (commune, _, code), tally in tallies.of(connection, "outcome", communes).items():
+            found.setdefault(commune, {})[code] = tally
+    else:
+        for (key, code), tally in tallies.summed(connection, by, communes).items():
+            if key:
+                found.setdefault(key, {})[code] = tally
+    whole = {code: tally for (_, code), tally in tallies.summed(connection, "outcome", communes).items()}
+    return [_rates("", whole), *(_rates(key, found[key]) for key in sorted(found))]
 
 
-def _group(by: By, case: Case) -> str:
-    match by:
-        case "commune":
-            return case.unit.commune
-        case "stratum":
-            return case.unit.stratum
-        case "official":
-            return case.assignee
-
-
-def _reached(name: str, own: Sequence[_Standing], everybody: float, answered: float) -> Reached:
-    areas = {one.case.unit.psu for one in own}
-    reached = {one.case.unit.psu for one in own if one.answered}
-    return Reached(
-        name=name,
-        areas=len(areas),
-        areas_silent=len(areas - reached),
-        needs_areas=len(reached) < 2 and not all(one.case.unit.certainty for one in own),
-        households=len(own),
-        complete=sum(one.answered for one in own),
-        open=sum(one.case.state in ("waiting", "visited", "started") for one in own),
-        drawn_share=sum(one.weight for one in own) / everybody,
-        answered_share=sum(one.weight for one in own if one.answered) / answered if answered else math.nan,
-    )
-
-
-def _rates(name: str, found: Iterable[tuple[str, float]]) -> Rates:
-    pairs = list(found)
-    categories = [category for category, _ in pairs]
-    plain = rates(Outcomes.of(categories))
-    weighted = rates(Outcomes.of(categories, [weight for _, weight in pairs]))
+def _rates(name: str, by_code: Mapping[str, Tally]) -> Rates:
+    counts, weights = dict.fromkeys(CATEGORIES, 0), dict.fromkeys(CATEGORIES, 0)
+    for code, tally in by_code.items():
+        counts[DISPOSITIONS[code].category] += tally.cases
+        weights[DISPOSITIONS[code].category] += tally.weight
+    plain = rates(Outcomes(**counts))
+    weighted = rates(Outcomes(**{category: weight / UNIT for category, weight in weights.items()}))
     return Rates(
         name=name,
-        counts={category: categories.count(category) for category in CATEGORIES},
+        counts=counts,
         plain={rate: plain[rate] for rate in (*FORMULAS, "e")},
         weighted={rate: weighted[rate] for rate in (*FORMULAS, "e")},
     )
 
 
+def _reached(connection: Connection, communes: Sequence[str] | None) -> list[Reached]:
+    strata: dict[str, list[tuple[str, Tally]]] = {}
+    for (stratum, code), tally in tallies.summed(connection, "stratum", communes).items():
+        strata.setdefault(stratum, []).append((code, tally))
+    several = {
+        view: {
+            stratum: tally.cases for (stratum, _), tally in tallies.summed(connection, view, communes).items()
+        }
+        for view in ("areas", "reached", "certain", "open")
+    }
+    weights = {name: sum(tally.weight for _, tally in own) for name, own in strata.items()}
+    done = {name: [tally for code, tally in own if code == COMPLETE] for name, own in strata.items()}
+    everybody = sum(weights.values())
+    answered = sum(tally.weight for own in done.values() for tally in own)
+    found = []
+    for name in sorted(strata):
+        areas, reached, certain, left = (
+            several[view].get(name, 0) for view in ("areas", "reached", "certain", "open")
+        )
+        households = sum(tally.cases for _, tally in strata[name])
+        found.append(
+            Reached(
+                name=name,
+                areas=areas,
+                areas_silent=areas - reached,
+                needs_areas=reached < 2 and certain < households,
+                households=households,
+                complete=sum(tally.cases for tally in done[name]),
+                open=left,
+                drawn_share=weights[name] / everybody,
+                answered_share=sum(tally.weight for tally in done[name]) / answered if answered else math.nan,
+            )
+        )
+    return found
+
+
+def _ways(connection: Connection, communes: Sequence[str] | None) -> list[Way]:
+    ended = tallies.summed(connection, "outcome", communes).get(("", COMPLETE), Tally(0, 0))
+    answered = {mode: tally for (mode, _), tally in tallies.summed(connection, "mode", communes).items()}
+    tried = {
+        mode: tally.cases for (mode, _), tally in tallies.summed(connection, "attempt", communes).items()
+    }
+    return [
+        Way(
+            mode=mode,
+            complete=own.cases,
+            plain=own.cases / ended.cases if ended.cases else math.nan,
+            weighted=own.weight / ended.weight if ended.cases else math.nan,
+            attempts=tried.get(mode, 0),
+        )
+        for mode in get_args(Mode)
+        if (own := answered.get(mode, Tally(0, 0))).cases or tried.get(mode)
+    ]
+
+
+def _endings(connection: Connection, communes: Sequence[str] | None) -> list[Ending]:
+    found = {code: tally for (_, code), tally in tallies.summed(connection, "outcome", communes).items()}
+    households = sum(tally.cases for tally in found.values())
+    weight = sum(tally.weight for tally in found.values())
+    return [
+        Ending(
+            disposition=DISPOSITIONS[code],
+            cases=tally.cases,
+            plain=tally.cases / households,
+            weighted=tally.weight / weight,
+        )
+        for code, tally in sorted(found.items())
+    ]
+
+
 def _expected(database: Database) -> int:
     """Complete households at the end, if those still open answer as often as those that are settled."""
+    tallies.refresh(database)
     with database.reading() as connection:
-        lines = cases.progress(connection)
+        lines = tallies.progress(connection)
     complete = sum(line.complete for line in lines)
     settled = complete + sum(line.closed for line in lines)
-    open_cases = sum(line.waiting + line.visited + line.started for line in lines)
+    open_cases = sum(line.open for line in lines)
     return complete + round(open_cases * complete / settled) if settled else complete
 
 

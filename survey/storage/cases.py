@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select, update
 
 from survey.fieldwork.cases import (
     Assigned,
@@ -29,30 +29,6 @@ from survey.storage.clock import now
 from survey.storage.conflict import insert_once
 from survey.storage.tables import attempts, cases, listings
 from survey.storage.vault import Vault, opener
-
-
-class Progress(Struct, frozen=True, kw_only=True):
-    """How one commune stands: numbers of cases by state (reserves not yet released are left out)."""
-
-    commune: str
-    waiting: int = 0
-    visited: int = 0
-    started: int = 0
-    complete: int = 0
-    closed: int = 0
-
-    @property
-    def cases(self) -> int:
-        return self.waiting + self.visited + self.started + self.complete + self.closed
-
-
-class Workload(Struct, frozen=True):
-    """How many households of a commune an official ("": nobody) has in one state."""
-
-    commune: str
-    assignee: str
-    state: str
-    cases: int
 
 
 def import_sample(connection: Connection, units: Iterable[SampledUnit]) -> int:
@@ -168,15 +144,6 @@ def of_official(
     return [of_row(row) for row in connection.execute(query)]
 
 
-def workloads(connection: Connection, communes: Sequence[str] | None = None) -> list[Workload]:
-    """Numbers of households by commune, official and state, of these communes or of all."""
-    keys = (cases.c.commune, cases.c.assignee, cases.c.state)
-    query = select(*keys, func.count()).where(cases.c.reserve.is_(False))
-    if communes is not None:
-        query = query.where(cases.c.commune.in_(list(communes)))
-    return [Workload(*row) for row in connection.execute(query.group_by(*keys).order_by(*keys))]
-
-
 def every(connection: Connection, communes: Sequence[str] | None = None) -> Iterator[Case]:
     """All cases (None) or those of these communes, by id, streamed: nonrespondents and unreleased reserves too."""
     query = select(cases).order_by(cases.c.id)
@@ -223,7 +190,7 @@ def assign(connection: Connection, communes: Sequence[str], account: str) -> int
     return connection.execute(
         update(cases)
         .where(cases.c.commune.in_(list(communes)), cases.c.assignee == "")
-        .values(assignee=account, changed_at=now())
+        .values(assignee=account, changed_at=now(), counted_at=None)
     ).rowcount
 
 
@@ -381,20 +348,14 @@ def every_attempt(connection: Connection, communes: Sequence[str] | None = None)
     return found
 
 
-def progress(connection: Connection, communes: Sequence[str] | None = None) -> list[Progress]:
-    """Numbers of cases by commune and state, of all communes or of these."""
-    query = select(cases.c.commune, cases.c.state, func.count()).where(cases.c.reserve.is_(False))
-    if communes is not None:
-        query = query.where(cases.c.commune.in_(list(communes)))
-    counts: dict[str, dict[str, int]] = {}
-    for commune, state, count in connection.execute(query.group_by(cases.c.commune, cases.c.state)):
-        counts.setdefault(commune, {})[state] = count
-    return [Progress(commune=commune, **by_state) for commune, by_state in sorted(counts.items())]
-
-
 def release(connection: Connection, case: str, release: Release) -> Case:
     """Open a reserve household; `Conflict` if it is none."""
     return move(connection, case, Released(release))
+
+
+def mark(connection: Connection, *condition: ColumnElement[bool]) -> None:
+    """Have the cases of which this is true counted anew (`survey.storage.tallies`), though nothing of them changes here."""
+    connection.execute(update(cases).where(*condition).values(counted_at=None))
 
 
 def _streamed(connection: Connection, query: Select[*tuple[Any, ...]]) -> Iterator[Row[*tuple[Any, ...]]]:
@@ -427,6 +388,7 @@ def _values(case: Case) -> dict[str, Any]:
         "release": _document(case.release),
         "finding": _document(case.finding),
         "changed_at": now(),
+        "counted_at": None,
     }
 
 

@@ -30,6 +30,7 @@ from survey.storage.tables import (
     reviews,
     sessions,
 )
+from survey.storage.tables import cases as case_rows
 
 WITHDRAWN = "2.11"
 """What a household that took its answers back counts as in the outcome rates: a refusal (AAPOR)."""
@@ -61,6 +62,7 @@ def erase_answers(connection: Connection, case: str) -> int:
     for table in (returns, reviews):
         connection.execute(delete(table).where(table.c.case == case))
     connection.execute(delete(responses).where(responses.c.case == case))
+    cases.mark(connection, case_rows.c.id == case)
     return len(mine)
 
 

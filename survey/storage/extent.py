@@ -10,8 +10,12 @@ from survey.fieldwork.backchecks import PREFIX
 from survey.fieldwork.cases import Case
 from survey.fieldwork.dispositions import ResponseState
 from survey.questionnaire import routing
+from survey.questionnaire.model import Questionnaire
 from survey.questionnaire.response import fold
 from survey.storage import responses, surveys
+
+_questionnaires: dict[str, Questionnaire] = {}
+"""By version, which is the hash of what stands in it."""
 
 
 def extent(connection: Connection, case: Case, asked: Collection[str]) -> ResponseState:
@@ -28,7 +32,9 @@ def partial(connection: Connection, case: str, asked: Collection[str]) -> bool:
     for record in responses.by_case(connection, case) if asked else ():
         if record.id.startswith(PREFIX):
             continue
-        questionnaire = surveys.questionnaire(connection, record.version)
+        if record.version not in _questionnaires:
+            _questionnaires[record.version] = surveys.questionnaire(connection, record.version)
+        questionnaire = _questionnaires[record.version]
         if routing.sufficient(questionnaire, fold(record.id, responses.events(connection, record.id)), asked):
             return True
     return False

@@ -51,17 +51,18 @@ INSERT: Final = {
 DERIVE: Final = {
     "sqlite": text(
         "UPDATE responses SET events = new.value->>'events', last_position = new.value->>'last_position',"
-        " submitted = new.value->>'submitted', changed_at = new.value->>'changed_at', chain = new.value->>'chain'"
+        " submitted = new.value->>'submitted', changed_at = new.value->>'changed_at', chain = new.value->>'chain',"
+        " recount = true"
         " FROM json_each(:rows) AS new WHERE responses.id = new.value->>'id'"
     ),
     "postgresql": text(
         "UPDATE responses SET events = new.events, last_position = new.last_position, submitted = new.submitted,"
-        " changed_at = new.changed_at, chain = new.chain FROM json_to_recordset(CAST(:rows AS json))"
+        " changed_at = new.changed_at, chain = new.chain, recount = true FROM json_to_recordset(CAST(:rows AS json))"
         " AS new (id text, events integer, last_position integer, submitted boolean, changed_at bigint, chain text)"
         " WHERE responses.id = new.id"
     ),
 }
-"""rows: JSON list of what is derived from the events of each response."""
+"""rows: JSON list of what is derived from the events of each response; `recount`: see `survey.storage.tallies`."""
 
 STORED: Final = select(
     events.c.id, events.c.hash, events.c.received_at, events.c.position, events.c.response

@@ -9,7 +9,9 @@ from sqlalchemy import Connection, func, insert, select, update
 from survey.fieldwork.plan import SurveyPlan
 from survey.problems import Refused
 from survey.questionnaire.model import Questionnaire
+from survey.storage import cases
 from survey.storage.clock import now
+from survey.storage.tables import cases as case_rows
 from survey.storage.tables import surveys
 
 
@@ -33,6 +35,9 @@ def keep(
     synthetic: bool = False,
 ) -> None:
     """Keep a folder and make it current. Keeping the same folder again only makes it current again."""
+    before = current(connection)
+    if before is not None and before.plan.sufficient != plan.sufficient:
+        cases.mark(connection, case_rows.c.response == "")  # what was begun and left may count otherwise now
     newest = connection.execute(select(func.max(surveys.c.sequence))).scalar() or 0
     already = connection.execute(
         update(surveys).where(surveys.c.hash == hash).values(sequence=newest + 1)

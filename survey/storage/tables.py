@@ -67,9 +67,24 @@ cases = Table(
     Column("changed_at", BigInteger, nullable=False),
     Column("release", Text),  # who opened a reserve household, and why
     Column("finding", Text),  # where the list was wrong
+    Column("counted", Text),  # as what it stands in `tallies`
+    Column("counted_at", BigInteger),  # `changed_at` as it was then; another, or none: to be counted anew
     Index(None, "assignee", "commune", "id"),
     Index(None, "commune", "state"),
     Index(None, "commune", "psu"),
+)
+_changed = cases.c.counted_at.is_distinct_from(cases.c.changed_at)
+Index("ix_cases_uncounted", cases.c.changed_at, cases.c.id, sqlite_where=_changed, postgresql_where=_changed)
+
+tallies = Table(  # numbers of cases, so that no figure of the office looks at every case
+    "tallies",
+    metadata,
+    Column("view", Text, primary_key=True),  # survey.storage.tallies.Key
+    Column("commune", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("item", Text, primary_key=True),
+    Column("cases", BigInteger, nullable=False),
+    Column("weight", BigInteger, nullable=False),  # billionths
 )
 
 identities = Table(  # apart from every answer, sealed field by field; destroyed first (retention)
@@ -177,7 +192,11 @@ responses = Table(
     Column("submitted", Boolean, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
     Column("chain", Text, nullable=False),  # SHA-256 over the hashes of all its events, in order
+    # Whether it was added to since its case was counted:
+    Column("recount", Boolean, nullable=False, server_default=false()),
 )
+_added_to = responses.c.recount.is_(True)
+Index("ix_responses_recount", responses.c.id, sqlite_where=_added_to, postgresql_where=_added_to)
 
 events = Table(
     "events",

@@ -6,6 +6,7 @@ time, and a household or an official is found by name.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +19,11 @@ from sqlalchemy import Connection
 from survey.access.policy import may
 from survey.fieldwork.cases import Assigned, Case
 from survey.fieldwork.dispositions import OUTCOMES
-from survey.storage import accounts, audit, cases, identities
+from survey.storage import accounts, audit, cases, identities, tallies
 from survey.storage.accounts import Account
-from survey.storage.cases import Placed, Workload
+from survey.storage.cases import Placed
 from survey.storage.identities import Identity
+from survey.storage.tallies import OPEN, Progress, Tally
 from survey.web.field import actor, looked, natural, scope
 from survey.web.guards import needs
 from survey.web.site import (
@@ -39,13 +41,14 @@ from survey.web.site import (
 from survey.web.supervision import communes_of, frame, signed_for
 from survey.web.words import number, word
 
-OPEN = ("waiting", "visited", "started")
 PAGE = 20
 """Areas on one page."""
 FOUND = 100
 """Households of an official that are shown at once."""
 PORTION = 100
 """Households handed over in one transaction: nobody who saves an answer waits for a whole commune."""
+NAMED = 300
+"""Lines of officials' loads up to which the list of communes names them; more would be read by nobody."""
 BASE = "/office/cases"
 
 
@@ -104,7 +107,9 @@ class _Seen:
     officials: Sequence[str]
     asked: _Asked
     several: bool
-    loads: Sequence[Workload] = ()
+    lines: Sequence[Progress] = ()
+    nobody: Mapping[tuple[str, str, str], Tally] | None = None
+    loads: Mapping[tuple[str, str, str], Tally] | None = None
     areas: Sequence[str] = ()
     placed: Sequence[Placed] = ()
     hamlets: Mapping[str, str] | None = None
@@ -132,13 +137,28 @@ def _look(connection: Connection, site: Site, request: AnyRequest) -> tuple[Sign
             account,
             _Seen(officials, asked, several, own=own[:FOUND], doors=doors, more=len(own) > FOUND),
         )
-    loads = cases.workloads(connection, communes)
-    there = {one.commune for one in loads}
-    commune = given["commune"] if given["commune"] in there else next(iter(there)) if len(there) == 1 else ""
-    asked = _Asked(**given | {"commune": commune})
-    several = len(there) > 1
+    several = communes is None or len(communes) > 1
+    commune = given["commune"] if communes is None or given["commune"] in communes else ""
+    lines: list[Progress] = []
     if not commune:
-        return signed, account, _Seen(officials, asked, several, loads=loads)
+        lines = tallies.progress(connection, communes)
+        commune, several = (lines[0].commune, False) if len(lines) == 1 else ("", several)
+    asked = _Asked(**given | {"commune": commune})
+    if not commune:
+        nobody = tallies.of(connection, "load", communes, key="")
+        loads = tallies.of(connection, "load", communes, most=NAMED + 1)
+        return (
+            signed,
+            account,
+            _Seen(
+                officials,
+                asked,
+                several,
+                lines=lines,
+                nobody=nobody,
+                loads=loads if len(loads) <= NAMED else {},
+            ),
+        )
     if asked.area:
         own = cases.of_area(connection, commune, asked.area)
         if own:
@@ -191,6 +211,8 @@ def _areas_of(
 async def case_list(request: AnyRequest) -> Response[str]:
     """The communes; a page of the areas of one; or the households of an area, of an official or of one code."""
     site, language = site_of(request), language_of(request)
+    if not any(request.query_params.get(name) for name in ("commune", "find")):
+        await asyncio.to_thread(tallies.refresh, site.database)
     signed, account, seen = await site.database.read(_look, site, request)
     asked, doors = seen.asked, seen.doors or {}
     if doors:
@@ -204,7 +226,7 @@ async def case_list(request: AnyRequest) -> Response[str]:
     return show(
         request, "supervision/cases.html", officials=seen.officials, commune=commune, area=asked.area if seen.own else "",
         find=asked.find, name=site.areas[commune].name if commune in site.areas else commune,
-        communes=_communes(site, language, seen.loads), areas=_areas(seen),
+        communes=_communes(site, language, seen), areas=_areas(seen),
         earlier=seen.earlier and address(commune=commune, before=seen.earlier),
         later=seen.later and address(commune=commune, after=seen.later),
         here={"commune": commune, "inside": asked.area if seen.own else "", "after": asked.after, "before": asked.before,
@@ -221,20 +243,25 @@ def address(**query: str) -> str:
     return BASE + (f"?{urlencode(told)}" if told else "")
 
 
-def _communes(site: Site, language: str, loads: Sequence[Workload]) -> list[CommuneLine]:
-    lines = []
-    for code in sorted({one.commune for one in loads}):
-        own = [one for one in loads if one.commune == code]
-        open_ones = [one for one in own if one.state in OPEN]
-        nobody = sum(one.cases for one in open_ones if not one.assignee)
-        lines.append(
-            CommuneLine(
-                code, site.areas[code].name if code in site.areas else code, number(language, sum(one.cases for one in own)),
-                number(language, sum(one.cases for one in open_ones)), number(language, nobody) if nobody else "",
-                _shared({name: sum(one.cases for one in open_ones if one.assignee == name) for name in {one.assignee for one in open_ones}}),
-            )
-        )  # fmt: skip
-    return lines
+def _communes(site: Site, language: str, seen: _Seen) -> list[CommuneLine]:
+    nobody: Counter[str] = Counter()
+    officials: dict[str, Counter[str]] = {}
+    for (commune, _, state), tally in (seen.nobody or {}).items():
+        nobody[commune] += tally.cases if state in OPEN else 0
+    for (commune, official, state), tally in (seen.loads or {}).items():
+        if state in OPEN:
+            officials.setdefault(commune, Counter())[official] += tally.cases
+    return [
+        CommuneLine(
+            code=line.commune,
+            name=site.areas[line.commune].name if line.commune in site.areas else line.commune,
+            cases=number(language, line.cases),
+            open=number(language, line.open),
+            nobody=number(language, nobody[line.commune]) if nobody[line.commune] else "",
+            officials=_shared(officials.get(line.commune, {})),
+        )
+        for line in seen.lines
+    ]
 
 
 def _shared(by: Mapping[str, int]) -> tuple[tuple[str, int], ...]:

@@ -13,7 +13,7 @@ from litestar.response import File
 from sqlalchemy import Connection
 
 from survey.access.policy import may
-from survey.storage import audit
+from survey.storage import audit, tallies
 from survey.storage.accounts import Account
 from survey.web import security, supervision
 from survey.web.field import actor, find_account
@@ -46,7 +46,8 @@ async def progress(request: AnyRequest) -> Response[str]:
     """How far the field work is, by commune, and what has been released."""
     site = site_of(request)
     signed, account = await site.database.read(_find, site, request)
-    lines, at = await asyncio.to_thread(site.progress.of, supervision.communes_of(account))
+    await asyncio.to_thread(tallies.refresh, site.database)
+    lines = await site.database.read(tallies.progress, supervision.communes_of(account))
     language = language_of(request)
     total = {state: sum(getattr(line, state) for line in lines) for state in STATES}
     rows = [_line(language, word(language, "office.total"), total)]
@@ -65,7 +66,6 @@ async def progress(request: AnyRequest) -> Response[str]:
         "office.html",
         rows=rows,
         states=STATES,
-        at=supervision.clock_time(at),
         files=[(path.name, _size(language, path)) for path in files],
         **supervision.frame(request, signed, account),
     )

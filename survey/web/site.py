@@ -27,7 +27,6 @@ from survey.questionnaire.model import Questionnaire
 from survey.settings import Keys, Settings
 from survey.storage import sessions, surveys
 from survey.storage.database import Database
-from survey.storage.remembered import ProgressOfAll
 from survey.storage.sessions import Session
 from survey.storage.surveys import KeptSurvey
 from survey.web import forms, guards, interview, security, words
@@ -73,7 +72,6 @@ class Site:
     sounds: frozenset[str] = field(init=False)
     languages: tuple[str, ...] = field(init=False)
     traffic: Traffic = field(init=False)
-    progress: ProgressOfAll = field(init=False)
     booklets: dict[str, Booklet] = field(default_factory=dict)
     _questionnaires: dict[str, Questionnaire] = field(default_factory=dict)
     _oversight: Any = None
@@ -96,7 +94,6 @@ class Site:
         self.languages = (*LANGUAGES, *(code for code in brought if code in asked))
         self.sounds = sounds(self.settings.folder)
         self.traffic = Traffic(self.database, self.settings.requests_a_minute)
-        self.progress = ProgressOfAll(self.database)
         self.templates.policies["json.dumps_function"] = _written
         self.templates.policies["json.dumps_kwargs"] = {}
         self.templates.globals |= {"asset": self.assets.url, "sounds": self.sounds}

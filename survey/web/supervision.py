@@ -5,7 +5,6 @@ What the sample says so far is for statisticians alone.
 
 from __future__ import annotations
 
-import datetime
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from survey.problems import SurveyError
 from survey.questionnaire.index import index
 from survey.storage import audit
 from survey.storage.accounts import Account
-from survey.web import forms, security
+from survey.web import security
 from survey.web.field import actor, find_account
 from survey.web.guards import needs
 from survey.web.site import (
@@ -44,7 +43,6 @@ BEHIND = 0.8
 class Oversight(Protocol):
     """What `survey.oversight` works out for these pages."""
 
-    def at(self, communes: Sequence[str] | None = None) -> int | None: ...
     def rates(self, by: Any, communes: Sequence[str] | None = None) -> list[Rates]: ...
     def reached(self, communes: Sequence[str] | None = None) -> list[Reached]: ...
     def ways(self, communes: Sequence[str] | None = None) -> list[Way]: ...
@@ -53,11 +51,6 @@ class Oversight(Protocol):
     def signals(self, communes: Sequence[str] | None = None) -> list[Signal]: ...
     def effects(self, questions: Sequence[str], communes: Sequence[str] | None = None) -> list[Effect]: ...
     def agreement(self) -> list[Agreement]: ...
-
-
-def clock_time(at: int | None) -> str:
-    """When figures were worked out, as a clock in Viet Nam shows it; "" for this moment."""
-    return "" if at is None else datetime.datetime.fromtimestamp(at / 1000, forms.TIME_ZONE).strftime("%H:%M")
 
 
 def signed_for(
@@ -145,7 +138,6 @@ async def rates(request: AnyRequest) -> Response[str]:
     return show(
         request,
         "supervision/rates.html",
-        at=clock_time(site.oversight.at(communes)),
         views=VIEWS,
         by=by,
         lines=[_rate_line(site, language, by, one) for one in found],

@@ -19,7 +19,7 @@ from survey.fieldwork.cases import (
 )
 from survey.fieldwork.listing import Finding
 from survey.problems import Conflict, Refused
-from survey.storage import cases, identities
+from survey.storage import cases, identities, tallies
 from survey.storage.database import Database
 from tests.storage.households import unit
 
@@ -31,6 +31,12 @@ def field(db: Database) -> Database:
         cases.import_sample(connection, (unit(n, commune="10507" if n < 5 else "10510") for n in range(10)))
         cases.import_sample(connection, [unit(10, commune="10510", reserve=True)])
     return db
+
+
+def progress(field: Database, communes: list[str] | None = None) -> list[tallies.Progress]:
+    tallies.refresh(field)
+    with field.reading() as connection:
+        return tallies.progress(connection, communes)
 
 
 def attempt(id: str, outcome: str, at: int = 1, case: str = "HD-000001") -> Attempt:
@@ -123,17 +129,16 @@ def test_a_commune_is_given_to_one_official_and_a_case_can_be_handed_over(field:
 
 def test_a_reserve_is_worked_only_when_released(field: Database) -> None:
     field.write_now(cases.assign, ["10510"], "an")
-    with field.reading() as connection:
-        assert sum(row.cases for row in cases.progress(connection)) == 10
+    assert sum(row.cases for row in progress(field)) == 10
     opened = Release(instead_of="HD-000005", reason="hộ đã chuyển đi", author="chi", at=5)
     assert field.write_now(cases.release, "HD-000010", opened).release == opened
     for none in ("HD-000010", "HD-000001"):
         with pytest.raises(Conflict):
             field.write_now(cases.release, none, opened)
     with field.reading() as connection:
-        assert {row.commune: row.cases for row in cases.progress(connection)} == {"10507": 5, "10510": 6}
+        assert {row.commune: row.cases for row in progress(field)} == {"10507": 5, "10510": 6}
         assert [case.id for case in cases.assigned_to(connection, "an")][-1] == "HD-000010"
-        assert [row.commune for row in cases.progress(connection, ["10507"])] == ["10507"]
+        assert [row.commune for row in progress(field, ["10507"])] == ["10507"]
 
 
 def test_where_the_list_was_wrong_and_where_a_visit_was_made_are_kept(field: Database) -> None:
@@ -156,7 +161,7 @@ def test_progress_counts_states(field: Database) -> None:
     override = Override(code="4.60", reason="nhà bỏ hoang", author="chi", at=1)
     field.write_now(cases.move, "HD-000003", Closed(override))
     with field.reading() as connection:
-        (row,) = cases.progress(connection, ["10507"])
+        (row,) = progress(field, ["10507"])
         assert (row.waiting, row.visited, row.started, row.complete, row.closed) == (2, 1, 0, 0, 2)
         case = cases.find(connection, "HD-000003")
         assert case is not None
