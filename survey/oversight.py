@@ -77,10 +77,13 @@ class Oversight:
         with self.database.reading() as connection:
             return look(connection)
 
-    def rates(self, by: By, communes: Sequence[str] | None = None) -> list[Rates]:
+    def rates(
+        self, by: By, communes: Sequence[str] | None = None, *, after: str = "", most: int | None = None
+    ) -> list[Rates]:
         """Outcome rates of all cases first, then by commune, by stratum or by the official who has the case: of these
-        communes, or of all. Households first drawn are counted: a reserve makes up for nothing, and is left out."""
-        return self._counted(lambda connection: _rates_by(connection, by, communes))
+        communes, or of all. Households first drawn are counted: a reserve makes up for nothing, and is left out. `most`
+        officials behind the one named `after`, in the database's order of names; None for all."""
+        return self._counted(lambda connection: _rates_by(connection, by, communes, after, most))
 
     def reached(self, communes: Sequence[str] | None = None) -> list[Reached]:
         """Each stratum against what was drawn in it."""
@@ -272,17 +275,25 @@ def _agreement(question: str, pairs: Sequence[tuple[str, str]]) -> Agreement:
     return Agreement(question=question, pairs=len(pairs), differ=differ, kappa=coefficient)
 
 
-def _rates_by(connection: Connection, by: By, communes: Sequence[str] | None) -> list[Rates]:
+def _rates_by(
+    connection: Connection, by: By, communes: Sequence[str] | None, after: str, most: int | None
+) -> list[Rates]:
     found: dict[str, dict[str, Tally]] = {}
+    names = None
     if by == "commune":
         for (commune, _, code), tally in tallies.of(connection, "outcome", communes).items():
             found.setdefault(commune, {})[code] = tally
     else:
-        for (key, code), tally in tallies.summed(connection, by, communes).items():
+        if most is not None:
+            names = tallies.named(connection, by, communes, most, after=after)
+        for (key, code), tally in tallies.summed(connection, by, communes, keys=names).items():
             if key:
                 found.setdefault(key, {})[code] = tally
     whole = {code: tally for (_, code), tally in tallies.summed(connection, "outcome", communes).items()}
-    return [_rates("", whole), *(_rates(key, found[key]) for key in sorted(found))]
+    return [
+        _rates("", whole),
+        *(_rates(key, found[key]) for key in (names if names is not None else sorted(found))),
+    ]
 
 
 def _rates(name: str, by_code: Mapping[str, Tally]) -> Rates:

@@ -85,6 +85,7 @@ tallies = Table(  # numbers of cases, so that no figure of the office looks at e
     Column("item", Text, primary_key=True),
     Column("cases", BigInteger, nullable=False),
     Column("weight", BigInteger, nullable=False),  # billionths
+    Index(None, "view", "key"),
 )
 
 identities = Table(  # apart from every answer, sealed field by field; destroyed first (retention)

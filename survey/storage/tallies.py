@@ -148,11 +148,17 @@ _HOLD: Final = (
     .order_by(case_rows.c.id)
     .with_for_update(skip_locked=True)
 )
-_COUNTED: Final = (
-    update(case_rows)
-    .where(case_rows.c.id == bindparam("of"))
-    .values(counted=bindparam("as_what"), counted_at=case_rows.c.changed_at)
-)
+_COUNTED: Final = {
+    "sqlite": text(
+        "UPDATE cases SET counted = new.value->>1, counted_at = cases.changed_at FROM json_each(:rows) AS new"
+        " WHERE cases.id = new.value->>0"
+    ),
+    "postgresql": text(
+        "UPDATE cases SET counted = new.value->>1, counted_at = cases.changed_at"
+        " FROM json_array_elements(CAST(:rows AS json)) AS new (value) WHERE cases.id = new.value->>0"
+    ),
+}
+"""rows: JSON list of [case, as what it is counted]."""
 _SEEN: Final = (
     update(response_rows)
     .where(response_rows.c.id.in_(bindparam("these", expanding=True)))
@@ -248,7 +254,8 @@ def _count(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
             _add(added, weighed, _entries(case, counted), 1)
     _keep(connection, added, weighed)
     if rows:
-        connection.execute(_COUNTED, [{"of": id, "as_what": _written(one)} for id, one in standing.items()])
+        told = [(id, _written(one)) for id, one in standing.items()]
+        connection.execute(_COUNTED[connection.dialect.name], {"rows": json.dumps(told)})
     return frozenset(found)
 
 
@@ -374,14 +381,29 @@ def of(
 
 
 def summed(
-    connection: Connection, view: str, communes: Sequence[str] | None = None
+    connection: Connection,
+    view: str,
+    communes: Sequence[str] | None = None,
+    *,
+    keys: Sequence[str] | None = None,
 ) -> dict[tuple[str, str], Tally]:
-    """The same of all these communes together, by key and item."""
+    """The same of all these communes together, by key and item; of all keys, or of these."""
     query = select(tallies.c.key, tallies.c.item, func.sum(tallies.c.cases), func.sum(tallies.c.weight))
     query = _where(query, view, communes).group_by(tallies.c.key, tallies.c.item)
+    if keys is not None:
+        query = query.where(tallies.c.key.in_(list(keys)))
     return {
         (key, item): Tally(int(many), int(weight)) for key, item, many, weight in connection.execute(query)
     }
+
+
+def named(
+    connection: Connection, view: str, communes: Sequence[str] | None, most: int | None, *, after: str = ""
+) -> list[str]:
+    """The keys of a view in their order, `most` of those behind `after`."""
+    query = _where(select(tallies.c.key).distinct(), view, communes)
+    query = query.where(tallies.c.key > after).order_by(tallies.c.key).limit(most)
+    return list(connection.execute(query).scalars())
 
 
 def _where(

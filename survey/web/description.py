@@ -82,7 +82,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "/field/cases/{case_id}/interview/p/{page}/{row}": ("change",),
     "/office/audit": ("before", "about"),
     "/office/cases": ("commune", "area", "after", "before", "find"),
-    "/office/rates": ("by",),
+    "/office/rates": ("by", "after"),
     "/survey/p/{page}": ("change",),
     "/survey/p/{page}/{row}": ("change",),
 }

@@ -36,6 +36,8 @@ from survey.web.site import (
 )
 from survey.web.words import number, word
 
+LINES = 50
+"""Officials on one page of rates."""
 BEHIND = 0.8
 """A stratum of which so small a part of its share has answered is said to be behind the others."""
 
@@ -43,7 +45,9 @@ BEHIND = 0.8
 class Oversight(Protocol):
     """What `survey.oversight` works out for these pages."""
 
-    def rates(self, by: Any, communes: Sequence[str] | None = None) -> list[Rates]: ...
+    def rates(
+        self, by: Any, communes: Sequence[str] | None = None, *, after: str = "", most: int | None = None
+    ) -> list[Rates]: ...
     def reached(self, communes: Sequence[str] | None = None) -> list[Reached]: ...
     def ways(self, communes: Sequence[str] | None = None) -> list[Way]: ...
     def endings(self, communes: Sequence[str] | None = None) -> list[Ending]: ...
@@ -124,6 +128,7 @@ async def rates(request: AnyRequest) -> Response[str]:
     signed, account = await site.database.read(signed_for, site, request, "see_progress")
     asked, communes = request.query_params.get("by", ""), communes_of(account)
     by = asked if asked in VIEWS else "commune"
+    after = request.query_params.get("after", "") if by == "official" else ""
     language = language_of(request)
     found, strata, ways, endings = [], [], [], []
     match by:
@@ -131,8 +136,12 @@ async def rates(request: AnyRequest) -> Response[str]:
             ways = await site.overseen(lambda of: of.ways(communes))
         case "outcome":
             endings = await site.overseen(lambda of: of.endings(communes))
+        case "official":
+            found = await site.overseen(lambda of: of.rates(by, communes, after=after, most=LINES + 1))
         case _:
             found = await site.overseen(lambda of: of.rates(by, communes))
+    more = len(found) > LINES + 1
+    found = found[: LINES + 1] if by == "official" else found
     if by == "stratum":
         strata = await site.overseen(lambda of: of.reached(communes))
     return show(
@@ -140,6 +149,8 @@ async def rates(request: AnyRequest) -> Response[str]:
         "supervision/rates.html",
         views=VIEWS,
         by=by,
+        begun=bool(after),
+        later=found[-1].name if more and by == "official" else "",
         lines=[_rate_line(site, language, by, one) for one in found],
         strata=[_stratum_line(language, one) for one in strata],
         ways=[

@@ -35,6 +35,7 @@ from survey.questionnaire.response import Answer, Event  # noqa: E402
 from survey.storage import cases, codes, responses, tallies  # noqa: E402
 from survey.storage.database import Database  # noqa: E402
 from survey.web.handover import FOUND, PAGE  # noqa: E402
+from survey.web.supervision import LINES  # noqa: E402
 from tests import postgresql  # noqa: E402
 from tests.benchmarks.freezing import FOLDER, fill  # noqa: E402
 
@@ -131,7 +132,7 @@ def looks(database: Database, households: int) -> dict[str, Look]:
     }
     told: dict[str, Callable[[Communes], object]] = {
         "progress": progress,
-        "rates by official": lambda communes: oversight.rates("official", communes),
+        "rates by official": lambda communes: oversight.rates("official", communes, most=LINES),
         "rates by commune": lambda communes: oversight.rates("commune", communes),
         "strata": oversight.reached,
         "modes": oversight.ways,

@@ -18,7 +18,7 @@ from survey.settings import keys
 from survey.storage import accounts, audit, cases, quarantine, responses
 from survey.storage.database import Database
 from survey.storage.quarantine import Misfit
-from survey.web import handover
+from survey.web import handover, supervision
 from survey.web.supervision import percent
 from tests.village import Village
 
@@ -206,6 +206,25 @@ def test_progress_stands_against_the_design_by_mode_and_by_outcome(
         ("nonsense", "RR1"),
     ):
         assert said in client.get(f"/office/rates?by={by}&lang=en").text
+
+
+def test_officials_come_a_page_at_a_time(
+    client: TestClient[Any], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "LINES", 2)
+    with database.writing() as connection:
+        for number, case in enumerate(list(cases.every(connection))):
+            cases.reassign(connection, case.id, f"o{number % 5}")
+    _sign_in(client, "tk")
+    page = client.get("/office/rates?by=official&lang=en").text
+    assert re.findall(r'scope="row">(\w+)<', page) == ["Total", "o0", "o1"]
+    later = re.search(r'href="([^"]+)" rel="next"', page)
+    assert later
+    page = client.get("/office/rates" + html.unescape(later[1])).text
+    assert re.findall(r'scope="row">(\w+)<', page) == ["Total", "o2", "o3"]
+    page = client.get("/office/rates?by=official&after=o3").text
+    assert re.findall(r'scope="row">(\w+)<', page) == ["Total", "o4"]
+    assert 'rel="next"' not in page
 
 
 def test_what_waits_apart_is_settled_with_words_and_stays(
