@@ -82,7 +82,8 @@ class History:
                 tallies.refresh(self.db)
             with contextlib.suppress(SurveyError):  # what cannot be is refused, and changes nothing
                 self.rng.choice(
-                    (self.opens, self.answers, self.answers, self.submits, self.tries, self.tries, self.moves, self.given)
+                    (self.opens, self.opens, self.answers, self.answers, self.answers, self.submits, self.tries, self.moves,
+                     self.given)
                 )()  # fmt: skip
 
     def case(self) -> str:
@@ -254,6 +255,29 @@ def test_whatever_happens_the_counts_are_what_a_look_at_every_case_says(db: Data
     history.happen(80)
     for communes in (None, COMMUNES[:1], COMMUNES[1:]):
         agrees(db, communes)
+
+
+def test_a_draft_counts_by_what_it_says_and_by_what_is_enough(db: Database) -> None:
+    begin(db, 1)
+
+    def counted() -> list[str]:
+        agrees(db)
+        with db.reading() as connection:
+            return [code for _, code in tallies.summed(connection, "outcome")]
+
+    told = [counted()]
+    db.write_now(responses.open, "r1", "HD-000000", VERSION, "self")
+    told.append(counted())
+    for number, said in enumerate(({}, {"q1": "Lan"})):
+        db.write_now(responses.append, [event(f"e{number}", "r1", **said)])
+        told.append(counted())
+    db.write_now(surveys.keep, questionnaire("Tên?"), PLAN, "nothing is enough")
+    told.append(counted())
+    db.write_now(responses.append, [event("e2", "r1", "submitted")])
+    told.append(counted())
+    db.write_now(erasure.erase, "HD-000000", "asked", "quan")
+    told.append(counted())
+    assert told == [["3.19"], ["3.19"], ["2.12"], ["1.2"], ["2.12"], ["1.1"], ["2.11"]]
 
 
 def test_servers_that_write_and_count_at_once_count_right(url: str) -> None:
