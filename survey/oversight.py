@@ -72,8 +72,8 @@ class Oversight:
         self._kept: Report | None = None
 
     def _counted(self, look: Callable[[Connection], T]) -> T:
-        """What `look` reads of the tallies, when they say how things stand now."""
-        tallies.refresh(self.database)
+        """What `look` reads of the tallies, when they say how things stand now (but see `tallies.behind`)."""
+        tallies.refresh(self.database, tallies.PATIENCE)
         with self.database.reading() as connection:
             return look(connection)
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
@@ -186,26 +188,39 @@ _WHOLE: Final = {"area": "areas", "answered": "reached"}
 """Of these views it is counted, by stratum, in how many areas there is anything."""
 
 
-def refresh(database: Database) -> None:
+def refresh(database: Database, seconds: float = math.inf) -> None:
     """Count what has changed, portion by portion; what others are changing at this very moment is left for the next time.
 
+    seconds: how long whoever asks can wait; what is not counted by then is left, too (`behind` tells whether it is much).
     A database that takes no writes (its disk is full) keeps the figures that it had.
     """
     with database.reading() as connection:
         if not _pending(connection):
             return
+    until = time.monotonic() + seconds
     try:
         response: str | None = ""
-        while response is not None:
+        while response is not None and time.monotonic() < until:
             response = database.write_now(_count_answered, response)
         place: tuple[int, str] | None = _BEGINNING
-        while place is not None:
+        while place is not None and time.monotonic() < until:
             place = database.write_now(_count_marked, *place)
     except NoKey:  # who may not open answers leaves the counting to the server, which may
         log.warning("cases are not counted: the key is not here")
     except Unavailable:
         if database.condition == "ok":
             raise
+
+
+PATIENCE = 5.0
+"""Seconds that a page may wait for what is to be counted: enough for what changed within hours, not for a whole province."""
+_MANY = 1_000
+
+
+def behind(connection: Connection) -> bool:
+    """Whether so many cases wait to be counted that figures must not be read without saying so."""
+    at, after = _BEGINNING
+    return len(connection.execute(_MARKED, {"at": at, "after": after, "most": _MANY}).all()) == _MANY
 
 
 _BEGINNING: Final = (-1, "")

@@ -212,7 +212,7 @@ async def case_list(request: AnyRequest) -> Response[str]:
     """The communes; a page of the areas of one; or the households of an area, of an official or of one code."""
     site, language = site_of(request), language_of(request)
     if not any(request.query_params.get(name) for name in ("commune", "find")):
-        await asyncio.to_thread(tallies.refresh, site.database)
+        await asyncio.to_thread(tallies.refresh, site.database, tallies.PATIENCE)
     signed, account, seen = await site.database.read(_look, site, request)
     asked, doors = seen.asked, seen.doors or {}
     if doors:
@@ -226,6 +226,7 @@ async def case_list(request: AnyRequest) -> Response[str]:
     return show(
         request, "supervision/cases.html", officials=seen.officials, commune=commune, area=asked.area if seen.own else "",
         find=asked.find, name=site.areas[commune].name if commune in site.areas else commune,
+        behind=not (commune or asked.find) and await site.database.read(tallies.behind),
         communes=_communes(site, language, seen), areas=_areas(seen),
         earlier=seen.earlier and address(commune=commune, before=seen.earlier),
         later=seen.later and address(commune=commune, after=seen.later),

@@ -46,7 +46,7 @@ async def progress(request: AnyRequest) -> Response[str]:
     """How far the field work is, by commune, and what has been released."""
     site = site_of(request)
     signed, account = await site.database.read(_find, site, request)
-    await asyncio.to_thread(tallies.refresh, site.database)
+    await asyncio.to_thread(tallies.refresh, site.database, tallies.PATIENCE)
     lines = await site.database.read(tallies.progress, supervision.communes_of(account))
     language = language_of(request)
     total = {state: sum(getattr(line, state) for line in lines) for state in STATES}
@@ -66,6 +66,7 @@ async def progress(request: AnyRequest) -> Response[str]:
         "office.html",
         rows=rows,
         states=STATES,
+        behind=await site.database.read(tallies.behind),
         files=[(path.name, _size(language, path)) for path in files],
         **supervision.frame(request, signed, account),
     )

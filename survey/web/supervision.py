@@ -20,7 +20,7 @@ from survey.fieldwork.signals import KINDS as SIGNALS
 from survey.fieldwork.signals import Effect, Signal
 from survey.problems import SurveyError
 from survey.questionnaire.index import index
-from survey.storage import audit
+from survey.storage import audit, tallies
 from survey.storage.accounts import Account
 from survey.web import security
 from survey.web.field import actor, find_account
@@ -149,6 +149,7 @@ async def rates(request: AnyRequest) -> Response[str]:
         "supervision/rates.html",
         views=VIEWS,
         by=by,
+        behind=await site.database.read(tallies.behind),
         begun=bool(after),
         later=found[-1].name if more and by == "official" else "",
         lines=[_rate_line(site, language, by, one) for one in found],

@@ -15,7 +15,7 @@ from litestar.testing import TestClient
 from sqlalchemy import text
 
 from survey.settings import keys
-from survey.storage import accounts, audit, cases, quarantine, responses
+from survey.storage import accounts, audit, cases, quarantine, responses, tallies
 from survey.storage.database import Database
 from survey.storage.quarantine import Misfit
 from survey.web import handover, supervision
@@ -225,6 +225,23 @@ def test_officials_come_a_page_at_a_time(
     page = client.get("/office/rates?by=official&after=o3").text
     assert re.findall(r'scope="row">(\w+)<', page) == ["Total", "o4"]
     assert 'rel="next"' not in page
+
+
+def test_figures_that_are_not_whole_yet_say_so(
+    client: TestClient[Any], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _sign_in(client, "giamsat")
+    pages = ("/office", "/office/rates", "/office/rates?by=stratum", "/office/cases")
+    said = "these figures are not whole yet"
+    assert not any(said in client.get(page, params={"lang": "en"}).text for page in pages)
+    with database.writing() as connection:
+        cases.mark(connection)
+    monkeypatch.setattr(tallies, "PATIENCE", 0.0)
+    monkeypatch.setattr(tallies, "_MANY", 10)
+    for page in pages:
+        assert said in client.get(page, params={"lang": "en", "by": "stratum"}).text
+    monkeypatch.setattr(tallies, "PATIENCE", 60.0)
+    assert not any(said in client.get(page, params={"lang": "en"}).text for page in pages)
 
 
 def test_what_waits_apart_is_settled_with_words_and_stays(
