@@ -36,12 +36,12 @@ function pressed(form, work) {
 export const chooseCode = (view, lock, server) => new Promise((resolve, reject) => {
   const made = template('t-code');
   const form = made.querySelector('form');
-  const { code, again } = form.elements;
+  const { code, again, called } = form.elements;
   shown(form);
   pressed(form, async () => {
     const weak = weakness(code.value);
     if (wrong(code, weak && `code_${weak}`, { n: LEAST }) || wrong(again, again.value === code.value ? '' : 'code_differs')) return;
-    await lock.set(code.value, server).then(resolve, reject);
+    await lock.set(code.value, server, called.value.trim()).then(resolve, reject);
   });
   view.replaceChildren(made);
   view.querySelector('h1').focus({ preventScroll: true });

@@ -96,6 +96,8 @@ export async function openLock(account, blocked) {
     get left() { return TRIES - lock.tries; },
     /** How the server calls this phone; nobody's secret. */
     get device() { return lock?.device; },
+    /** What its official calls this phone, "" for nothing. */
+    get name() { return lock?.name ?? ''; },
     /** The key from before the phone had a code, while something may still lie under it. */
     get older() { return beside; },
     /** What only the server can open, for a header. */
@@ -104,7 +106,7 @@ export async function openLock(account, blocked) {
     get digits() { return Boolean(lock?.digits); },
 
     /** The first code of this phone. @returns {Promise<CryptoKey>} */
-    async set(code, server) {
+    async set(code, server, name = '') {
       const raw = chance(32);
       const device = (beside && await named(database, beside)) || hex(chance(16));
       const browser = await crypto.subtle.generateKey({ name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
@@ -114,7 +116,7 @@ export async function openLock(account, blocked) {
       let first = true;
       await change((before) => {
         first = !before;
-        return before ?? { ...made, locked, browser, escrow, device, digits: /^\d+$/.test(same(code)), tries: 0 };
+        return before ?? { ...made, locked, browser, escrow, device, name, digits: /^\d+$/.test(same(code)), tries: 0 };
       });
       return first ? keyOf(raw) : this.open(code); // another tab was faster
     },

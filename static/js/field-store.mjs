@@ -32,9 +32,14 @@ const visitId = (id) => id.replace(/^((?:training-)?.{14})7/, '$18');
 
 const hexOf = (length) => [...crypto.getRandomValues(new Uint8Array(length))].map((b) => b.toString(16).padStart(2, '0')).join('');
 
+/** What this phone is, where the browser keeps that out of its own header. */
+let model = '';
+navigator.userAgentData?.getHighEntropyValues?.(['model']).then((told) => { model = told.model; }, () => {});
+
 /** How this app names itself to the server. */
-const self = (device, unsent) => ({
-  'survey-app': String(APP), 'survey-device': device ?? '', 'survey-unsent': String(unsent), 'survey-clock': String(Date.now()),
+const self = ({ device = '', name = '' }, unsent) => ({
+  'survey-app': String(APP), 'survey-device': device, 'survey-unsent': String(unsent), 'survey-clock': String(Date.now()),
+  ...(name && { 'survey-name': encodeURIComponent(name) }), ...(model && { 'survey-model': encodeURIComponent(model) }),
 });
 
 /** Forget everything, whoever's it is. */
@@ -53,7 +58,7 @@ export async function openLocked(account, lock) {
   const sealed = async (text) => (lock.older ? crypto.subtle.decrypt({ name: 'AES-GCM', iv: text.iv }, lock.older, text.data)
     .then((open) => new TextDecoder().decode(open), () => asItLies(text)) : asItLies(text));
   let token = '';
-  const headers = () => ({ 'x-csrf': token, 'survey-escrow': lock.escrow, ...self(lock.device, 0) });
+  const headers = () => ({ 'x-csrf': token, 'survey-escrow': lock.escrow, ...self(lock, 0) });
   const outbox = await openOutbox(`field ${account}`, { url: '/field/sealed', unseal: sealed, batch: 100, headers });
   const post = () => fetch('/field/sealed', {
     method: 'POST', body: '{}', credentials: 'same-origin', redirect: 'manual', cache: 'no-store',
@@ -112,10 +117,10 @@ export async function openLocked(account, lock) {
 
 /**
  * @param {string} account whose phone it is now; in training a name that no account can have
- * @param {{training?: boolean, key?: CryptoKey, device?: string, comesBack: (outcome: string) => boolean}} settings `key` as the lock
+ * @param {{training?: boolean, key?: CryptoKey, phone?: {device: string, name: string}, comesBack: (outcome: string) => boolean}} settings `key` as the lock
  *   of the phone gave it; training has none
  */
-export async function openStore(account, { training = false, key, device = '', comesBack }) {
+export async function openStore(account, { training = false, key, phone = {}, comesBack }) {
   const name = training ? 'field (training)' : `field ${account}`; // no account can be called so
   const vault = await openVault(`${name} vault`, key);
   let unsent = 0;
@@ -125,7 +130,7 @@ export async function openStore(account, { training = false, key, device = '', c
     unseal: vault.unseal,
     batch: 300,
     pack: packed,
-    headers: () => ({ 'x-csrf': list?.csrf ?? '', ...self(device, unsent) }),
+    headers: () => ({ 'x-csrf': list?.csrf ?? '', ...self(phone, unsent) }),
   });
   const outbox = { ...opened, ...ledger(opened) };
   if (vault.older) { // from before the phone had a code: nothing is sent meanwhile, and a crash begins it again
@@ -395,7 +400,7 @@ export async function openStore(account, { training = false, key, device = '', c
       if (training) return;
       const answer = await fetch('/field/list', {
         credentials: 'same-origin', cache: 'no-store', redirect: 'manual',
-        headers: { accept: 'application/json', ...self(device, unsent) },
+        headers: { accept: 'application/json', ...self(phone, unsent) },
       });
       const ours = answer.headers.get('content-type')?.startsWith('application/json');
       if (ours && answer.status === 410) {

@@ -8,6 +8,7 @@
  * It works without a network from the second time it is opened. ?training opens it on invented households.
  */
 
+import { hex, sha256 } from './events.mjs';
 import { askCode, chooseCode } from './field-code.mjs';
 import { Revoked, SignedOut, SomebodyElse, openStore } from './field-store.mjs';
 import { opened, showInterview } from './field-interview.mjs';
@@ -104,7 +105,9 @@ async function unlocked(account) {
   const button = document.getElementById('lock');
   button.hidden = training;
   button.addEventListener('click', lockUp);
-  return { key, device: lock.device };
+  const number = hex(await sha256(lock.device)).slice(0, 4).toUpperCase(); // as survey/web/phones.py calls it
+  document.getElementById('this-phone').textContent = say('this_phone', { name: [lock.name, say('this_number', { n: number })].filter(Boolean).join(', ') });
+  return { key, phone: { device: lock.device, name: lock.name } };
 }
 
 function end() {

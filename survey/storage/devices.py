@@ -11,7 +11,8 @@ from survey.storage.tables import devices
 
 
 class Device(Struct, frozen=True, kw_only=True):
-    """One phone. `unsent` is what it held when it was last heard of; `clock_skew` its clock minus ours, milliseconds."""
+    """One phone. `unsent` is what it held when it was last heard of; `clock_skew` its clock minus ours, milliseconds;
+    `name` what its official calls it, "" for nothing; `kind` what it says it is, such as "Android · SM-A136B · Chrome"."""
 
     id: str
     account: str
@@ -21,6 +22,8 @@ class Device(Struct, frozen=True, kw_only=True):
     unsent: int
     clock_skew: int
     revoked_at: int | None
+    name: str = ""
+    kind: str = ""
 
 
 def find(connection: Connection, device: str) -> Device | None:
@@ -34,15 +37,20 @@ def of_accounts(connection: Connection, accounts: list[str]) -> list[Device]:
     return [Device(**row._mapping) for row in connection.execute(query)]
 
 
-def heard_of(connection: Connection, device: str, account: str, app: int, unsent: int, skew: int) -> None:
-    """Note that this phone has called. A revoked phone stays revoked, whoever holds it now."""
+def heard_of(
+    connection: Connection, device: str, account: str, app: int, unsent: int, skew: int,
+    name: str = "", kind: str = "",
+) -> None:  # fmt: skip
+    """Note that this phone has called. A revoked phone stays revoked, whoever holds it now; a name is kept until another
+    is told."""
     at = now()
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     values = {"account": account, "app": app, "last_seen": at, "unsent": unsent, "clock_skew": skew}
+    said = {key: words for key, words in (("name", name), ("kind", kind)) if words}
     connection.execute(
         dialect.insert(devices)
-        .values(id=device, first_seen=at, revoked_at=None, **values)
-        .on_conflict_do_update(index_elements=[devices.c.id], set_=values)
+        .values(id=device, first_seen=at, revoked_at=None, **values, name=name, kind=kind)
+        .on_conflict_do_update(index_elements=[devices.c.id], set_=values | said)
     )
 
 

@@ -16,7 +16,7 @@ from survey.problems import SurveyError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0017"
+HEAD = "0018"
 """The newest migration; opening a database that is there costs one query and does not load Alembic."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x5355_5256  # PostgreSQL advisory lock: "SURV"

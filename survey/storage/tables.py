@@ -240,6 +240,8 @@ devices = Table(  # phones that officials have worked with; a lost one is revoke
     Column("unsent", Integer, nullable=False),  # what it still held when it was last heard of
     Column("clock_skew", BigInteger, nullable=False),  # its clock minus ours, milliseconds
     Column("revoked_at", BigInteger),
+    Column("name", Text, nullable=False, server_default=""),  # what its official calls it
+    Column("kind", Text, nullable=False, server_default=""),  # what it says it is: system, model, browser
 )
 
 accounts = Table(

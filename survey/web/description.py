@@ -24,7 +24,7 @@ from survey.web.mydata import OwnAnswers
 from survey.web.phone import Begun, Code, PhoneList
 from survey.web.sealed import ESCROW, Signed
 from survey.web.site import AnyRequest, Problem
-from survey.web.sync import APP, CLOCK, DEVICE, UNSENT, Batch, Receipts
+from survey.web.sync import APP, CLOCK, DEVICE, MODEL, NAME, UNSENT, Batch, Receipts
 
 TITLE = "Household survey"
 PAGE, JSON, PLAIN, ANY = "text/html", "application/json", "text/plain", "*/*"
@@ -86,7 +86,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "/survey/p/{page}": ("change",),
     "/survey/p/{page}/{row}": ("change",),
 }
-PHONE = (DEVICE, APP, UNSENT, CLOCK)
+PHONE = (DEVICE, APP, UNSENT, CLOCK, NAME, MODEL)
 HEADERS: dict[str, tuple[str, ...]] = {
     "/field/list": PHONE,
     "/field/sealed": (*PHONE, "x-csrf", ESCROW),

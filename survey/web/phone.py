@@ -58,7 +58,7 @@ WORDS = tuple(
         "finished_phone", "takeover_wrong", "takeover_offline", "storage_failed", "storage_failed_text", "progress",
         "returned", "by_phone", "when_needed", "photo_kept", "photo_wrong", "checks", "listed_moved", "listed_gone", "listed_split", "listed_merged", "listing_number",
         "not_found", "not_found_text", "no_booklet", "no_booklet_text", "training_case", "training_hamlet",
-        "code_short", "code_simple", "code_differs", "locked_lead", "locked_wrong", "locked_shut", "forgot_lead",
+        "this_phone", "this_number", "code_short", "code_simple", "code_differs", "locked_lead", "locked_wrong", "locked_shut", "forgot_lead",
         "forgot_sending", "forgot_offline", "forgot_signed_out", "forgot_left", "close_other", "close_other_text",
     )
 )  # fmt: skip

@@ -38,10 +38,15 @@ SKEW = 300_000
 
 @dataclass(frozen=True)
 class PhoneLine:
-    """One phone as drawn. `id` is not the phone's own secret name, but what this page calls it by."""
+    """One phone as drawn. `id` is not the phone's own secret name, but what this page calls it by; `number` its beginning,
+    which the phone shows too."""
 
     id: str
     account: str
+    number: str
+    name: str
+    kind: str
+    since: str
     seen: str
     unsent: str
     clock: str
@@ -50,6 +55,10 @@ class PhoneLine:
 
 def _named(device: Device) -> str:
     return hashlib.sha256(device.id.encode()).hexdigest()[:16]
+
+
+def _time(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, TIME_ZONE).strftime("%d/%m/%Y %H:%M")
 
 
 def _phones(connection: Connection, communes: Sequence[str] | None) -> list[Device]:
@@ -82,7 +91,11 @@ def _line(language: str, one: Device) -> PhoneLine:
     return PhoneLine(
         id=_named(one),
         account=one.account,
-        seen=datetime.fromtimestamp(one.last_seen / 1000, TIME_ZONE).strftime("%d/%m/%Y %H:%M"),
+        number=_named(one)[:4].upper(),
+        name=one.name,
+        kind=one.kind,
+        since=_time(one.first_seen),
+        seen=_time(one.last_seen),
         unsent=number(language, one.unsent) if one.unsent else "",
         clock=word(language, "phones.clock", n=minutes) if abs(one.clock_skew) > SKEW else "",
         lost=one.revoked_at is not None,
@@ -105,7 +118,8 @@ async def report_lost(request: AnyRequest, phone: FromPath[str]) -> Response[str
 def _revoke(connection: Connection, by: str, lost: Device) -> None:
     devices.revoke(connection, lost.id)
     sessions.revoke_all(connection, security.ACCOUNT, lost.account)
-    audit.append(connection, f"account:{by}", "phone reported lost", f"account:{lost.account}")
+    phone = {"phone": _named(lost)[:4].upper()}
+    audit.append(connection, f"account:{by}", "phone reported lost", f"account:{lost.account}", phone)
 
 
 HANDLERS = (phones, report_lost)

@@ -18,10 +18,12 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
+from urllib.parse import unquote
 
 import msgspec
 from litestar import Response, post
@@ -67,6 +69,8 @@ State = Literal["stored", "duplicate", "quarantined"]
 UNPACKED_LIMIT = 2 * 1024 * 1024
 """Bytes of a batch after unpacking: no small body may fill the memory."""
 DEVICE, APP, UNSENT, CLOCK = "survey-device", "survey-app", "survey-unsent", "survey-clock"
+NAME, MODEL = "survey-name", "survey-model"
+"""What an official calls the phone, and what it is: in UTF-8, percent-encoded (RFC 3986)."""
 """Headers in which an official's app says which phone it is, its version, how much it still holds, and its clock."""
 
 
@@ -274,10 +278,43 @@ def _whole(request: AnyRequest, name: str) -> int:
     return int(sent) if sent.isdecimal() and len(sent) < 16 else 0
 
 
-def told_by(request: AnyRequest) -> tuple[int, int, int]:
-    """What a phone says of itself: the app's version, how much it still holds, and how far its clock is off."""
+Told = tuple[int, int, int, str, str]
+
+
+def told_by(request: AnyRequest) -> Told:
+    """What a phone says of itself: the app's version, how much it still holds, how far its clock is off, what its official
+    calls it, and what it is."""
     clock = _whole(request, CLOCK)
-    return _whole(request, APP), _whole(request, UNSENT), clock - now() if clock else 0
+    kind = kind_of(request.headers.get("user-agent", ""), _words(request, MODEL))
+    skew = clock - now() if clock else 0
+    return _whole(request, APP), _whole(request, UNSENT), skew, _words(request, NAME), kind
+
+
+def _words(request: AnyRequest, name: str) -> str:
+    """A short line of text, without what cannot be printed."""
+    sent = unquote(request.headers.get(name, "")[:400], errors="replace")
+    return "".join(letter if letter.isprintable() else " " for letter in sent).strip()[:40]
+
+
+_SYSTEMS = {
+    "Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "CrOS": "ChromeOS", "Windows": "Windows",
+    "Macintosh": "Mac", "Linux": "Linux",
+}  # fmt: skip
+_BROWSERS = {
+    "coc_coc": "Cốc Cốc", "SamsungBrowser": "Samsung Internet", "Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox",
+    "FxiOS": "Firefox", "CriOS": "Chrome", "Chrome": "Chrome", "Safari": "Safari",
+}  # fmt: skip
+_MODEL = re.compile(r"Android [\d.]+; ([^;)]{2,40}?)(?: Build/[^;)]*)?[;)]")
+
+
+def kind_of(agent: str, model: str = "") -> str:
+    """System, model and browser by the User-Agent header (RFC 9110, 10.1.5), coarse enough for a person to know a phone by:
+    "Android · SM-A136B · Chrome". A browser that keeps its model out of the header may tell it beside it. Not for deciding
+    what a browser can do."""
+    system = next((name for mark, name in _SYSTEMS.items() if mark in agent), "")
+    browser = next((name for mark, name in _BROWSERS.items() if mark in agent), "")
+    found = _MODEL.search(agent)
+    return " · ".join(part for part in (system, model or (found[1] if found else ""), browser) if part)
 
 
 # --- judging -------------------------------------------------------------------------------------------------------
@@ -413,7 +450,7 @@ def _of_response(
 
 def keep(
     connection: Connection, facts: Facts, arrived: Sequence[Arrived], opened: Sequence[tuple[str, Event]],
-    told_of: tuple[int, int, int],
+    told_of: Told,
 ) -> list[Receipt]:  # fmt: skip
     """Everything in one transaction; storage has the last word on what is new and what conflicts."""
     for case, event in opened:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -155,6 +157,26 @@ def test_a_supervisor_reports_a_phone_lost_and_its_session_ends(
     client.cookies.set("account", held)
     assert listed(client).status_code == 401
     assert listed(client, **{"survey-device": phone.headers["survey-device"]}).status_code == 410
+
+
+def test_two_phones_of_one_official_can_be_told_apart(client: TestClient[Any], database: Database) -> None:
+    token = sign_in(client, "an")
+    blue, old = Phone(client, "an", token=token), Phone(client, "an", token=token)
+    chrome = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36"
+    samsung = "Mozilla/5.0 (Linux; Android 13; SM-A136B) AppleWebKit/537.36 SamsungBrowser/25.0 Chrome/121.0.0.0 Mobile Safari/537.36"
+    called = {"survey_name": quote(" Xanh,\n của xã <b>"), "survey_model": "Redmi%2012"}
+    blue.send(blue.attempt(MINE), user_agent=chrome, **called)
+    blue.send(blue.attempt(MINE), user_agent=chrome)  # an older page of the app says no name: it is kept
+    old.send(old.attempt(MINE), user_agent=samsung)
+    sign_in(client, "chi")
+    page = client.get("/office/phones").text
+    assert "an, Xanh,  của xã &lt;b&gt;" in page
+    assert "Android · Redmi 12 · Chrome" not in page, "the model is told each time"
+    assert "Android · Chrome" in page
+    assert "Android · SM-A136B · Samsung Internet" in page
+    number = hashlib.sha256(old.headers["survey-device"].encode()).hexdigest()[:4].upper()
+    assert f"an, mã máy {number}" in page
+    assert page.count("dùng từ") == 2
 
 
 def test_the_app_has_nobodys_data_and_says_that_it_is_the_app(client: TestClient[Any]) -> None:
