@@ -230,7 +230,7 @@ async def case_list(request: AnyRequest) -> Response[str]:
         communes=_communes(site, language, seen), areas=_areas(seen),
         earlier=seen.earlier and address(commune=commune, before=seen.earlier),
         later=seen.later and address(commune=commune, after=seen.later),
-        here={"commune": commune, "inside": asked.area if seen.own else "", "after": asked.after, "before": asked.before,
+        back_to={"commune": commune, "inside": asked.area if seen.own else "", "after": asked.after, "before": asked.before,
               "find": asked.find},
         lines=_lines(language, seen.own, doors), hamlets=_hamlets({case: one.hamlet for case, one in doors.items()}, doors),
         more=seen.more, states=[(state, word(language, f"state.{state}")) for state in (*OPEN, "complete", "closed")],

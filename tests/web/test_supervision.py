@@ -80,6 +80,9 @@ def test_cases_are_handed_over_only_in_the_own_communes(client: TestClient[Any],
         mine = next(case.id for case in cases.every(connection) if case.unit.commune in own)
         foreign = next(case.id for case in cases.every(connection) if case.unit.commune not in own)
         units = {case: cases.existing(connection, case).unit for case in (mine, foreign)}
+    assert "<script" not in client.get("/office/cases").text, (
+        "what keeps a household's answers has no place in the office"
+    )
     assert f"?commune={units[mine].commune}" in client.get("/office/cases").text
     for case, shown in ((mine, True), (foreign, False)):
         unit = units[case]
