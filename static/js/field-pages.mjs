@@ -20,7 +20,7 @@ const language = document.documentElement.lang;
 /** The words under a key with what is filled in. */
 export const say = (key, values = {}) => WORDS[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const clock = new Intl.DateTimeFormat(language, { dateStyle: 'short', timeStyle: 'short' });
-export const when = (time) => clock.format(new Date(time));
+export const when = (time) => (Number.isNaN(+new Date(time)) ? String(time) : clock.format(new Date(time)));
 
 const facts = (one) => [
   one.comment && say('returned', { comment: one.comment }),
@@ -235,7 +235,7 @@ function attempt(form, question, error, appointment, locate, located, store, id)
     if (wrong) return time.focus();
     const codes = [...form.querySelectorAll('[name=codes]:checked')].map((box) => box.value);
     await store.visit({
-      id: formId(), case: id, at, author: store.account, mode: how.value, outcome, note: form.elements.note.value.trim(),
+      id: formId(), case: id, at, author: store.account, mode: how.value, outcome, note: form.elements.note.value.trim().replace(/\p{Surrogate}/gu, '\ufffd'),
       appointment: appointment.hidden ? '' : form.elements.appointment.value, ...(codes.length && { codes }),
       ...(place && how.value === 'visit' && { place }),
     });

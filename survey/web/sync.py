@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
@@ -190,9 +191,50 @@ def _unpacked(body: bytes, packed: bool) -> Batch:
             body = unpacking.decompress(body, UNPACKED_LIMIT)
             if unpacking.unconsumed_tail or not unpacking.eof:
                 raise ClientException("the batch is too long or cut off", status_code=413)
-        return msgspec.json.decode(body, type=Batch)
-    except (zlib.error, msgspec.DecodeError, RecursionError) as error:
+        try:
+            return msgspec.json.decode(body, type=Batch)
+        except msgspec.DecodeError:
+            return _salvaged(body)
+    except (zlib.error, ValueError, RecursionError) as error:
         raise ClientException("not a batch") from error
+
+
+_ITEM = json.JSONDecoder(
+    parse_int=str
+)  # no number is too long; halves of characters, NaN and Infinity are read
+_BLANK = re.compile(r"[ \t\n\r]*")
+
+
+def _salvaged(body: bytes) -> Batch:
+    """A batch in which something is no JSON by RFC 8259, such as half of a character in a note: where each item begins and
+    ends is found all the same, so that one takes no others with it. ValueError for what is no batch."""
+    text = body.decode()
+
+    def after(place: int, signs: str) -> int:
+        place = _BLANK.match(text, place).end()  # type: ignore[union-attr]  # it matches the empty text too
+        if text[place : place + 1] not in signs or place >= len(text):
+            raise ValueError(f"not a batch at {place}")
+        return place + 1
+
+    lists: dict[str, list[msgspec.Raw]] = {}
+    place = after(0, "{")
+    while text[place - 1] != "}":
+        name, place = _ITEM.raw_decode(text, _BLANK.match(text, place).end())  # type: ignore[union-attr]
+        if name not in get_args(Kind):
+            raise ValueError(f"not a batch: {name}")
+        place = _BLANK.match(text, after(after(place, ":"), "[")).end()  # type: ignore[union-attr]
+        many = lists.setdefault(name, [])
+        if text[place : place + 1] == "]":
+            place += 1
+        while text[place - 1] != "]":
+            begin = _BLANK.match(text, place).end()  # type: ignore[union-attr]
+            _, end = _ITEM.raw_decode(text, begin)
+            many.append(msgspec.Raw(text[begin:end].encode()))
+            place = after(end, ",]")
+        place = after(place, ",}")
+    if text[place:].strip():
+        raise ValueError(f"not a batch after {place}")
+    return Batch(**lists)
 
 
 def items_of(batch: Batch) -> list[Arrived]:
@@ -205,6 +247,17 @@ def items_of(batch: Batch) -> list[Arrived]:
     ]
 
 
+def _named(raw: bytes) -> _Named:
+    """What an item that is no sound JSON says of itself, as far as that is text: the phone waits for a receipt by its id."""
+    try:
+        found = _ITEM.decode(raw.decode())
+    except (ValueError, RecursionError):
+        found = None
+    said = found if isinstance(found, dict) else {}
+    words = {name: said[name] for name in _Named.__struct_fields__ if isinstance(said.get(name), str)}
+    return _Named(**{name: word.encode(errors="replace").decode() for name, word in words.items()})
+
+
 def read_item(kind: Kind, raw: bytes, position: int) -> Arrived:
     try:
         value = msgspec.json.decode(raw, type=KINDS[kind])
@@ -213,7 +266,7 @@ def read_item(kind: Kind, raw: bytes, position: int) -> Arrived:
     try:
         named = msgspec.json.decode(raw, type=_Named)
     except msgspec.DecodeError:
-        named = _Named()
+        named = _named(raw)
     return Arrived(kind, raw, position, named, value)
 
 
@@ -317,6 +370,14 @@ def kind_of(agent: str, model: str = "") -> str:
     return " · ".join(part for part in (system, model or (found[1] if found else ""), browser) if part)
 
 
+def is_local_time(text: str) -> bool:
+    """Whether this is a local date and time as a phone's field for one gives it ("2025-03-14T18:30")."""
+    try:
+        return datetime.datetime.fromisoformat(text).tzinfo is None and "T" in text
+    except ValueError:
+        return False
+
+
 # --- judging -------------------------------------------------------------------------------------------------------
 
 
@@ -351,6 +412,8 @@ def judge(
         match item.value:
             case None:
                 item.reason = "unreadable"
+            case Attempt(appointment=appointment) if appointment and not is_local_time(appointment):
+                item.reason = "unreadable"  # nobody could come at such a time, and no phone could show it
             case Attempt() | Listed() as made:
                 item.reason = of(made.id, made.case, made.author, made.mode, made.at)
             case Picture() as picture:

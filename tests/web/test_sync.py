@@ -153,6 +153,41 @@ def test_what_does_not_fit_is_kept_with_its_reason(
     assert sorted(aside(database)) == sorted([*expected, "old_app"])
 
 
+def test_an_item_that_is_no_json_takes_no_others_with_it(phone: Phone, database: Database) -> None:
+    """Half of a character in a note, as a keyboard may leave it, once kept everything behind it on the phone."""
+    sound, halved = phone.attempt(MINE), phone.attempt(MINE, id="halved", note="HALF")
+    text = body([halved, sound]).replace(b"HALF", rb"\ud83d").replace(b'"events":[]', b'"events": [ ]')
+    assert rb"\ud83d" in text
+    answer = phone.post(text)
+    assert answer.status_code == 200, answer.text
+    told = {one["id"]: (one["state"], one.get("reason", "")) for one in answer.json()["receipts"]}
+    assert told == {"halved": ("quarantined", "unreadable"), sound.id: ("stored", "")}
+    assert phone.post(text).status_code == 200
+    assert aside(database) == ["unreadable"]
+    for cut in (
+        text[:-1],
+        text[:-5],
+        text[:40],
+        text + b"]",
+        b'{"songs": [\\ud83d]}',
+        rb'{"events": [{"a": "\ud83d"}',
+    ):
+        assert phone.post(cut).status_code == 400
+
+
+def test_an_appointment_that_is_no_time_waits_apart(phone: Phone, database: Database) -> None:
+    for time in ("2026-13-45T10:00", "tomorrow", "2026-12-02", "2026-12-02T10:00Z"):
+        receipt = phone.send(phone.attempt(MINE, "appointment", appointment=time))[0]
+        assert (receipt["state"], receipt["reason"]) == ("quarantined", "unreadable")
+    later, moved = phone.attempt(MINE, "appointment", appointment="2026-12-02T10:00"), now() - 60_000
+    earlier = phone.attempt(MINE, "appointment", at=moved, appointment="2026-12-01T08:30")
+    assert states(phone.send(later, earlier)) == {"stored"}, (
+        "an appointment that was moved, the older one arriving last"
+    )
+    with database.reading() as connection:
+        assert cases.existing(connection, MINE).appointment == "2026-12-02T10:00"
+
+
 def test_what_arrives_of_a_household_that_was_deleted_meanwhile_is_kept_apart_and_revives_nothing(
     phone: Phone, database: Database, questionnaire: Questionnaire
 ) -> None:
