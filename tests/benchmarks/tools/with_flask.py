@@ -32,7 +32,7 @@ def create() -> Flask:
     """The application on the database that BENCH_DATABASE names."""
     url = os.environ["BENCH_DATABASE"]
     sqlite = url.startswith("sqlite")
-    engine = create_engine(url, connect_args={"timeout": 60} if sqlite else {}, pool_size=32, max_overflow=32)
+    engine = create_engine(url, connect_args={"timeout": 60} if sqlite else {}, pool_timeout=60)
 
     if sqlite:
 
@@ -42,6 +42,7 @@ def create() -> Flask:
             driver.execute("PRAGMA synchronous = FULL")
 
     Base.metadata.create_all(engine)
+    engine.dispose()  # each worker connects by itself
     app = Flask(__name__)
 
     @app.post("/save")
