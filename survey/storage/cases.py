@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -82,12 +82,16 @@ def several(connection: Connection, ids: Sequence[str]) -> list[Case]:
     ]
 
 
-def lock(connection: Connection, case: str) -> None:
-    """Until the end of the transaction nobody else changes this case or opens a response of it.
+def lock(connection: Connection, case: str) -> Case:
+    """One case as it is; until the end of the transaction nobody else changes it or opens a response of it.
 
-    For "begin a response if there is none": two phones with one code may ask two servers at the same moment.
+    For "begin a response if there is none": two phones with one code may ask two servers at the same moment. `Refused` if it
+    is not in the sample.
     """
-    connection.execute(_LOCK, {"of": case})
+    row = connection.execute(_LOCK, {"of": case}).one_or_none()
+    if row is None:
+        raise _not_in_the_sample()
+    return of_row(row)
 
 
 def assigned_to(connection: Connection, account: str) -> list[Case]:
@@ -209,7 +213,13 @@ def move_all(connection: Connection, many: Sequence[tuple[str, CaseEvent]]) -> d
 
     `Refused` for a case that is not in the sample, `Conflict` if the state of one does not allow its event.
     """
-    before = _locked(connection, sorted({case for case, _ in many}))
+    return move_locked(connection, _locked(connection, sorted({case for case, _ in many})), many)
+
+
+def move_locked(
+    connection: Connection, before: Mapping[str, Case], many: Sequence[tuple[str, CaseEvent]]
+) -> dict[str, Case]:
+    """The same for cases that this transaction holds locked, and that stand so."""
     after = dict(before)
     for case, event in many:
         if case not in before:

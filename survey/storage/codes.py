@@ -7,11 +7,13 @@ revoked. A member who wants to answer alone has a code of his or her own. Counts
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from survey.storage.clock import now
 from survey.storage.tables import codes, limits
@@ -43,18 +45,27 @@ def issue(connection: Connection, pairs: Sequence[tuple[str, str]], member: str 
         connection.execute(insert(codes), rows)
 
 
+# Statements of every sign-in are put together once: on the day the letters arrive many come at the same moment.
+_earlier = codes.alias()
+_OPENS: Final = select(
+    codes.c.case,
+    codes.c.member,
+    codes.c.issued_at,
+    select(_earlier.c.digest)
+    .where(
+        _earlier.c.case == codes.c.case,
+        _earlier.c.member == codes.c.member,
+        _earlier.c.revoked_at.is_not(None),
+    )
+    .exists()
+    .label("replaces"),
+).where(codes.c.digest == bindparam("digest"), codes.c.revoked_at.is_(None))
+
+
 def find(connection: Connection, digest: str) -> Opened | None:
     """What this code opens; None for an unknown or a revoked code."""
-    row = connection.execute(
-        select(codes).where(codes.c.digest == digest, codes.c.revoked_at.is_(None))
-    ).one_or_none()
-    if row is None:
-        return None
-    earlier = select(codes.c.digest).where(
-        codes.c.case == row.case, codes.c.member == row.member, codes.c.revoked_at.is_not(None)
-    )
-    replaces = connection.execute(earlier.limit(1)).first() is not None
-    return Opened(case=row.case, member=row.member, issued_at=row.issued_at, replaces=replaces)
+    row = connection.execute(_OPENS, {"digest": digest}).one_or_none()
+    return None if row is None else Opened(**row._mapping)
 
 
 _MEMBERS: Final = select(codes.c.member).where(codes.c.case == bindparam("of"), codes.c.member != "")
@@ -81,14 +92,18 @@ def count_try(connection: Connection, subject: str, window: int) -> int:
     `subject` names whom or what is limited, never in plain ("network:<keyed hash>"); `window` is the number of
     the time slice (seconds since 1970 divided by its length).
     """
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(limits).values(subject=subject, window=window, count=1)
-    return int(
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[limits.c.subject, limits.c.window], set_={"count": limits.c.count + 1}
-            ).returning(limits.c.count)
-        ).scalar_one()
+    counted = {"subject": subject, "window": window, "count": 1}
+    return int(connection.execute(_counting(connection.dialect.name), counted).scalar_one())
+
+
+@cache
+def _counting(dialect: str) -> ReturningInsert[int]:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    again = {"count": limits.c.count + 1}
+    return (
+        insert(limits)
+        .on_conflict_do_update(index_elements=[limits.c.subject, limits.c.window], set_=again)
+        .returning(limits.c.count)
     )
 
 
@@ -103,10 +118,12 @@ def take_back(connection: Connection, subject: str, window: int) -> None:
 
 def tries(connection: Connection, subject: str, window: int) -> int:
     """How many tries `subject` has made in this window."""
-    found = connection.execute(
-        select(limits.c.count).where(limits.c.subject == subject, limits.c.window == window)
-    )
-    return found.scalar_one_or_none() or 0
+    return connection.execute(_TRIES, {"of": subject, "in": window}).scalar_one_or_none() or 0
+
+
+_TRIES: Final = select(limits.c.count).where(
+    limits.c.subject == bindparam("of"), limits.c.window == bindparam("in")
+)
 
 
 def forget_tries(connection: Connection, before_window: int) -> int:

@@ -27,6 +27,9 @@ class Session(Struct, frozen=True, kw_only=True):
     seen_at: int = 0
 
 
+_BEGIN: Final = insert(sessions).inline()
+
+
 def create(
     connection: Connection,
     digest: str,
@@ -40,7 +43,7 @@ def create(
         digest=digest, kind=kind, subject=subject, data=data or {}, created_at=now(), expires_at=expires_at
     )
     values = msgspec.structs.asdict(session) | {"data": msgspec.json.encode(session.data).decode()}
-    connection.execute(insert(sessions).values(**values, revoked_at=None))
+    connection.execute(_BEGIN, values)
     return session
 
 

@@ -140,7 +140,7 @@ def _begin(connection: Connection, site: Site, opened: Opened, language: str) ->
     closed to it.
     """
     case = opened.case
-    cases.lock(connection, case)
+    stands = cases.lock(connection, case)
     record = responses.own(responses.by_case(connection, case))
     if record is None and site.closed:
         return ""
@@ -151,11 +151,9 @@ def _begin(connection: Connection, site: Site, opened: Opened, language: str) ->
     if record is None:
         new = secrets.token_hex(16)
         version = site.survey.version
-        responses.open(connection, new, case, version, "self")
-        author = f"household:{case}"
-        unit = cases.existing(connection, case).unit
-        begin = forms.opened(new, author, "self", language, site.survey.questionnaire, forms.today(), unit)
-        responses.append(connection, [begin])
+        author, asked = f"household:{case}", site.survey.questionnaire
+        first = forms.opened(new, author, "self", language, asked, forms.today(), stands.unit)
+        responses.begin(connection, new, stands, version, "self", first)
     audit.append(connection, f"household:{case}", "code used", f"case:{case}")
     return token
 

@@ -7,7 +7,7 @@ import hashlib
 import threading
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from survey.problems import Conflict, Refused
 from survey.questionnaire.response import Event
@@ -61,6 +61,36 @@ def test_events_are_read_in_the_order_they_were_appended(field: Database) -> Non
     field.write_now(responses.append, batch[2:])
     with field.reading() as connection:
         assert responses.events(connection, "r1") == batch
+
+
+def test_beginning_in_one_go_leaves_what_opening_and_appending_leave(field: Database) -> None:
+    first = [event("b1", response="b", kind="opened"), event("c1", response="c", kind="opened")]
+    with field.writing() as connection:
+        responses.begin(connection, "b", cases.lock(connection, "HD-000002"), VERSION, "self", first[0])
+        responses.open(connection, "c", "HD-000003", VERSION, "self")
+        responses.append(connection, [first[1]])
+        for response, case, sent in (("b", "HD-000002", first[0]), ("c", "HD-000003", first[1])):
+            record = responses.find(connection, response)
+            assert record is not None
+            assert (record.case, record.events, record.submitted) == (case, 1, False)
+            assert responses.events(connection, response) == [sent]
+            assert cases.existing(connection, case).state == "started"
+        assert list(responses.verify(connection)) == []
+        (receipt,) = responses.append(connection, [event("b2", response="b", q1="x")])
+        assert receipt.position == 2
+
+
+def test_a_response_does_not_begin_with_an_event_of_another(field: Database) -> None:
+    field.write_now(responses.append, [event("e1", q1="a")])
+
+    def begin(connection: Connection) -> None:
+        other = cases.lock(connection, "HD-000002")
+        responses.begin(connection, "b", other, VERSION, "self", event("e1", response="b", q1="a"))
+
+    with pytest.raises(ValueError, match="part of another response"):
+        field.write_now(begin)
+    with field.reading() as connection:
+        assert responses.find(connection, "b") is None
 
 
 def test_another_body_under_one_id_is_kept_aside(field: Database) -> None:
