@@ -47,10 +47,13 @@ let current = null;
 /** The page that comes next, drawn while the answers before it were being kept. */
 let ready = null;
 
-/** The interview of a case as it is kept now; the one on the screen goes on if nobody else has changed it. */
+/**
+ * The interview of a case as it is kept now; the one on the screen goes on if nobody else has changed it. Undefined when it
+ * is no longer on this phone, null without its questionnaire.
+ */
 async function interviewOf(store, id, one) {
   const kept = await store.read(one.response);
-  if (!kept) return null;
+  if (!kept) return undefined;
   if (current?.facts.response === kept.response && current.events.length === kept.events.length) return current;
   const booklet = await bookletOf(store, kept.version);
   if (!booklet) return null;
@@ -72,10 +75,11 @@ export async function showInterview(view, store, id, address, shell) {
   const drawn = ready?.address === address && ready.response === mine.response ? ready : null;
   ready = null;
   const interview = drawn?.interview ?? await interviewOf(store, id, { ...mine, draw: one.draw });
-  if (!interview) return message(view, 'no_booklet');
+  if (!interview) return message(view, interview === undefined ? 'not_found' : 'no_booklet'); // wiped since, or not fetched yet
   if (interview.response.submitted) return finished(view, interview);
   const { made, shown, instead } = drawn ?? draw(store, one, interview, address, shell);
   if (instead) return shell.go(instead);
+  scrollTo(0, 0); // before the page changes, as in field.mjs
   view.replaceChildren(made);
   shown();
 }
@@ -176,6 +180,7 @@ async function finished(view, interview) {
   const made = template('t-done');
   part(made, 'said').textContent = say('finished_phone');
   part(made, 'number').textContent = await receiptNumber(interview.response.id);
+  scrollTo(0, 0);
   view.replaceChildren(made);
   view.querySelector('h1').focus();
 }

@@ -126,10 +126,10 @@ async function route() {
   const [, what, id] = address.replace(/\?.*$/, '').split('/');
   const filter = address.split('?')[1];
   redraw = () => {};
+  if (what !== 'interview') scrollTo(0, 0); // before the page changes: afterwards it would be laid out once more for it
   if (what === 'case') redraw = showCase(view, store, id, { begin, resume });
   else if (what === 'interview') await showInterview(view, store, id, address, { go, send: exchange });
   else redraw = showList(view, store, ['open', 'finished', 'unsent', 'all'].includes(filter) ? filter : 'today');
-  scrollTo(0, 0);
   if (what !== 'interview') view.querySelector('h1')?.focus({ preventScroll: true });
 }
 
