@@ -316,6 +316,37 @@ window.counted = async (cases, held) => {
 };
 """
 """The phone's store, with everything counted that it asks of the disk for one page of an interview."""
+KILLED = """
+window.killed = async () => {
+  const key = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
+  const account = 'killed';
+  const open = () => openStore(account, { key, comesBack: () => true });
+  const store = await open();
+  await store.invent({ account, csrf: '', version: 'v', booklets: {}, cases: [{ id: 'C0', commune: 'X', state: 'waiting' }] });
+  const event = (response, kind) => ({ id: formId(), response, kind, at: 1, author: account, mode: 'visit', version: 'v' });
+  await store.begin('C0', (response) => event(response, 'opened'));
+  const { response } = store.interview('C0');
+  const wait = globalThis.setTimeout;
+  globalThis.setTimeout = (work, pause) => (pause === 100 ? 0 : wait(work, pause)); // the page is gone before its answers go on
+  for (const page of [1, 2]) await store.say(response, 'C0', [event(response, 'answered')]);
+  globalThis.setTimeout = wait;
+  const held = store.carried('C0').unsent;
+  const again = await open();
+  const { events, surplus } = await again.read(response);
+  return [held, again.carried('C0').unsent, again.unsent, again.case('C0').state, events.length, surplus];
+};
+"""
+"""A page that is killed when its answers are on the disk and not yet in the outbox; and the same phone opened again."""
+
+
+def test_what_a_killed_page_kept_is_in_the_outbox_before_the_list_is_seen_again(
+    field: tuple[Network, str], handset: Handset
+) -> None:
+    page = handset.open().new_page()
+    page.goto(f"{field[0].url}/field/sign-in")
+    modules = {file.name: file.read_text(encoding="utf-8") for file in (FOLDER / "js").glob("*.mjs")}
+    page.evaluate(bundle({**modules, "counted.mjs": COUNTED + KILLED}, "counted.mjs"))
+    assert page.evaluate("killed()") == [2, 4, 4, "started", 3, 0]
 
 
 def test_a_page_costs_the_phone_the_same_however_many_households_it_holds(
