@@ -152,7 +152,7 @@ def begin(connection: Connection, response: str, case: Case, version: str, mode:
     connection.execute(
         _NEW,
         {"id": response, "case": case.id, "version": version, "mode": mode, "opened_at": at, "events": 1, "last_position": 1,
-         "submitted": False, "changed_at": at, "chain": link("", digest)},
+         "submitted": False, "changed_at": at, "chain": link("", digest), "recount": True},
     )  # fmt: skip
     sealed = Vault(connection).seal(connection, body.decode(), event_place(event.id))
     row = {
