@@ -26,6 +26,7 @@ from survey.questionnaire.published import written
 from survey.questionnaire.response import Event, fold, place
 from survey.questionnaire.routing import Step
 from survey.storage import responses, standing
+from survey.storage.database import quick
 from survey.storage.responses import ResponseRecord
 from survey.storage.rights import Consent
 from survey.storage.standing import Standing
@@ -128,6 +129,7 @@ def member_of(signed: SignedIn) -> str:
     return str(signed.session.data.get("member", ""))
 
 
+@quick
 def _find(connection: Connection, site: Site, request: AnyRequest, token: str) -> Found:
     token = token or security.sent(request, security.HOUSEHOLD)
     found = standing.of_session(connection, security.digest(token)) if token else None
