@@ -258,8 +258,19 @@ def take_attempt(connection: Connection, attempt: Attempt) -> Literal["new", "ag
     if _keep_new(connection, [attempt]):
         move(connection, attempt.case, Attempted(attempt))
         return "new"
-    kept = connection.execute(select(attempts).where(attempts.c.id == attempt.id)).one()
-    return "again" if _attempt(kept, opener(connection)) == attempt else "conflict"
+    return "again" if is_kept(connection, attempt) else "conflict"
+
+
+def is_kept(connection: Connection, made: Attempt | Listed) -> bool:
+    """Whether exactly this attempt or finding has been taken in: a device that heard no reply sends it again, and by then the
+    household may be another official's."""
+    if isinstance(made, Attempt):
+        row = connection.execute(select(attempts).where(attempts.c.id == made.id)).one_or_none()
+        return row is not None and _attempt(row, opener(connection)) == made
+    kept = connection.execute(
+        select(listings.c.document).where(listings.c.id == made.id)
+    ).scalar_one_or_none()
+    return kept == _document(made)
 
 
 def take_listing(connection: Connection, found: Listed) -> Literal["new", "again", "conflict"]:
@@ -271,8 +282,7 @@ def take_listing(connection: Connection, found: Listed) -> Literal["new", "again
         if case.finding is None or case.finding.at <= found.at:
             move(connection, found.case, Relisted(found.finding()))
         return "new"
-    kept = connection.execute(select(listings.c.document).where(listings.c.id == found.id)).scalar_one()
-    return "again" if kept == document else "conflict"
+    return "again" if is_kept(connection, found) else "conflict"
 
 
 def relisted(connection: Connection, communes: Sequence[str] | None = None) -> list[Case]:

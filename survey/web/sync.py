@@ -553,6 +553,9 @@ def keep(
                     state = "duplicate"
                 case "conflict":
                     reason = "conflict"
+        elif isinstance(item.value, Attempt | Listed):
+            if item.set_aside_at is None and cases.is_kept(connection, item.value):
+                state, reason = "duplicate", None
         elif reason is None and isinstance(item.value, Picture):
             match kept_photos.take(connection, item.value.response, item.value.content):
                 case "again":

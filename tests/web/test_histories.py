@@ -259,6 +259,15 @@ def test_random_histories() -> None:
     )
 
 
+def test_a_visit_sent_again_after_the_household_was_given_away_is_there_once() -> None:
+    history = Histories()
+    history.begin()
+    history.visit(case=CASES[2], device=1, outcome="appointment")
+    history.send(device=1, fate="no_reply")
+    history.hand_over(case=CASES[2], to="binh")
+    history.teardown()
+
+
 def test_the_identities_hold_on_the_test_vector_of_the_reference() -> None:
     found = rates(Outcomes(I=600, P=40, R=90, NC=70, O=20, UH=50, UO=30, NE=100))
     assert (found["RR1"], found["COOP1"], found["CON1"]) == pytest.approx((2 / 3, 0.8, 5 / 6))
