@@ -61,6 +61,8 @@ def prepare(url: str, households: int) -> None:
                 [(f"HD-{number:08d}", f"digest{number}") for number in range(min(100, households))],
             )
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            if database.dialect == "postgresql":  # its own vacuum may be at the same table
+                connection.execute(text("SET lock_timeout = 0"))
             connection.execute(text("ANALYZE"))
 
 
@@ -166,7 +168,8 @@ def measure(name: str, url: str, households: int, found: dict[tuple[str, str], l
             f"{name}: {households:,} households counted for the first time in {time.perf_counter() - started:.1f} s"
         )
         for what, look in looks(database, households).items():
-            found.setdefault((name, what), []).append(milliseconds(look))
+            found.setdefault((name, what), []).append(took := milliseconds(look))
+            print(f"{name}, {households:,}: {what}: {took:.2f} ms", file=sys.stderr)
 
 
 def main() -> int:
