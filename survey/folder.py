@@ -303,6 +303,10 @@ def _plan(found: _Found, path: Path) -> None:
     if not 0 <= plan.back_checks.share <= 1:
         found.say("share", document.where(("back_checks", "share")), "share phải nằm giữa 0 và 1 (5 % viết 0.05)",
                   "share must lie between 0 and 1 (write 5 % as 0.05)")  # fmt: skip
+    elif not 0.05 <= plan.back_checks.share <= 0.1:
+        found.say("share", document.where(("back_checks", "share")),
+                  "hỏi lại thường lấy 5 đến 10 % số phiếu phỏng vấn (0.05 đến 0.1)",
+                  "back-checks usually take 5 to 10 % of the interviews (0.05 to 0.1)", severity="warning")  # fmt: skip
     _areas(found, path / plan.territory.areas)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -559,3 +560,14 @@ def test_what_the_organiser_must_still_fill_in_is_said_and_nothing_else_is_wrong
     files = [finding.message["en"] for finding in findings if finding.code == "no_file"]
     names = ("communes.csv", "census.csv", "communes_15_plus.csv", "administrative.csv")
     assert all(f"“{name}”" in said for name, said in zip(names, files, strict=True))
+
+
+def test_a_share_of_back_checks_outside_5_to_10_percent_is_said(tmp_path):
+    shutil.copytree(FOLDER, tmp_path / "survey")
+    plan = tmp_path / "survey" / "survey.yaml"
+    text = plan.read_text("utf-8")
+    assert "  share: 0.05\n" in text
+    for share, severity in (("0.1", None), ("0.02", "warning"), ("0", "warning"), ("5", "error")):
+        plan.write_text(text.replace("  share: 0.05\n", f"  share: {share}\n"), "utf-8")
+        found = [one.severity for one in check(tmp_path / "survey") if one.code == "share"]
+        assert found == ([severity] if severity else [])
