@@ -105,10 +105,8 @@ class Oversight:
         """How much the answers to these questions go by who asked, the largest effect first; no answer leaves here."""
         found: dict[str, dict[str, list[str]]] = {question: {} for question in questions}
         with self.database.reading() as connection:
-            units = {case.id: case.unit for case in cases.every(connection)}
-            for record, events in responses.all(connection):
-                own = communes is None or units[record.case].commune in communes
-                if record.mode == "self" or not record.submitted or record.id.startswith(PREFIX) or not own:
+            for record, events in responses.interviews(connection, communes):
+                if record.id.startswith(PREFIX):
                     continue
                 for key, answer in fold(record.id, events).answers.items():
                     if key.question in found:
@@ -139,22 +137,16 @@ class Oversight:
 
     def _interviews(self, communes: Sequence[str] | None) -> Iterator[Interview]:
         with self.database.reading() as connection:
-            units = {case.id: case.unit for case in cases.every(connection)}
+            units = {case.id: case.unit for case in cases.every(connection, communes)}
             places: dict[str, dict[str, tuple[float, float]]] = {}  # area → case → where somebody stood
-            for case, attempts in cases.every_attempt(connection).items():
+            for case, attempts in cases.every_attempt(connection, communes).items():
                 for attempt in attempts:
                     if attempt.place is not None:
                         at = (attempt.place.latitude, attempt.place.longitude)
                         places.setdefault(units[case].psu, {})[case] = at
             choices = self._choices(connection)
-            for record, events in responses.all(connection):
+            for record, events in responses.interviews(connection, communes):
                 unit = units[record.case]
-                if (
-                    record.mode == "self"
-                    or not record.submitted
-                    or (communes is not None and unit.commune not in communes)
-                ):
-                    continue
                 yield _interview(unit, events, places.get(unit.psu, {}), choices)
 
     def _choices(self, connection: Connection) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select, update
 
 from survey.fieldwork.cases import Case, Completed, Opened
 from survey.problems import Conflict
@@ -470,12 +470,9 @@ def of_cases(connection: Connection, case_ids: Sequence[str]) -> dict[str, list[
     return found
 
 
-def records(connection: Connection, communes: Sequence[str] | None = None) -> Iterator[ResponseRecord]:
-    """Every response (None), or those of the cases of these communes, without its answers, streamed."""
+def records(connection: Connection) -> Iterator[ResponseRecord]:
+    """Every response, without its answers, streamed."""
     query = select(*_record_columns).order_by(responses.c.id).execution_options(yield_per=1000)
-    if communes is not None:
-        own = select(case_rows.c.id).where(case_rows.c.commune.in_(list(communes)))
-        query = query.where(responses.c.case.in_(own))
     for row in connection.execute(query):
         yield _record(row)
 
@@ -530,9 +527,27 @@ def begun(connection: Connection, cases: Sequence[str]) -> frozenset[str]:
 
 def all(connection: Connection) -> Iterator[tuple[ResponseRecord, list[Event]]]:
     """Every response with its events in order, streamed by response id: memory stays flat at any size."""
+    return _with_events(connection)
+
+
+def interviews(
+    connection: Connection, communes: Sequence[str] | None = None
+) -> Iterator[tuple[ResponseRecord, list[Event]]]:
+    """The same for what officials have taken and sent in, of these communes or of all; answers asked again are among it."""
+    taken = [responses.c.mode != "self", responses.c.submitted.is_(True)]
+    if communes is not None:
+        there = select(case_rows.c.id).where(case_rows.c.commune.in_(list(communes)))
+        taken.append(responses.c.case.in_(there))
+    return _with_events(connection, *taken)
+
+
+def _with_events(
+    connection: Connection, *conditions: ColumnElement[bool]
+) -> Iterator[tuple[ResponseRecord, list[Event]]]:
     query = (
         select(*_record_columns, event_rows.c.id.label("event"), event_rows.c.document)
         .select_from(responses.outerjoin(event_rows, event_rows.c.response == responses.c.id))
+        .where(*conditions)
         .order_by(responses.c.id, event_rows.c.position)
         .execution_options(yield_per=1000)
     )

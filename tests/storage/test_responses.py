@@ -80,6 +80,22 @@ def test_beginning_in_one_go_leaves_what_opening_and_appending_leave(field: Data
         assert receipt.position == 2
 
 
+def test_interviews_are_what_officials_sent_in_from_these_communes(field: Database) -> None:
+    with field.writing() as connection:
+        for response, case, mode, kinds in (
+            ("v1", "HD-000002", "visit", ("opened", "submitted")),
+            ("v2", "HD-000003", "visit", ("opened",)),
+            ("w1", "HD-000004", "self", ("opened", "submitted")),
+        ):
+            responses.open(connection, response, case, VERSION, mode)
+            responses.append(connection, [event(f"{response}{kind}", response, kind) for kind in kinds])
+        here = cases.existing(connection, "HD-000002").unit.commune
+        for communes in (None, [here]):
+            found = list(responses.interviews(connection, communes))
+            assert [(record.id, len(events)) for record, events in found] == [("v1", 2)]
+        assert list(responses.interviews(connection, ["elsewhere"])) == []
+
+
 def test_a_response_does_not_begin_with_an_event_of_another(field: Database) -> None:
     field.write_now(responses.append, [event("e1", q1="a")])
 
