@@ -13,8 +13,9 @@ event is counted in the database afterwards.
     request   an ORM session and a transaction for each request, in a thread
     orm       the usual way in this framework: the same by the asynchronous ORM, aiosqlite or asyncpg (tools/with_litestar.py)
     flask     the same in a minimal Flask application on gunicorn (tools/with_flask.py), 32 threads a worker
+    odk       ODK Central's own backend, one process, the same answers as its XML (tools/with_odk.py says how to have it; PostgreSQL)
 
-The last two run in the interpreter that the environment variable PEERS names (python3 -m venv /tmp/peers &&
+orm and flask run in the interpreter that the environment variable PEERS names (python3 -m venv /tmp/peers &&
 /tmp/peers/bin/pip install flask gunicorn litestar granian "sqlalchemy[asyncio]" aiosqlite asyncpg "psycopg[binary]";
 PEERS=/tmp/peers/bin/python) or in this one; where they cannot be imported "-" stands there.
 
@@ -23,7 +24,7 @@ late (a library put before the C library's fsync and fdatasync, for SQLite and f
 often this disk flushes, and how many saves a second one bare sqlite3 thread commits in groups of 64.
 
 Goals (issue 5): at 64 and 256 connections ours / none >= 0.6, ours / orm >= 8, on the slow disk >= 12 (/ request where orm is not
-there); p99 <= 3 p50 + 50 ms; alone, ours takes at most 1.3 times as long as plain. Where a disk flushes so fast that no database
+there), ours / odk >= 10; p99 <= 3 p50 + 50 ms; alone, ours takes at most 1.3 times as long as plain. Where a disk flushes so fast that no database
 at all is less than 13 times the ORM, the second goal cannot be met together with what the first asks for.
 """
 
@@ -65,6 +66,7 @@ from survey.storage import cases, responses  # noqa: E402
 from survey.storage.database import Database, _engine  # noqa: E402
 from survey.web.ids import new_form_id  # noqa: E402
 from tests import postgresql  # noqa: E402
+from tests.benchmarks.tools import with_odk  # noqa: E402
 
 HOUSEHOLDS = 512
 KEY = b"k" * 32  # what seals the answers, in our store and in no other
@@ -170,9 +172,7 @@ def serve(url: str, port: int, workers: int) -> None:
 
 @contextlib.contextmanager
 def server(url: str, workers: int = 1) -> Iterator[int]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(url, port, workers))
     process.start()
     try:
@@ -202,7 +202,20 @@ class Run:
     acknowledged: int
 
 
+def as_json(number: int) -> bytes:
+    return msgspec.json.encode(event(number))
+
+
+def as_xml(number: int) -> bytes:
+    """The same answers for ODK Central."""
+    said = {name: answer.value for name, answer in ANSWERS.items()}
+    return with_odk.submission(
+        {name: " ".join(v) if isinstance(v, list) else str(v) for name, v in said.items()}
+    )
+
+
 async def drive(port: int, path: str, connections: int, seconds: float) -> Run:
+    make, kind = (as_xml, "application/xml") if path.startswith("/v1/") else (as_json, "application/json")
     numbers = iter(range(10**9))
     times: list[float] = []
     stop = time.perf_counter() + seconds
@@ -210,9 +223,9 @@ async def drive(port: int, path: str, connections: int, seconds: float) -> Run:
     async def client() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while time.perf_counter() < stop:
-            body = msgspec.json.encode(event(next(numbers)))
+            body = make(next(numbers))
             head = (
-                f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n"
             )
             begun = time.perf_counter()
@@ -224,7 +237,7 @@ async def drive(port: int, path: str, connections: int, seconds: float) -> Run:
                 if line.startswith(b"content-length")
             )
             await reader.readexactly(length)
-            if not answer.startswith(b"HTTP/1.1 201"):
+            if not answer.startswith(b"HTTP/1.1 20"):
                 raise RuntimeError(answer.decode())
             times.append(time.perf_counter() - begun)
         writer.close()
@@ -345,6 +358,23 @@ PEERS = {"orm": "litestar, granian, sqlalchemy, aiosqlite, asyncpg", "flask": "f
 TOOLS = Path(__file__).parent / "tools"
 
 
+ODK = "odk"
+
+
+@contextlib.contextmanager
+def odk(postgresql_port: int) -> Iterator[tuple[int, str]]:
+    """ODK Central on a database of its own beside ours; gives its port and the address that takes submissions."""
+    port = free_port()
+    with with_odk.central(postgresql_port, port, list(ANSWERS)) as path:
+        yield port, path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def peers() -> list[str]:
     """Those of PEERS that can be run."""
     return [
@@ -361,9 +391,7 @@ def interpreter() -> str:
 @contextlib.contextmanager
 def peer(name: str, url: str, workers: int) -> Iterator[int]:
     """A peer on a database of its own beside ours; gives the port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     address = f"{url}.{name}" if url.startswith("sqlite") else _engine(url).url.render_as_string(False)
     command = {
         "orm": [str(TOOLS / "with_litestar.py"), str(port), str(workers)],
@@ -399,8 +427,8 @@ def measure(
 ) -> list[str]:
     """Print one table; returns the goals that were missed. Ways take turns, so that all meet the same neighbours."""
     prepare(url)
-    compared = ("none", "thread", "request", *PEERS)
-    columns = ("connections", *(f"{way}/s" for way in (*WAYS, *PEERS)), *(f"ours/{way}" for way in compared),
+    compared = ("none", "thread", "request", *PEERS, ODK)
+    columns = ("connections", *(f"{way}/s" for way in (*WAYS, *PEERS, ODK)), *(f"ours/{way}" for way in compared),
                "p50 ms", "p99 ms", "plain p50 ms")  # fmt: skip
     table = Table(*columns, title=name)
     acknowledged, missed = 0, []
@@ -408,7 +436,9 @@ def measure(
         port = stack.enter_context(server(url, workers))
         ways = {way: (port, f"/{way}") for way in WAYS}
         ways |= {name: (stack.enter_context(peer(name, url, workers)), "/save") for name in peers()}
-        for way in ("none", *ways.keys() & PEERS.keys()):
+        if workers == 1 and not url.startswith("sqlite") and with_odk.there():
+            ways[ODK] = stack.enter_context(odk(_engine(url).url.port or 0))
+        for way in ("none", *ways.keys() & {*PEERS, ODK}):
             asyncio.run(drive(*ways[way], 16, 1.0))  # warm up
         for connections in options.connections:
             runs: dict[str, list[Run]] = {way: [] for way in ways}
@@ -422,7 +452,7 @@ def measure(
             to = {way: rate["ours"] / rate[way] for way in ways}
             table.add_row(
                 str(connections),
-                *(f"{rate[way]:,.0f}" if way in rate else "-" for way in (*WAYS, *PEERS)),
+                *(f"{rate[way]:,.0f}" if way in rate else "-" for way in (*WAYS, *PEERS, ODK)),
                 *(f"{to[way]:.2f}" if way in to else "-" for way in compared),
                 f"{p50 * 1000:.1f}", f"{p99 * 1000:.1f}", f"{alone * 1000:.1f}",
             )  # fmt: skip
@@ -433,6 +463,8 @@ def measure(
                 goals |= {
                     f"{12 if slow else 8} times the ORM": to.get("orm", to["request"]) >= (12 if slow else 8)
                 }
+                if ODK in to:
+                    goals["10 times ODK Central"] = to[ODK] >= 10
                 if not slow:
                     goals["0.6 of no database"] = to["none"] >= 0.6
             missed += [f"{name}, {connections}: {goal}" for goal, met in goals.items() if not met]
