@@ -3,7 +3,7 @@
     python tests/benchmarks/serving.py [--households 1000] [--think 20] [--seconds 60] [--database sqlite|postgresql|both] [--any-processor]
 
 The real `survey serve` with sessions, protection of forms and compression; invented households sign in by their codes one
-after another during the time that one thinks, and then fill the real pages, thinking as long before each (half to one and a
+after another during a minute (`--arrive`), and then fill the real pages, thinking as long before each (half to one and a
 half times). Measured once all are there: the time from a request to the end of its answer, and the processor time of the
 server's processes divided by the answers. The households run on the same machine and take their share of it. The server keeps to
 one processor and the households to the others, as docs/operations.md has it (CPUAffinity); with `--any-processor` nobody is told.
@@ -123,13 +123,13 @@ async def households(
 ) -> tuple[Clock, float]:
     """All of them at once; returns the times and the server's processor time while they were measured."""
     clock, log = Clock(), Log()
-    end = time.perf_counter() + options.think + options.seconds
+    end = time.perf_counter() + options.arrive + options.think + options.seconds
 
     async def one(case: str, code: str) -> None:
         rng = random.Random(case)
         household = Household(case, code, log, rng)
         phone = Phone(port, clock)
-        await asyncio.sleep(rng.uniform(0, options.think))
+        await asyncio.sleep(rng.uniform(0, options.arrive))
         try:
             while not household.done and time.perf_counter() < end:
                 await household._one_page(phone)  # type: ignore[arg-type]
@@ -138,7 +138,7 @@ async def households(
             phone.hang_up()
 
     at_work = [asyncio.create_task(one(case, code)) for case, code in codes]
-    await asyncio.sleep(options.think)
+    await asyncio.sleep(options.arrive + options.think)
     clock.running, before = True, spent(server)
     await asyncio.sleep(options.seconds)
     clock.running, after = False, spent(server)
@@ -197,6 +197,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="what a page costs")
     parser.add_argument("--households", type=int, default=1000)
     parser.add_argument("--think", type=float, default=20.0)
+    parser.add_argument("--arrive", type=float, default=60.0)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     parser.add_argument("--any-processor", action="store_true")
