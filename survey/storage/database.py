@@ -53,6 +53,8 @@ WAITING_LIMIT = 4_096
 """Writes that may wait; one more is answered `Unavailable` at once instead of after a time-out."""
 BATCH_LIMIT = 512
 """Writes in one transaction: bounds how long the first of them waits for the last."""
+UNSHARED_LIMIT = 32
+"""Those among them that share no statements: when hundreds sign in at one moment, answers do not wait until all are in."""
 LOCK_MILLISECONDS = 100
 """How long a write waits for a row that another PostgreSQL server process has locked, before it is run again alone.
 Shorter than PostgreSQL's own deadlock detection (1 s), in which both sides would hold up everybody behind them."""
@@ -282,14 +284,22 @@ class Database:
                     self._waiting.extendleft(reversed(again))
 
     def _next_batch(self) -> list[_Write]:
-        """All that wait, up to the limit; a write that lost to another server goes alone the next time, so that it
-        holds nothing that the other one may be waiting for."""
-        batch = [self._waiting.popleft()]
-        while (
-            self._waiting and len(batch) < BATCH_LIMIT and not batch[0].tries and not self._waiting[0].tries
-        ):
-            batch.append(self._waiting.popleft())
-        return batch
+        """All that wait, up to the limits, those that share statements first; a write that lost to another server goes alone the
+        next time, so that it holds nothing that the other one may be waiting for. Whoever sends one write after another waits
+        for the first, so that their order in a batch is nobody's."""
+        if self._waiting[0].tries:
+            return [self._waiting.popleft()]
+        sharing: list[_Write] = []
+        others: list[_Write] = []
+        later: list[_Write] = []
+        while self._waiting and len(sharing) + len(others) < BATCH_LIMIT and not self._waiting[0].tries:
+            write = self._waiting.popleft()
+            if write.shares:
+                sharing.append(write)
+            else:
+                (others if len(others) < UNSHARED_LIMIT else later).append(write)
+        self._waiting.extendleft(reversed(later))
+        return sharing + others
 
     def _commit_together(self, batch: list[_Write], *, shared: bool = True) -> list[_Write]:
         """Run and commit a batch; return the writes to run again because another server was in the way.
@@ -490,6 +500,11 @@ class _Write:
         self.outcome: tuple[Any, BaseException | None] | None = None
         self.tries = 0
 
+    @property
+    def shares(self) -> bool:
+        """Whether it can be run with others of its kind (`run_together`)."""
+        return self.fn in _together and not self.kwargs
+
     def given_up(self) -> bool:
         return self.future.cancelled()
 
@@ -537,8 +552,7 @@ def _groups(batch: list[_Write]) -> Iterator[list[_Write]]:
     """Neighbours that can be run together; the order of writes is kept."""
     group: list[_Write] = []
     for write in batch:
-        joins = write.fn in _together and not write.kwargs
-        if group and not (joins and write.fn is group[0].fn and not group[0].kwargs):
+        if group and not (write.shares and write.fn is group[0].fn and not group[0].kwargs):
             yield group
             group = []
         group.append(write)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -12,7 +14,7 @@ from sqlalchemy import Connection, event, text
 
 from survey.problems import Refused, Unavailable
 from survey.storage import audit, codes, responses
-from survey.storage.database import Database, UnknownDatabase
+from survey.storage.database import UNSHARED_LIMIT, Database, UnknownDatabase, run_together
 from tests.postgresql import Server, missing
 
 
@@ -189,3 +191,31 @@ def test_a_database_that_is_gone_is_unavailable_and_nothing_is_acknowledged() ->
             db.write_now(codes.count_try, "network:1", 1)
     assert db.condition != "ok"
     db.close()
+
+
+def test_answers_do_not_wait_until_hundreds_are_in_that_share_nothing(db: Database) -> None:
+    done: list[str] = []
+
+    def signing_in(_: Connection) -> None:
+        done.append("signed in")
+
+    def answer(_: Connection) -> None:
+        done.append("answered")
+
+    def answers(_: Connection, many: list[tuple[()]]) -> list[None]:
+        done.extend("answered" for _ in many)
+        return [None for _ in many]
+
+    run_together(answer, answers)
+    with ThreadPoolExecutor(300) as pool:
+        with db.writing():  # nobody is served meanwhile
+            waiting = [pool.submit(db.write_now, signing_in) for _ in range(290)]
+            while db.waiting < 280:
+                time.sleep(0.01)
+            waiting += [pool.submit(db.write_now, answer) for _ in range(2)]
+            while db.waiting < 282:
+                time.sleep(0.01)
+        for one in waiting:
+            one.result(30)
+    assert done.count("signed in") == 290
+    assert done.index("answered") <= 290 - 280 + UNSHARED_LIMIT
