@@ -552,7 +552,7 @@ def _groups(batch: list[_Write]) -> Iterator[list[_Write]]:
     """Neighbours that can be run together; the order of writes is kept."""
     group: list[_Write] = []
     for write in batch:
-        if group and not (write.shares and write.fn is group[0].fn and not group[0].kwargs):
+        if group and not (write.shares and group[0].shares and write.fn is group[0].fn):
             yield group
             group = []
         group.append(write)

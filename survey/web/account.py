@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from survey.storage.accounts import Account
 from survey.storage.sessions import Session
 from survey.web import security, signing
 from survey.web.field import actor, find_account
-from survey.web.forms import TIME_ZONE
+from survey.web.forms import moment
 from survey.web.guards import needs
 from survey.web.site import (
     AnyRequest,
@@ -69,7 +68,7 @@ def _page(
     language = language_of(request)
     lines = [
         Line(
-            named(one), _time(one.created_at), _time(one.expires_at),
+            named(one), moment(one.created_at), moment(one.expires_at),
             one.data.get("machine") or word(language, "account.machine"), one.digest == signed.session.digest,
         )
         for one in found
@@ -84,10 +83,6 @@ def _page(
 def named(session: Session) -> str:
     """What the page calls a session by."""
     return security.digest(session.digest)[:16]
-
-
-def _time(at: int) -> str:
-    return datetime.datetime.fromtimestamp(at / 1000, TIME_ZONE).strftime("%d/%m/%Y %H:%M")
 
 
 @post(PAGE + "/sessions/{session:str}", status_code=200, guards=[needs("keep_account")])

@@ -7,7 +7,6 @@ complete responses counts, or which of two answers that came from two phones.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -149,7 +148,7 @@ def _double(
             Side(
                 record.id,
                 word(language, f"mode.{record.mode}"),
-                _time(events[-1].at),
+                forms.moment(events[-1].at),
                 record.id == told.counts,
             )
         )
@@ -217,7 +216,7 @@ def _overlap(
         changed = msgspec.structs.replace(response, answers={**response.answers, key: answer})
         interview = Interview(questionnaire, changed, "", "visit", "", language)
         mode = word(language, f"mode.{event.mode}")
-        sides.append(Side(("later", "counts")[place], mode, _time(event.at), place == 1))
+        sides.append(Side(("later", "counts")[place], mode, forms.moment(event.at), place == 1))
         said.append(_in_words(key, answer, interview))
     return sides, [Difference(question_words(questionnaire, key.question, language), tuple(said), True)]
 
@@ -229,10 +228,6 @@ def _two(events: Sequence[Event], key: Key) -> tuple[tuple[Event, Answer], ...]:
         if counts.key == str(key):
             return tuple((by_id[one.event], by_id[one.event].answers[str(key)]) for one in (later, counts))
     return ()
-
-
-def _time(milliseconds: int) -> str:
-    return datetime.datetime.fromtimestamp(milliseconds / 1000, forms.TIME_ZONE).strftime("%d/%m/%Y %H:%M")
 
 
 # --- deciding ------------------------------------------------------------------------------------------------------

@@ -278,21 +278,15 @@ def _breach_line(one: Breach, language: str) -> BreachLine:
     until = notify_by(detected)
     return BreachLine(
         id=one.id,
-        detected=_moment(one.detected_at),
+        detected=forms.moment(one.detected_at),
         until=until.strftime("%d/%m/%Y %H:%M"),
         late=not one.notified_at and now() > until.timestamp() * 1000,
         what=one.what,
         fields=one.fields,
         people=number(language, one.people),
         measures=one.measures,
-        notified=_moment(one.notified_at),
-        told=_moment(one.told_at),
-    )
-
-
-def _moment(at: int) -> str:
-    return (
-        datetime.datetime.fromtimestamp(at / 1000, forms.TIME_ZONE).strftime("%d/%m/%Y %H:%M") if at else ""
+        notified=forms.moment(one.notified_at),
+        told=forms.moment(one.told_at),
     )
 
 

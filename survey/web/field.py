@@ -205,7 +205,7 @@ def _case_page(
     language = language_of(request)
     history = [
         (
-            datetime.datetime.fromtimestamp(attempt.at / 1000, forms.TIME_ZONE).strftime("%d/%m/%Y %H:%M"),
+            forms.moment(attempt.at),
             OUTCOMES[attempt.outcome].label[language],
             ((word(language, "mode.phone"),) if attempt.mode == "phone" else ())
             + tuple(NOTES[code][language] for code in attempt.codes)

@@ -133,6 +133,11 @@ def today() -> datetime.date:
     return datetime.datetime.now(TIME_ZONE).date()
 
 
+def moment(at: int) -> str:
+    """Day and time in Viet Nam (`at` in milliseconds since 1970), as the office reads them; "" for 0, never."""
+    return datetime.datetime.fromtimestamp(at / 1000, TIME_ZONE).strftime("%d/%m/%Y %H:%M") if at else ""
+
+
 def form_event(
     interview: Interview, form: Form, kind: str, answers: Mapping[Key, Answer] | None = None, **facts: object
 ) -> Event:

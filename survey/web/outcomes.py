@@ -6,7 +6,6 @@ speak first: there is nothing to decide then. The page shows visits, never their
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 import msgspec
@@ -90,19 +89,15 @@ def _page(
         commune=area.name if area else found.case.unit.commune, back=handover.address(commune=found.case.unit.commune, area=found.case.unit.psu),
         history=[
             (OUTCOMES[one.outcome].label[language],
-             (_moment(one.at), one.author, word(language, f"mode.{one.mode}"), *(NOTES[code][language] for code in one.codes)))
+             (forms.moment(one.at), one.author, word(language, f"mode.{one.mode}"), *(NOTES[code][language] for code in one.codes)))
             for one in found.attempts
         ],
         derived=(found.derived.code, found.derived.label[language]),
-        decided=decided and (found.counts.code, found.counts.label[language], decided.reason, decided.author, _moment(decided.at)),
+        decided=decided and (found.counts.code, found.counts.label[language], decided.reason, decided.author, forms.moment(decided.at)),
         complete=found.case.state == "complete", reserve=found.case.reserve,
         codes=[(code, DISPOSITIONS[code].label[language]) for code in DECIDED],
         action=f"{PAGE}/{found.case.id}", **supervision.frame(request, signed, account),
     )  # fmt: skip
-
-
-def _moment(at: int) -> str:
-    return datetime.datetime.fromtimestamp(at / 1000, forms.TIME_ZONE).strftime("%d/%m/%Y %H:%M")
 
 
 @post(PAGE + "/{case_id:str}", status_code=200, guards=[needs("assign")])

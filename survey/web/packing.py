@@ -42,9 +42,8 @@ def way(accepted: str) -> Way:
 def pack(content: bytes, how: Way) -> bytes:
     """`content` as `how` says, in one go."""
     if how == "br":
-        window = min(
-            max(len(content).bit_length(), 10), 22
-        )  # a larger one than the page takes as long again to set up
+        # A larger window than the page takes as long again to set up.
+        window = min(max(len(content).bit_length(), 10), 22)
         return brotli.compress(content, mode=brotli.MODE_TEXT, quality=BROTLI, lgwin=window)
     return zlib.compress(content, GZIP, _GZIP_HEADER) if how == "gzip" else content
 

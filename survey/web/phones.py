@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from litestar import Response, get, post
 from litestar.params import FromPath
@@ -15,7 +14,7 @@ from survey.storage import accounts, audit, devices, sessions
 from survey.storage.accounts import Account
 from survey.storage.devices import Device
 from survey.web import security
-from survey.web.forms import TIME_ZONE
+from survey.web.forms import moment
 from survey.web.guards import needs
 from survey.web.site import (
     AnyRequest,
@@ -57,10 +56,6 @@ def _named(device: Device) -> str:
     return hashlib.sha256(device.id.encode()).hexdigest()[:16]
 
 
-def _time(at: int) -> str:
-    return datetime.fromtimestamp(at / 1000, TIME_ZONE).strftime("%d/%m/%Y %H:%M")
-
-
 def _phones(connection: Connection, communes: Sequence[str] | None) -> list[Device]:
     """Those of the officials who work in these communes, or all."""
     of = [
@@ -94,8 +89,8 @@ def _line(language: str, one: Device) -> PhoneLine:
         number=_named(one)[:4].upper(),
         name=one.name,
         kind=one.kind,
-        since=_time(one.first_seen),
-        seen=_time(one.last_seen),
+        since=moment(one.first_seen),
+        seen=moment(one.last_seen),
         unsent=number(language, one.unsent) if one.unsent else "",
         clock=word(language, "phones.clock", n=minutes) if abs(one.clock_skew) > SKEW else "",
         lost=one.revoked_at is not None,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from litestar import Response, get, post
 from litestar.params import FromPath
@@ -28,7 +27,7 @@ from survey.storage.quarantine import Misfit
 from survey.web import ids, supervision
 from survey.web.agreed import agreed
 from survey.web.field import actor
-from survey.web.forms import TIME_ZONE
+from survey.web.forms import moment
 from survey.web.guards import needs
 from survey.web.noted import noted
 from survey.web.site import (
@@ -87,7 +86,7 @@ def _page(
     for group in found.values():
         first = group.items[0]
         what = word(language, f"quarantine.{first.kind}")
-        at = datetime.fromtimestamp(first.received_at / 1000, TIME_ZONE).strftime("%d/%m/%Y %H:%M")
+        at = moment(first.received_at)
         said = [
             word(language, "quarantine.items", n=number(language, len(group.items)), what=what),
             first.author,
